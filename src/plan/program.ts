@@ -1,0 +1,64 @@
+/** Element types of tensors. `bool` is one byte, 0 or 1. */
+export type Dtype = "float32" | "int32" | "uint8" | "bool";
+
+export type TypedArray = Float32Array | Int32Array | Uint8Array;
+
+/** Where a buffer lives. */
+export type Region =
+  /** temporaries of one run; contents do not survive it */
+  | "scratch"
+  /** parameters, optimizer slots, recurrent states, counters: outlives programs, shared by them */
+  | "state"
+  /** what `prepare` computes from the state alone (packed weights); valid until the state changes */
+  | "cache"
+  /** literal values, loaded with the program */
+  | "constant"
+  /** the caller's arrays, one buffer region each */
+  | "input"
+  | "output";
+
+/** Region codes shared with the executors, in the order of the VM's base-pointer table. */
+export const regionCode = { scratch: 0, state: 1, cache: 2, constant: 3, input: 4, output: 5 } as const;
+
+/** A buffer: `bytes` bytes at byte `offset` of region `region` (for input and output: of the `index`-th array). */
+export interface BufferSlot {
+  readonly region: Region;
+  readonly index: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** One of a program's inputs or outputs: a contiguous array of `size` elements. */
+export interface Port {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly size: number;
+}
+
+/** A range of words that runs as one call. */
+export interface Entry {
+  readonly begin: number;
+  readonly end: number;
+  /** Whether the range writes the state (and so makes every cache that was prepared from it stale). */
+  readonly writesState: boolean;
+}
+
+/**
+ * What an executor runs: flat instructions (see kernels/abi.def) over a table of buffers. Immutable plain data; it
+ * can be cloned to a worker as it is. Sizes and offsets are in bytes, offsets multiples of 64 within their region
+ * (except views of the state).
+ */
+export interface Program {
+  readonly name: string;
+  readonly words: Int32Array;
+  readonly buffers: readonly BufferSlot[];
+  /** `prepare` fills the cache from the state; the others (`main`, or `gradients` and `update`) are run by callers. */
+  readonly entries: Readonly<Record<string, Entry>>;
+  readonly scratchBytes: number;
+  readonly cacheBytes: number;
+  readonly stateBytes: number;
+  readonly constants: Uint8Array;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
