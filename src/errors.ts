@@ -1,0 +1,107 @@
+/** The four parts of every error message. Each is a phrase without a full stop. */
+export interface ErrorParts {
+  /** The operation or layer by name, for example `lstm "lstm_1"` or `matmul`. */
+  readonly where: string;
+  /** What it was given. */
+  readonly received: string;
+  /** What it needs instead. */
+  readonly expected: string;
+  /** What to change, in the caller's words. */
+  readonly fix: string;
+}
+
+/** The only error Rondo throws on purpose: says where, what was received, what was expected and how to fix it. */
+export class RondoError extends Error implements ErrorParts {
+  override readonly name = "RondoError";
+  readonly where: string;
+  readonly received: string;
+  readonly expected: string;
+  readonly fix: string;
+
+  /**
+   * @param parts the four parts of the message
+   * @param options `cause`: the error underneath, where there is one
+   */
+  constructor(parts: ErrorParts, options?: ErrorOptions) {
+    super(wording(parts), options);
+    this.where = parts.where;
+    this.received = parts.received;
+    this.expected = parts.expected;
+    this.fix = parts.fix;
+  }
+}
+
+/** The one wording of the four parts. */
+export function wording({ where, received, expected, fix }: ErrorParts): string {
+  return `${where}: received ${received}, expected ${expected}. ${fix}.`;
+}
+
+/**
+ * The error for a name that is not in a list, with the nearest valid name as the fix.
+ *
+ * @param where the operation that looked the name up, for example `compile`
+ * @param kind what the name stands for, for example `loss`
+ */
+export function unknownName(where: string, kind: string, name: string, valid: readonly string[]): RondoError {
+  const nearest = nearestName(name, valid);
+  return new RondoError({
+    where,
+    received: `the unknown ${kind} "${name}"`,
+    expected: `one of ${valid.join(", ")}`,
+    fix: nearest === undefined ? `Use one of these names` : `Did you mean "${nearest}"?`,
+  });
+}
+
+/**
+ * The valid name nearest to `name` by edit distance, ignoring case, `_`, `-` and spaces; `undefined` when
+ * none is near (more than a third of the longer name would have to change).
+ */
+export function nearestName(name: string, valid: readonly string[]): string | undefined {
+  const wanted = normalized(name);
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of valid) {
+    const other = normalized(candidate);
+    const distance = editDistance(wanted, other);
+    if (
+      distance < bestDistance &&
+      distance <= Math.max(1, Math.floor(Math.max(wanted.length, other.length) / 3))
+    ) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function normalized(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]/g, "");
+}
+
+/** Damerau–Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, swaps of neighbours. */
+function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = at(previous, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      current.push(
+        Math.min(
+          at(previous, j) + 1,
+          at(current, j - 1) + 1,
+          substitution,
+          swapped ? at(beforePrevious, j - 2) + 1 : substitution,
+        ),
+      );
+    }
+    beforePrevious = previous;
+    previous = current;
+  }
+  return at(previous, b.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY;
+}

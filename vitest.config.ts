@@ -1,0 +1,18 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
+      { find: /^rondo$/, replacement: source("./src/index.ts") },
+      { find: /^rondo\/(datasets|formats|report)$/, replacement: source("./src/$1/index.ts") },
+    ],
+  },
+  test: {
+    include: ["src/**/*.test.ts", "tests/**/*.test.ts", "recipes/**/*.test.ts", "scripts/**/*.test.ts"],
+    testTimeout: 30_000,
+  },
+});
