@@ -1,4 +1,4 @@
-/** The four parts of every error message. Each is a phrase without a full stop. */
+/** The four parts of every error message. The first three are phrases, the fix is a sentence. */
 export interface ErrorParts {
   /** The operation or layer by name, for example `lstm "lstm_1"` or `matmul`. */
   readonly where: string;
@@ -33,7 +33,7 @@ export class RondoError extends Error implements ErrorParts {
 
 /** The one wording of the four parts. */
 export function wording({ where, received, expected, fix }: ErrorParts): string {
-  return `${where}: received ${received}, expected ${expected}. ${fix}.`;
+  return `${where}: received ${received}, expected ${expected}. ${fix}${/[.?!]$/.test(fix) ? "" : "."}`;
 }
 
 /**
@@ -48,7 +48,7 @@ export function unknownName(where: string, kind: string, name: string, valid: re
     where,
     received: `the unknown ${kind} "${name}"`,
     expected: `one of ${valid.join(", ")}`,
-    fix: nearest === undefined ? `Use one of these names` : `Did you mean "${nearest}"?`,
+    fix: nearest === undefined ? "Use one of these names" : `Did you mean "${nearest}"?`,
   });
 }
 
