@@ -1,0 +1,56 @@
+// Writes src/plan/abi.ts from kernels/abi.def: `node scripts/generate-abi.mjs`.
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const source = new URL("../kernels/abi.def", import.meta.url);
+const target = new URL("../src/plan/abi.ts", import.meta.url);
+
+/** The codes of abi.def by macro, and the name of each group in abi.ts. */
+const groups = {
+  DTYPE: "dtype",
+  REDUCTION: "reduction",
+  DISTRIBUTION: "distribution",
+  CELL: "cell",
+  ACTIVATION: "activation",
+  STATUS: "status",
+};
+
+/** The text of src/plan/abi.ts for a text of abi.def. */
+export function generate(definitions) {
+  const instructions = [];
+  const steps = [];
+  const codes = new Map(Object.values(groups).map((group) => [group, []]));
+  for (const line of definitions.split("\n")) {
+    const macro = /^([A-Z_]+)\((\d+), (\w+)(?:, (.*))?\)$/.exec(line.replace(/\s*\/\/.*$/, ""));
+    if (macro === null) continue;
+    const [, kind, code, name, rest] = macro;
+    if (kind === "RONDO_OP") {
+      const fields = [...rest.matchAll(/FIELD\((\w+), (\w+)\)/g)].map(
+        ([, type, field]) => `    ["${field}", "${type}"],\n`,
+      );
+      instructions.push(
+        `  ${name}: {\n    opcode: ${code},\n    fields: [\n${fields.map((f) => `  ${f}`).join("")}    ],\n  },\n`,
+      );
+    } else if (kind === "MAP_OP") {
+      steps.push(`  ${name}: { code: ${code}, arity: ${rest} },\n`);
+    } else if (kind in groups) {
+      codes.get(groups[kind]).push(`    ${name}: ${code},\n`);
+    } else {
+      throw new Error(`abi.def: unknown macro in "${line}"`);
+    }
+  }
+  const groupTexts = [...codes].map(([group, lines]) => `  ${group}: {\n${lines.join("")}  },\n`);
+  return [
+    "// Written by scripts/generate-abi.mjs from kernels/abi.def. Change that file and run the script.\n\n",
+    "/** The VM's instructions: opcode, and the fields in order. */\n",
+    `export const abi = {\n${instructions.join("")}} as const;\n\n`,
+    "/** The steps of the instruction `map`. */\n",
+    `export const mapOp = {\n${steps.join("")}} as const;\n\n`,
+    "/** The codes that fields hold. */\n",
+    `export const codes = {\n${groupTexts.join("")}} as const;\n`,
+  ].join("");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(target, generate(readFileSync(source, "utf8")));
+}

@@ -1,0 +1,195 @@
+import { RondoError } from "../errors.js";
+import { abi, codes, mapOp } from "./abi.js";
+import type { Dtype } from "./program.js";
+
+/** An operand of an instruction: a buffer of the program and an offset in elements; `null` where it is absent. */
+export type Pointer = { readonly buffer: number; readonly offset: number } | null;
+
+export type InstructionName = keyof typeof abi;
+export type MapOpName = keyof typeof mapOp;
+
+type FieldValue<Kind> = Kind extends "ptr" ? Pointer : number;
+
+/** The fields of an instruction by name, as kernels/abi.def declares them. */
+export type Fields<Name extends InstructionName> = {
+  readonly [Field in (typeof abi)[Name]["fields"][number] as Field[0]]: FieldValue<Field[1]>;
+};
+
+/** An input of `map`: loaded into the register of its position. Strides in elements, one per dimension. */
+export interface MapInput {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly dtype: Dtype;
+  readonly strides: readonly number[];
+}
+
+/** An output of `map`: the register that is stored, and where. */
+export interface MapOutput extends MapInput {
+  readonly register: number;
+}
+
+/** A step of `map`: `to` receives op(args). `args` are registers; of `constant` and `constantInt`, the value. */
+export interface MapStep {
+  readonly op: MapOpName;
+  readonly to: number;
+  readonly args: readonly number[];
+}
+
+/** A whole `map`: dims outermost first; the first registers are the inputs. */
+export interface MapSpec {
+  readonly dims: readonly number[];
+  readonly inputs: readonly MapInput[];
+  readonly outputs: readonly MapOutput[];
+  readonly steps: readonly MapStep[];
+}
+
+/** Appends instructions to a list of words (kernels/abi.def says what each means). */
+export class Encoder {
+  readonly #words: number[] = [];
+
+  /** Number of words so far: where the next instruction begins. */
+  get length(): number {
+    return this.#words.length;
+  }
+
+  /** The words so far, as a program holds them. */
+  words(): Int32Array {
+    return Int32Array.from(this.#words);
+  }
+
+  /**
+   * Appends one instruction.
+   *
+   * @param fields every field by name: a pointer (`null`: absent), or a number (for `f32`, the float)
+   * @param tail the words after the fields
+   * @throws RondoError when a number does not fit in 32 bits
+   */
+  emit<Name extends InstructionName>(name: Name, fields: Fields<Name>, tail: readonly number[] = []): void {
+    const { opcode, fields: declared } = abi[name];
+    const body: number[] = [];
+    for (const [field, kind] of declared) {
+      const value = (fields as Readonly<Record<string, Pointer | number>>)[field];
+      if (kind === "ptr") {
+        const pointer = value as Pointer;
+        body.push(pointer?.buffer ?? -1, pointer?.offset ?? 0);
+      } else {
+        body.push(kind === "f32" ? floatBits(value as number) : (value as number));
+      }
+    }
+    body.push(...tail);
+    body.forEach((word, i) => {
+      if (word !== (word | 0)) throw tooLarge(name, i, word);
+    });
+    this.#words.push(opcode, body.length, ...body);
+  }
+
+  /** Appends a `map` from its parts; the number of registers follows from them. */
+  map({ dims, inputs, outputs, steps }: MapSpec): void {
+    const tail = [...dims];
+    let registers = inputs.length;
+    for (const { buffer, offset, dtype, strides } of inputs) {
+      tail.push(buffer, offset, codes.dtype[dtype], ...strides);
+    }
+    for (const { buffer, offset, dtype, register, strides } of outputs) {
+      tail.push(buffer, offset, codes.dtype[dtype], register, ...strides);
+    }
+    for (const { op, to, args } of steps) {
+      const words = op === "constant" ? args.map(floatBits) : args;
+      tail.push(mapOp[op].code, to, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0);
+      registers = Math.max(registers, to + 1);
+    }
+    this.emit(
+      "map",
+      {
+        rank: dims.length,
+        inputs: inputs.length,
+        outputs: outputs.length,
+        steps: steps.length,
+        registers,
+      },
+      tail,
+    );
+  }
+
+  /**
+   * Appends a loop around the instructions that `body` emits.
+   *
+   * @param count number of passes
+   * @param advances how many bytes each buffer moves after every pass
+   */
+  loop(
+    count: number,
+    advances: readonly { readonly buffer: number; readonly bytes: number }[],
+    body: (encoder: Encoder) => void,
+  ): void {
+    const inner = new Encoder();
+    body(inner);
+    const moves = advances.flatMap(({ buffer, bytes }) => [buffer, bytes]);
+    this.emit("loop", { count, advances: advances.length, bodyWords: inner.length }, [
+      ...moves,
+      ...inner.#words,
+    ]);
+  }
+}
+
+/** One instruction, decoded. */
+export interface Instruction {
+  /** Index of its first word. */
+  readonly at: number;
+  readonly name: InstructionName;
+  readonly fields: Readonly<Record<string, Pointer | number>>;
+  readonly tail: Int32Array;
+}
+
+/** The instructions of a list of words, in order (those inside a loop are in the loop's tail). */
+export function decode(words: Int32Array): Instruction[] {
+  const names = new Map(
+    Object.entries(abi).map(([name, { opcode }]) => [opcode as number, name as InstructionName]),
+  );
+  const instructions: Instruction[] = [];
+  for (let at = 0; at < words.length; ) {
+    const name = names.get(words[at] ?? -1);
+    const length = words[at + 1] ?? -1;
+    if (name === undefined || length < 0 || at + 2 + length > words.length) {
+      throw new RondoError({
+        where: "program",
+        received: `the words ${words.slice(at, at + 2).join(", ")} at ${at} of ${words.length}`,
+        expected: "an opcode of kernels/abi.def and the number of words that follow it",
+        fix: "Build programs with Encoder, of the same version as the kernels",
+      });
+    }
+    const fields: Record<string, Pointer | number> = {};
+    let next = at + 2;
+    for (const [field, kind] of abi[name].fields) {
+      const word = words[next++] ?? 0;
+      if (kind === "ptr") {
+        const offset = words[next++] ?? 0;
+        fields[field] = word < 0 ? null : { buffer: word, offset };
+      } else {
+        fields[field] = kind === "f32" ? bitsFloat(word) : word;
+      }
+    }
+    instructions.push({ at, name, fields, tail: words.subarray(next, at + 2 + length) });
+    at += 2 + length;
+  }
+  return instructions;
+}
+
+/** The bits of a float32, as the words of a program hold it. */
+export function floatBits(value: number): number {
+  return new Int32Array(Float32Array.of(value).buffer)[0] ?? 0;
+}
+
+/** The float32 whose bits a word holds. */
+export function bitsFloat(word: number): number {
+  return new Float32Array(Int32Array.of(word).buffer)[0] ?? 0;
+}
+
+function tooLarge(name: InstructionName, position: number, word: number): RondoError {
+  return new RondoError({
+    where: `program: ${name}, operand word ${position}`,
+    received: `${word}`,
+    expected: "an integer of 32 bits",
+    fix: "Use smaller tensors: sizes and offsets are limited to 2,147,483,647 elements",
+  });
+}
