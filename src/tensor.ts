@@ -1,17 +1,13 @@
+import type { Dtype, TypedArray } from "./dtype.js";
 import { RondoError } from "./errors.js";
 
-/** The typed array that holds each dtype. `bool` is one byte, 0 or 1. */
-export interface DtypeData {
+/** The typed array that holds each dtype. */
+export interface DtypeData extends Record<Dtype, TypedArray> {
   float32: Float32Array;
   int32: Int32Array;
   uint8: Uint8Array;
   bool: Uint8Array;
 }
-
-/** Element types of tensors. */
-export type Dtype = keyof DtypeData;
-
-export type TypedArray = DtypeData[Dtype];
 
 /** Numbers or booleans nested to any depth; the innermost lists may be typed arrays. */
 export type NestedArray = number | boolean | TypedArray | readonly NestedArray[];

@@ -1,0 +1,34 @@
+// Bundles the library for pages without a bundler: dist/browser/rondo.js and its workers, from the compiled library.
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** esbuild's options for everything that runs in a page; `check-size.mjs` measures an app with the same ones. */
+export const browserOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  logLevel: "warning",
+};
+
+/** Writes dist/browser. Workers are the files `src/runtime/*.worker.browser.ts`, found beside the bundle by their name. */
+export async function buildBrowser() {
+  const { build } = await import("esbuild");
+  const workers = readdirSync(join(root, "dist/runtime")).filter((file) =>
+    file.endsWith(".worker.browser.js"),
+  );
+  await build({
+    ...browserOptions,
+    entryPoints: [
+      { in: "dist/index.js", out: "rondo" },
+      ...workers.map((file) => ({ in: `dist/runtime/${file}`, out: basename(file, ".js") })),
+    ],
+    outdir: "dist/browser",
+    sourcemap: true,
+  });
+}
