@@ -1,0 +1,57 @@
+"""Writes the golden files that come from Keras on TensorFlow, computed in float64.
+
+To regenerate, in any folder outside the repository:
+
+    python3 -m venv venv && venv/bin/pip install tensorflow-cpu keras numpy
+    venv/bin/python tests/golden/generate.py [GROUP ...]        # all groups: under a minute
+
+`golden_file.py` describes the format, `load.ts` reads it. A case's generated tensors depend on its
+name alone, so adding cases leaves the others as they are. The goldens of PyTorch, an independent
+second reference, come from `generate_torch.py`.
+
+What is in a case, by kind:
+
+- simpleRNN, lstm, gru: inputs x, [mask], [h0, [c0]]; outputs: output, and with returnState h, [c].
+  A stateful case has three calls: x1, x2, x3 and so on for every tensor, and each call's gradients
+  stop at the state it started from. A case "…/bias" has one output, initialBias, and no inputs.
+- bidirectional: the same, the states named forwardH0, backwardH0, …; with mergeMode null the
+  outputs are forwardOutput and backwardOutput (in the order of time). Weights are forward.kernel, ….
+- rnn: stacked cells; states h00, [c00], h10, … (cell 0, cell 1), weights 0.kernel, ….
+- activation: input x, output y; config.activation names it.
+- loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
+  loss (their reduction); config.loss names it. The gradient is that of `loss`.
+- optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …, one pair a step;
+  weights a, b; outputs a1, b1, …: the weights after each step.
+- sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
+  outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
+
+Keras's own slips are left out: the mask that goBackwards with returnSequences passes on (unreversed
+in Keras) appears nowhere.
+"""
+
+import sys
+
+import keras_recurrent
+import keras_training
+from golden_file import Group
+from keras_cases import SOURCE
+
+GROUPS = {
+    "masks": keras_recurrent.masks,
+    "units": keras_recurrent.units,
+    "options": keras_recurrent.options,
+    "cellActivations": keras_recurrent.cell_activations,
+    "stateful": keras_recurrent.stateful,
+    "bidirectional": keras_recurrent.bidirectional,
+    "stackedCells": keras_recurrent.stacked_cells,
+    "activations": keras_training.activations,
+    "losses": keras_training.losses,
+    "optimizers": keras_training.optimizers,
+    "models": keras_training.models,
+}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or GROUPS:
+        group = Group(name, SOURCE)
+        GROUPS[name](group)
+        group.write()

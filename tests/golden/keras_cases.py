@@ -1,0 +1,101 @@
+"""What the Keras generators share: layers by kind, weights, masks, and a case's outputs and gradients."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras
+import numpy as np
+import tensorflow as tf
+from golden_file import camel, hash_name, snake, uniform
+
+keras.config.set_floatx("float64")
+SOURCE = f"Keras {keras.__version__} on TensorFlow {tf.__version__}, computed in float64, stored as float32"
+LAYERS = {
+    "simpleRNN": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "dense": keras.layers.Dense,
+    "masking": keras.layers.Masking,
+    "bidirectional": keras.layers.Bidirectional,
+}
+ELEMENTWISE = (
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
+    "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus tanh tanh_shrink"
+).split()
+ROWWISE = ("softmax", "log_softmax", "sparsemax")  # over the last axis
+
+
+def make_mask(kind, B, T):
+    """[B, T] of 0 and 1, or None. "emptyRows" has gaps, and nothing at all in rows 1, 4, 7, …"""
+    lengths = T - np.arange(B) * (T - 1) % T  # T, 1, 2, …: every length in turn
+    steps = np.arange(T)
+    if kind == "none":
+        return None
+    if kind == "right":
+        return (steps < lengths[:, None]).astype(float)
+    if kind == "left":
+        return (steps >= T - lengths[:, None]).astype(float)
+    gaps = (uniform(hash_name(f"gaps {B}x{T}"), B * T).reshape(B, T) > -0.3).astype(float)
+    if kind == "emptyRows":
+        gaps[1::3] = 0
+    return gaps
+
+
+def add_mask(case, kind, B, T, key="mask"):
+    """Stores a mask among the case's inputs; gives back what the layer takes."""
+    mask = make_mask(kind, B, T)
+    return None if mask is None else tf.constant(case.store("inputs", key, mask) > 0)
+
+
+def make_layer(kind, config):
+    """The Keras layer for camelCase options."""
+    options = {snake(key): value for key, value in config.items()}
+    if kind == "bidirectional":
+        options["layer"] = make_layer(**config["layer"])
+    for key in ("activation", "recurrent_activation"):
+        if key in options:
+            options[key] = snake(options[key])
+    return LAYERS[kind](**options)
+
+
+def weights_of(layer, prefix=""):
+    """{camelCase name: Keras variable}, in Keras's order."""
+    return {prefix + camel(variable.name): variable for variable in layer.trainable_weights}
+
+
+def set_weights(case, variables, scales={}):
+    """Generates the weights (name: Keras variable) of a case; gives back name: tf.Variable."""
+    for key, variable in variables.items():
+        by_fan_in = 1.5 / variable.shape[0] ** 0.5
+        scale = {"kernel": by_fan_in, "recurrentKernel": by_fan_in, "bias": 0.5} | scales
+        variable.assign(case.generate("weights", key, variable.shape, scale[key.split(".")[-1]]))
+    return {key: variable.value for key, variable in variables.items()}
+
+
+def named(outputs, names):
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return dict(zip(names, outputs, strict=True))
+
+
+def record(case, variables, inputs, call, suffix=""):
+    """Runs `call(inputs)`, a dictionary of outputs; stores those and the gradients."""
+    inputs = {key: tf.constant(value) for key, value in inputs.items()}
+    with tf.GradientTape() as tape:
+        for value in inputs.values():
+            tape.watch(value)
+        outputs = call(inputs)
+        terms = [
+            tf.reduce_sum(case.generate("lossWeights", key + suffix, value.shape) * value)
+            for key, value in outputs.items()
+        ]
+        loss = tf.add_n(terms)
+    zero = tf.UnconnectedGradients.ZERO
+    gradients = tape.gradient(loss, inputs | variables, unconnected_gradients=zero)
+    for key, value in outputs.items():
+        case.store("outputs", key + suffix, value)
+    for key, value in gradients.items():
+        case.store("gradients", key + suffix, value)
