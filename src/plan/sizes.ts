@@ -1,4 +1,9 @@
-/** Sizes, in elements, of the kernels' private buffers, as functions of shapes and the vector width `v` alone. */
+/**
+ * Sizes, in float32 elements, of the kernels' private buffers, as functions of shapes and the vector width `v` alone.
+ *
+ * B batch rows, T time steps, D input features, H units. The kernels keep units in vectors of `v` lanes, padded with
+ * zeros; what is private to them is laid out in rnn.h, and a test holds both sides equal.
+ */
 
 export type CellKind = "simple" | "lstm" | "gru" | "gruResetBefore";
 
@@ -8,6 +13,78 @@ export interface RnnShape {
   readonly B: number;
   readonly D: number;
   readonly H: number;
-  /** A mask or a recurrent dropout is present: rows are gathered step by step. */
-  readonly gathered: boolean;
+  /** A multiplier of h before the recurrent product is present. */
+  readonly recurrentDropout: boolean;
+}
+
+/** Vectors that hold a unit's gates, before (`saved`) and after (`gradients`) the backward pass. */
+const gates = { simple: 1, lstm: 4, gru: 4, gruResetBefore: 3 } as const satisfies Record<CellKind, number>;
+
+/** Units per tile of a product, in vectors: products over units are padded to it. */
+const tileVectors = 4;
+
+const roundUp = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+
+/** Lanes for H units, padded to whole vectors, or to whole tiles of vectors. */
+const lanes = (H: number, v: number): number => roundUp(H, v);
+const tileLanes = (n: number, v: number): number => roundUp(n, v * tileVectors);
+const gateLanes = (cell: CellKind, H: number, v: number): number =>
+  cell === "simple" ? tileLanes(H, v) : gates[cell] * lanes(H, v);
+
+/**
+ * Elements from one row of `hs` to the next: whole cache lines; from 128 units on an odd number of them, so that a
+ * column of many rows spreads over all sets of the cache.
+ */
+export function rowStride(H: number, v: number): number {
+  const line = 16;
+  const padded = roundUp(H, Math.max(v, line));
+  return padded >= 128 && (padded / line) % 2 === 0 ? padded + line : padded;
+}
+
+/** `forward` of rnnPack: per vector of units the rows of the kernel, of the recurrent kernel and of the biases. */
+export function rnnForwardPack(cell: CellKind, D: number, H: number, v: number): number {
+  if (cell === "simple") return tileLanes(H, v) * (D + H + 1);
+  return lanes(H, v) * (cell === "lstm" ? 4 * (D + H + 1) : 3 * (D + H) + 4);
+}
+
+/** `backward` of rnnPack: the transposed recurrent kernel and, where the input's gradient is wanted, the kernel. */
+export function rnnBackwardPack(cell: CellKind, D: number, H: number, v: number, dx: boolean): number {
+  const rows = cell === "simple" ? tileLanes(H, v) : (cell === "lstm" ? 4 : 3) * lanes(H, v);
+  return rows * (tileLanes(H, v) + (dx ? tileLanes(D, v) : 0));
+}
+
+/** `reserve`: gates of all steps; the LSTM's c and tanh c, the initial c before them; products' multiplied h. */
+export function rnnReserve(shape: RnnShape, v: number): number {
+  const { cell, T, B, H } = shape;
+  const cells = cell === "lstm" ? 2 * (T + 1) * lanes(H, v) : 0;
+  const dropped = shape.recurrentDropout ? T * rowStride(H, v) : 0;
+  const reset = cell === "gruResetBefore" ? T * rowStride(H, v) : 0;
+  return B * (T * gateLanes(cell, H, v) + cells + dropped + reset);
+}
+
+/** `work` of rnnForward. */
+export function rnnForwardWork(shape: RnnShape, v: number): number {
+  const { cell, B, H } = shape;
+  const cells = cell === "lstm" ? B * lanes(H, v) : 0;
+  const dropped = shape.recurrentDropout ? B * rowStride(H, v) : 0;
+  const reset = cell === "gruResetBefore" ? B * (lanes(H, v) + rowStride(H, v)) : 0;
+  const projected = B === 1 ? 32 * 4 * tileLanes(H, v) : 0;
+  return cells + dropped + reset + projected;
+}
+
+/** `work` of rnnBackward: per row the gradients that are carried from step to step. */
+export function rnnBackwardWork(shape: RnnShape, v: number): number {
+  return shape.B * tileLanes(shape.H, v) * (shape.cell === "lstm" ? 2 : 1);
+}
+
+/** `work` of rnnWeights: the gradients in the layout of the gates. */
+export function rnnWeightsWork(shape: RnnShape, v: number): number {
+  const { cell, D, H } = shape;
+  const columns = cell === "simple" ? tileLanes(H, v) : (cell === "lstm" ? 4 : 3) * lanes(H, v);
+  return (D + H + 2) * columns;
+}
+
+/** `work` of matmul: none, its tasks pack what they read next on their own stack. */
+export function matmulWork(_m: number, _n: number, _k: number, _v: number): number {
+  return 0;
 }
