@@ -1,7 +1,6 @@
-/** Element types of tensors. `bool` is one byte, 0 or 1. */
-export type Dtype = "float32" | "int32" | "uint8" | "bool";
+import type { Dtype, TypedArray } from "../dtype.js";
 
-export type TypedArray = Float32Array | Int32Array | Uint8Array;
+export type { Dtype, TypedArray };
 
 /** Where a buffer lives. */
 export type Region =
@@ -40,7 +39,10 @@ export interface Port {
 export interface Entry {
   readonly begin: number;
   readonly end: number;
-  /** Whether the range writes the state (and so makes every cache that was prepared from it stale). */
+  /**
+   * Whether the range writes weights, so that every cache prepared from them is stale. A range that writes only what no
+   * `prepare` reads (recurrent states, counters) does not count.
+   */
   readonly writesState: boolean;
 }
 

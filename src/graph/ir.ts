@@ -1,0 +1,216 @@
+import type { Dtype, TypedArray } from "../dtype.js";
+import type { Shape } from "./dim.js";
+
+export interface TensorType {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+}
+
+/**
+ * The value of one output of a node while a model is traced: a type, no data. Immutable. `mask` (bool, its shape a
+ * prefix of this one's, such as [B, T] for [B, T, D]) says which steps count; it is a value of the graph like any other.
+ */
+export class SymbolicTensor implements TensorType {
+  constructor(
+    readonly node: Node,
+    readonly index = 0,
+    readonly mask: SymbolicTensor | undefined = undefined,
+  ) {}
+
+  private get type(): TensorType {
+    const type = this.node.outputs[this.index];
+    if (type === undefined) throw new Error(`${this.node.op.name} has no output ${this.index}`);
+    return type;
+  }
+  get shape(): Shape {
+    return this.type.shape;
+  }
+  get dtype(): Dtype {
+    return this.type.dtype;
+  }
+  get rank(): number {
+    return this.shape.length;
+  }
+  /** The same value with another mask, or none. */
+  withMask(mask: SymbolicTensor | undefined): SymbolicTensor {
+    return mask === this.mask ? this : new SymbolicTensor(this.node, this.index, mask);
+  }
+}
+
+/** Attributes of a node: plain data, whatever its op declares. */
+export type Attrs = object;
+
+/** One application of an op. Nodes form a DAG through their inputs; a graph is what its outputs reach. */
+export interface Node<A extends Attrs = Attrs> {
+  readonly op: Op<A>;
+  readonly inputs: readonly SymbolicTensor[];
+  readonly attrs: A;
+  readonly outputs: readonly TensorType[];
+}
+
+/** A strided window on a buffer: element offset, sizes and strides (0 repeats, negative runs backwards). */
+export interface Strided {
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+export type Bindings = Readonly<Record<string, number>>;
+
+/** How an op is run: what the planner must know, and nothing of how it does it. */
+export type Kernel<A extends Attrs> =
+  /** Given from outside (inputs, state, literal data). */
+  | { readonly kind: "source" }
+  /** Element by element after broadcasting; `step` names the step of the `map` instruction, or nothing where bits stay. */
+  | { readonly kind: "map"; step(inputs: readonly TensorType[], attrs: A): string | undefined }
+  /** Another window on the input's buffer; `view` gives undefined where the input must be made contiguous first. */
+  | {
+      readonly kind: "view";
+      view(x: Strided, attrs: A, bindings: Bindings, output: readonly number[]): Strided | undefined;
+    }
+  /** Several inputs written side by side into one output. */
+  | { readonly kind: "assemble" }
+  /** A reduction over axes; `scaled` divides by the number of reduced elements. */
+  | { readonly kind: "reduce"; readonly code: number; readonly scaled: boolean }
+  /** A kernel of its own; `lower.ts` has the entry of this name. */
+  | { readonly kind: "instruction"; readonly name: string };
+
+export interface GradientContext<A extends Attrs> {
+  readonly node: Node<A>;
+  readonly inputs: readonly SymbolicTensor[];
+  /** The node's own outputs, without masks. */
+  readonly outputs: readonly SymbolicTensor[];
+  readonly attrs: A;
+  /** Gradient with respect to each output; undefined where nothing depends on it. */
+  readonly grads: readonly (SymbolicTensor | undefined)[];
+  /** Which inputs' gradients are wanted. */
+  readonly wanted: readonly boolean[];
+  /** Gradients of another graph, for ops that hold one: from (value, its gradient) pairs back to the targets. */
+  vjp(
+    seeds: readonly (readonly [SymbolicTensor, SymbolicTensor])[],
+    targets: readonly SymbolicTensor[],
+  ): (SymbolicTensor | undefined)[];
+}
+
+// The rules are written as methods so that a rule over particular attributes stands where any rule is asked for.
+
+/** Gradients with respect to the inputs, in order; undefined where none is wanted or the input does not matter. */
+export type GradientRule<A extends Attrs> = {
+  rule(context: GradientContext<A>): readonly (SymbolicTensor | undefined)[];
+}["rule"];
+
+/** The mask of output 0, from the inputs and their masks. Throws a RondoError where a mask cannot be carried. */
+export type MaskRule<A extends Attrs> = {
+  rule(inputs: readonly SymbolicTensor[], attrs: A, output: TensorType): SymbolicTensor | undefined;
+}["rule"];
+
+/** An op, declared once: shape rule, gradient rule, mask rule and kernel stand together. */
+export interface Op<A extends Attrs = Attrs> {
+  readonly name: string;
+  /** The shape rule: output types from input types. Throws a RondoError naming the op when they do not fit. */
+  infer(inputs: readonly TensorType[], attrs: A): readonly TensorType[];
+  /** `"none"`: integer or piecewise constant, no gradient flows. */
+  readonly gradient: GradientRule<A> | "none";
+  readonly mask: MaskRule<A>;
+  readonly kernel: Kernel<A>;
+}
+
+/** A variable of the state: where a program reads parameters, optimizer slots, recurrent states and counters. */
+export interface StateVariable {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+  /** `weight`: changes only by training or setWeights, so that what depends on weights alone may be prepared once. */
+  readonly role: "weight" | "slot" | "recurrent" | "counter";
+}
+
+/** New value of a variable at the end of a run. All reads in the same graph see the old one. */
+export interface Update {
+  readonly variable: StateVariable;
+  readonly value: SymbolicTensor;
+}
+
+/** A traced computation. `inputs` fixes the order of the program's input ports (unused inputs stay ports). */
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly SymbolicTensor[];
+  readonly outputs: Readonly<Record<string, SymbolicTensor>>;
+  readonly updates: readonly Update[];
+}
+
+/** Literal data of a constant node. */
+export interface Literal {
+  readonly data: TypedArray;
+}
+
+/** All nodes that `roots` depend on, each after its inputs (iterative: models may be deep). */
+export function topological(roots: Iterable<SymbolicTensor>): Node[] {
+  const order: Node[] = [];
+  const state = new Map<Node, "open" | "done">();
+  const stack: Node[] = [];
+  for (const root of roots) {
+    stack.push(root.node);
+    while (stack.length > 0) {
+      const node = stack[stack.length - 1];
+      if (node === undefined) break;
+      if (state.get(node) === undefined) {
+        state.set(node, "open");
+        for (let i = node.inputs.length - 1; i >= 0; i--) {
+          const input = node.inputs[i];
+          if (input !== undefined && state.get(input.node) === undefined) stack.push(input.node);
+        }
+      } else {
+        stack.pop();
+        if (state.get(node) === "open") {
+          state.set(node, "done");
+          order.push(node);
+        }
+      }
+    }
+  }
+  return order;
+}
+
+/** What a graph computes: outputs first, then the values of its updates. */
+export const rootsOf = (graph: Graph): SymbolicTensor[] => [
+  ...Object.values(graph.outputs),
+  ...graph.updates.map((u) => u.value),
+];
+
+export const sameValue = (a: SymbolicTensor, b: SymbolicTensor): boolean =>
+  a.node === b.node && a.index === b.index;
+
+/** A new node; its output types come from the op's shape rule. It holds its inputs without their masks. */
+export function makeNode<A extends Attrs>(op: Op<A>, inputs: readonly SymbolicTensor[], attrs: A): Node<A> {
+  const bare = inputs.map((x) => x.withMask(undefined));
+  return Object.freeze({ op, inputs: Object.freeze(bare), attrs, outputs: op.infer(bare, attrs) });
+}
+
+/** Output 0 of a new node, with the mask that the op's rule gives it. */
+export function apply<A extends Attrs>(
+  op: Op<A>,
+  inputs: readonly SymbolicTensor[],
+  attrs: A,
+): SymbolicTensor {
+  const result = new SymbolicTensor(makeNode(op, inputs, attrs));
+  return inputs.some((x) => x.mask !== undefined) ? result.withMask(op.mask(inputs, attrs, result)) : result;
+}
+
+/** Rebuilds `roots` with some values replaced; what does not depend on a replaced value stays the same node. */
+export function substitute(
+  roots: readonly SymbolicTensor[],
+  replace: (x: SymbolicTensor) => SymbolicTensor | undefined,
+): SymbolicTensor[] {
+  const rebuilt = new Map<Node, Node>();
+  const resolve = (x: SymbolicTensor): SymbolicTensor => {
+    const other = replace(x);
+    if (other !== undefined) return other;
+    const node = rebuilt.get(x.node) ?? x.node;
+    return node === x.node ? x : new SymbolicTensor(node, x.index);
+  };
+  for (const node of topological(roots)) {
+    const inputs = node.inputs.map(resolve);
+    if (inputs.some((x, i) => x !== node.inputs[i])) rebuilt.set(node, makeNode(node.op, inputs, node.attrs));
+  }
+  return roots.map(resolve);
+}

@@ -1,0 +1,342 @@
+import type { Dtype } from "../../dtype.js";
+import { RondoError } from "../../errors.js";
+import { type Dim, equal, type Shape, shapeText } from "../dim.js";
+import { apply, type GradientContext, type Op, SymbolicTensor, type TensorType } from "../ir.js";
+import { elementwiseMask } from "../mask.js";
+import { sumTo } from "./reduce.js";
+import { scalar } from "./source.js";
+
+type None = Readonly<Record<string, never>>;
+const none: None = Object.freeze({});
+
+/** What elementwise builders take: a value of the graph, or a number (a scalar of the other operand's dtype). */
+export type Operand = SymbolicTensor | number;
+
+/** NumPy's broadcasting of several shapes. */
+export function broadcastShapes(where: string, shapes: readonly Shape[]): Shape {
+  const rank = Math.max(...shapes.map((s) => s.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    let size: Dim = 1;
+    for (const shape of shapes) {
+      const d = shape[axis - rank + shape.length];
+      if (d === undefined || equal(d, 1) || equal(d, size)) continue;
+      if (!equal(size, 1)) {
+        throw new RondoError({
+          where,
+          received: `shapes ${shapes.map(shapeText).join(" and ")}`,
+          expected: "sizes that are equal or 1 on every axis, counted from the last",
+          fix: "Reshape or slice one operand so that its axes line up",
+        });
+      }
+      size = d;
+    }
+    return size;
+  });
+}
+
+const isInteger = (dtype: Dtype): boolean => dtype !== "float32";
+
+interface Rule<A extends object> {
+  /** Name of the `map` step on float32 and on integer operands; undefined where that dtype is not taken. */
+  readonly float?: string;
+  readonly int?: string;
+  readonly output?: Dtype;
+  readonly gradient: Op<A>["gradient"];
+}
+
+function define(name: string, rule: Rule<None>): Op<None> {
+  return {
+    name,
+    infer(inputs) {
+      const dtypes = [...new Set(inputs.map((x) => x.dtype))];
+      const [dtype] = dtypes;
+      const code =
+        dtype === undefined || dtypes.length > 1 ? undefined : isInteger(dtype) ? rule.int : rule.float;
+      if (dtype === undefined || code === undefined) {
+        throw new RondoError({
+          where: name,
+          received: `operands of dtype ${inputs.map((x) => x.dtype).join(" and ")}`,
+          expected: rule.float !== undefined ? "float32 operands" : "integer or bool operands of one dtype",
+          fix: "Convert them with ops.cast",
+        });
+      }
+      const shape = broadcastShapes(
+        name,
+        inputs.map((x) => x.shape),
+      );
+      return [{ shape, dtype: rule.output ?? dtype }];
+    },
+    gradient: rule.gradient,
+    mask: elementwiseMask,
+    kernel: {
+      kind: "map",
+      step: (inputs) => (isInteger(inputs[0]?.dtype ?? "float32") ? rule.int : rule.float),
+    },
+  };
+}
+
+type D1 = (x: SymbolicTensor, y: SymbolicTensor, g: SymbolicTensor) => SymbolicTensor;
+
+/** A float32 function of one operand; `derivative` gets the operand, the result and the result's gradient. */
+function unary(name: string, derivative: D1 | "none", int?: string): Op<None> {
+  return define(name, {
+    float: name,
+    ...(int === undefined ? {} : { int }),
+    gradient: derivative === "none" ? "none" : (c) => [chain1(c, derivative)],
+  });
+}
+
+function chain1(
+  { inputs: [x], outputs: [y], grads: [g] }: GradientContext<None>,
+  d: D1,
+): SymbolicTensor | undefined {
+  return x !== undefined && y !== undefined && g !== undefined ? d(x, y, g) : undefined;
+}
+
+type D2 = (a: SymbolicTensor, b: SymbolicTensor, g: SymbolicTensor, y: SymbolicTensor) => SymbolicTensor;
+
+/** A float32 function of two operands with its two partial derivatives; broadcast axes are summed away. */
+function binary(name: string, da: D2 | "none", db: D2 | "none", int?: string): Op<None> {
+  return define(name, {
+    float: name,
+    ...(int === undefined ? {} : { int }),
+    gradient: ({ inputs: [a, b], outputs: [y], grads: [g], wanted }) => {
+      if (a === undefined || b === undefined || g === undefined || y === undefined) return [];
+      return [
+        wanted[0] && da !== "none" ? sumTo(da(a, b, g, y), a.shape) : undefined,
+        wanted[1] && db !== "none" ? sumTo(db(a, b, g, y), b.shape) : undefined,
+      ];
+    },
+  });
+}
+
+const comparison = (name: string, int: string): Op<None> =>
+  define(name, { float: name, int, output: "bool", gradient: "none" });
+const logical = (name: string): Op<None> => define(name, { int: name, gradient: "none" });
+
+/** e^x and its relations use these constants: 2/√π. */
+const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
+
+export const elementwise = {
+  add: binary(
+    "add",
+    (_a, _b, g) => g,
+    (_a, _b, g) => g,
+    "addInt",
+  ),
+  sub: binary(
+    "sub",
+    (_a, _b, g) => g,
+    (_a, _b, g) => neg(g),
+    "subInt",
+  ),
+  mul: binary(
+    "mul",
+    (_a, b, g) => mul(g, b),
+    (a, _b, g) => mul(g, a),
+    "mulInt",
+  ),
+  div: binary(
+    "div",
+    (_a, b, g) => div(g, b),
+    (_a, b, g, y) => neg(mul(g, div(y, b))),
+  ),
+  // At a tie each operand takes half.
+  maximum: binary(
+    "maximum",
+    (a, b, g) => mul(g, share(a, b)),
+    (a, b, g) => mul(g, share(b, a)),
+    "maximumInt",
+  ),
+  minimum: binary(
+    "minimum",
+    (a, b, g) => mul(g, share(b, a)),
+    (a, b, g) => mul(g, share(a, b)),
+    "minimumInt",
+  ),
+  // d a^b/da = b·a^(b−1); d/db = a^b·ln a, taken as 0 where a ≤ 0.
+  pow: binary(
+    "pow",
+    (a, b, g) => mul(g, mul(b, pow(a, sub(b, 1)))),
+    (a, _b, g, y) => where(greater(a, 0), mul(g, mul(y, log(where(greater(a, 0), a, 1)))), 0),
+  ),
+  mod: binary(
+    "mod",
+    (_a, _b, g) => g,
+    (a, b, g) => neg(mul(g, floor(div(a, b)))),
+  ),
+  neg: unary("neg", (_x, _y, g) => neg(g), "negInt"),
+  abs: unary("abs", (x, _y, g) => mul(g, sign(x)), "absInt"),
+  sign: unary("sign", "none"),
+  exp: unary("exp", (_x, y, g) => mul(g, y)),
+  expm1: unary("expm1", (_x, y, g) => mul(g, add(y, 1))),
+  log: unary("log", (x, _y, g) => div(g, x)),
+  log1p: unary("log1p", (x, _y, g) => div(g, add(x, 1))),
+  sqrt: unary("sqrt", (_x, y, g) => div(mul(g, 0.5), y)),
+  rsqrt: unary("rsqrt", (x, y, g) => mul(g, div(mul(y, -0.5), x))),
+  square: unary("square", (x, _y, g) => mul(g, mul(x, 2))),
+  reciprocal: unary("reciprocal", (_x, y, g) => neg(mul(g, square(y)))),
+  floor: unary("floor", "none"),
+  ceil: unary("ceil", "none"),
+  round: unary("round", "none"),
+  sin: unary("sin", (x, _y, g) => mul(g, cos(x))),
+  cos: unary("cos", (x, _y, g) => neg(mul(g, sin(x)))),
+  tanh: unary("tanh", (_x, y, g) => mul(g, sub(1, square(y)))),
+  sigmoid: unary("sigmoid", (_x, y, g) => mul(g, mul(y, sub(1, y)))),
+  relu: unary("relu", (x, _y, g) => where(greater(x, 0), g, 0)),
+  softplus: unary("softplus", (x, _y, g) => mul(g, sigmoid(x))),
+  erf: unary("erf", (x, _y, g) => mul(g, mul(exp(neg(square(x))), TWO_OVER_SQRT_PI))),
+  isNaN: define("isNaN", { float: "isNaN", output: "bool", gradient: "none" }),
+  isFinite: define("isFinite", { float: "isFinite", output: "bool", gradient: "none" }),
+  less: comparison("less", "lessInt"),
+  lessEqual: comparison("lessEqual", "lessEqualInt"),
+  equal: comparison("equal", "equalInt"),
+  notEqual: comparison("notEqual", "notEqualInt"),
+  and: logical("and"),
+  or: logical("or"),
+  not: logical("not"),
+} as const satisfies Record<string, Op<None>>;
+
+/** 1 where a > b, 1/2 where equal, else 0. */
+const share = (a: SymbolicTensor, b: SymbolicTensor): SymbolicTensor =>
+  where(greater(a, b), 1, where(equalTo(a, b), 0.5, 0));
+
+/** `where(condition, a, b)`: a where the bool condition holds, else b; broadcasts. No arithmetic touches the other branch. */
+export const selectOp: Op<None> = {
+  name: "select",
+  infer([condition, a, b]) {
+    if (
+      condition === undefined ||
+      a === undefined ||
+      b === undefined ||
+      condition.dtype !== "bool" ||
+      a.dtype !== b.dtype
+    ) {
+      throw new RondoError({
+        where: "where",
+        received: `dtypes ${[condition, a, b].map((x) => x?.dtype).join(", ")}`,
+        expected: "a bool condition and two operands of one dtype",
+        fix: "Make the condition by a comparison, and convert the operands with ops.cast",
+      });
+    }
+    return [{ shape: broadcastShapes("where", [condition.shape, a.shape, b.shape]), dtype: a.dtype }];
+  },
+  gradient: ({ inputs: [condition, a, b], grads: [g], wanted }) => {
+    if (condition === undefined || a === undefined || b === undefined || g === undefined) return [];
+    return [
+      undefined,
+      wanted[1] ? sumTo(where(condition, g, 0), a.shape) : undefined,
+      wanted[2] ? sumTo(where(condition, 0, g), b.shape) : undefined,
+    ];
+  },
+  mask: elementwiseMask,
+  kernel: { kind: "map", step: () => "select" },
+};
+
+export interface CastAttrs {
+  readonly dtype: Dtype;
+}
+
+/** Conversion between dtypes; float32 → integer truncates, anything → bool is "not zero". */
+export const castOp: Op<CastAttrs> = {
+  name: "cast",
+  infer: ([x], { dtype }) => [{ shape: x?.shape ?? [], dtype }],
+  gradient: ({ inputs: [x], grads: [g] }) => [x?.dtype === "float32" ? g : undefined],
+  mask: elementwiseMask,
+  kernel: {
+    kind: "map",
+    step: ([x], { dtype }) => {
+      const from = x?.dtype ?? "float32";
+      if (dtype === "bool") return from === "float32" ? "toBool" : from === "bool" ? undefined : "intToBool";
+      if (dtype === "float32") return from === "float32" ? undefined : "toFloat";
+      return from === "float32" ? "toInt" : undefined;
+    },
+  },
+};
+
+// ---- Builders
+
+const order: readonly Dtype[] = ["bool", "uint8", "int32", "float32"];
+
+/** Operands of one dtype: numbers take their partner's, the lesser dtype is converted to the greater. */
+function unify(operands: readonly Operand[]): SymbolicTensor[] {
+  const symbolic = operands.filter((x) => x instanceof SymbolicTensor);
+  const fractional = operands.some((x) => typeof x === "number" && !Number.isInteger(x));
+  const rank = Math.max(...symbolic.map((x) => order.indexOf(x.dtype)), 0);
+  const dtype = symbolic.length === 0 || fractional ? "float32" : (order[rank] ?? "float32");
+  const number = dtype === "bool" ? "int32" : dtype;
+  const common = operands.some((x) => typeof x === "number") ? number : dtype;
+  return operands.map((x) => (typeof x === "number" ? scalar(x, common) : cast(x, common)));
+}
+
+const un =
+  (op: Op<None>) =>
+  (x: SymbolicTensor): SymbolicTensor =>
+    apply(op, [x], none);
+const bin =
+  (op: Op<None>) =>
+  (a: Operand, b: Operand): SymbolicTensor =>
+    apply(op, unify([a, b]), none);
+
+/** Converts to `dtype`; nothing happens where it is that already. */
+export const cast = (x: SymbolicTensor, dtype: Dtype): SymbolicTensor =>
+  x.dtype === dtype ? x : apply(castOp, [x], { dtype });
+
+export const add = bin(elementwise.add);
+export const sub = bin(elementwise.sub);
+export const mul = bin(elementwise.mul);
+/** a / b in float32, integer operands converted. */
+export const div = (a: Operand, b: Operand): SymbolicTensor =>
+  apply(
+    elementwise.div,
+    unify([a, b]).map((x) => cast(x, "float32")),
+    none,
+  );
+export const maximum = bin(elementwise.maximum);
+export const minimum = bin(elementwise.minimum);
+export const pow = bin(elementwise.pow);
+/** Remainder with the sign of the divisor. */
+export const mod = bin(elementwise.mod);
+export const less = bin(elementwise.less);
+export const lessEqual = bin(elementwise.lessEqual);
+export const greater = (a: Operand, b: Operand): SymbolicTensor => less(b, a);
+export const greaterEqual = (a: Operand, b: Operand): SymbolicTensor => lessEqual(b, a);
+export const equalTo = bin(elementwise.equal);
+export const notEqualTo = bin(elementwise.notEqual);
+export const logicalAnd = bin(elementwise.and);
+export const logicalOr = bin(elementwise.or);
+export const logicalNot = un(elementwise.not);
+export const neg = un(elementwise.neg);
+export const abs = un(elementwise.abs);
+export const sign = un(elementwise.sign);
+export const exp = un(elementwise.exp);
+export const expm1 = un(elementwise.expm1);
+export const log = un(elementwise.log);
+export const log1p = un(elementwise.log1p);
+export const sqrt = un(elementwise.sqrt);
+export const rsqrt = un(elementwise.rsqrt);
+export const square = un(elementwise.square);
+export const reciprocal = un(elementwise.reciprocal);
+export const floor = un(elementwise.floor);
+export const ceil = un(elementwise.ceil);
+/** To the nearest integer, halves to even. */
+export const round = un(elementwise.round);
+export const sin = un(elementwise.sin);
+export const cos = un(elementwise.cos);
+export const tanh = un(elementwise.tanh);
+export const sigmoid = un(elementwise.sigmoid);
+export const relu = un(elementwise.relu);
+export const softplus = un(elementwise.softplus);
+export const erf = un(elementwise.erf);
+export const isNaN = un(elementwise.isNaN);
+export const isFinite = un(elementwise.isFinite);
+
+/** a where `condition` (bool), else b; all three broadcast. */
+export const where = (condition: SymbolicTensor, a: Operand, b: Operand): SymbolicTensor =>
+  apply(selectOp, [condition, ...unify([a, b])], none);
+
+/** x limited to [low, high]. */
+export const clipByValue = (x: SymbolicTensor, low: number, high: number): SymbolicTensor =>
+  minimum(maximum(x, low), high);
+
+export type { TensorType };

@@ -1,0 +1,83 @@
+import { RondoError } from "../../errors.js";
+import { type Dim, shapeText } from "../dim.js";
+import { apply, type Op, type SymbolicTensor } from "../ir.js";
+import { noMask } from "../mask.js";
+import { cast, equalTo } from "./elementwise.js";
+import { normalizeAxis } from "./reduce.js";
+import { expandDims } from "./shape.js";
+import { constant } from "./source.js";
+
+export interface GatherAttrs {
+  readonly axis: number;
+}
+
+/** Entries of `table` along `axis` at `ids` (int32, any shape): [..outer, ..ids, ..inner]. */
+export const gatherOp: Op<GatherAttrs> = {
+  name: "gather",
+  infer: ([table, ids], { axis }) => {
+    if (table === undefined || ids?.dtype !== "int32") {
+      throw new RondoError({
+        where: "gather",
+        received: `indices of dtype ${ids?.dtype}`,
+        expected: "int32 indices",
+        fix: 'Convert them with ops.cast(ids, "int32")',
+      });
+    }
+    const shape = [...table.shape.slice(0, axis), ...ids.shape, ...table.shape.slice(axis + 1)];
+    return [{ shape, dtype: table.dtype }];
+  },
+  gradient: ({ inputs: [table, ids], grads: [g], attrs: { axis }, wanted }) => {
+    if (table === undefined || ids === undefined || g === undefined || !wanted[0]) return [];
+    return [apply(scatterAddOp, [g, ids], { axis, size: table.shape[axis] ?? 0 })];
+  },
+  mask: ([table, ids], { axis }) => {
+    if (table?.mask !== undefined) {
+      throw new RondoError({
+        where: "gather",
+        received: `a table masked over ${shapeText(table.mask.shape)}`,
+        expected: "a table without a mask (the indices may have one)",
+        fix: "Drop the mask on purpose with ops.withoutMask",
+      });
+    }
+    return axis === 0 ? ids?.mask : undefined;
+  },
+  kernel: { kind: "instruction", name: "gather" },
+};
+
+/** Indices are checked when the program runs; one out of range is an error there. */
+export const gather = (table: SymbolicTensor, ids: SymbolicTensor, axis = 0): SymbolicTensor =>
+  apply(gatherOp, [table, cast(ids, "int32")], { axis: normalizeAxis("gather", table.shape, axis) });
+
+export interface ScatterAttrs extends GatherAttrs {
+  readonly size: Dim;
+}
+
+/** The transpose of gather: zeros of `size` along `axis`, to which the entries of x are added at `ids`. */
+export const scatterAddOp: Op<ScatterAttrs> = {
+  name: "scatterAdd",
+  infer: ([x, ids], { axis, size }) => {
+    const shape = x?.shape ?? [];
+    return [
+      {
+        shape: [...shape.slice(0, axis), size, ...shape.slice(axis + (ids?.shape.length ?? 0))],
+        dtype: "float32",
+      },
+    ];
+  },
+  gradient: ({ inputs: [, ids], grads: [g], attrs: { axis } }) => [
+    g && ids && apply(gatherOp, [g, ids], { axis }),
+  ],
+  mask: noMask,
+  kernel: { kind: "instruction", name: "scatterAdd" },
+};
+
+/** 1 where the class is `ids`, else 0, along a new last axis of `depth`. Ids outside [0, depth) give a row of zeros. */
+export function oneHot(ids: SymbolicTensor, depth: number): SymbolicTensor {
+  const classes = constant(
+    Int32Array.from({ length: depth }, (_, i) => i),
+    [depth],
+    "int32",
+  );
+  const hit = equalTo(expandDims(cast(ids.withMask(undefined), "int32"), -1), classes);
+  return cast(hit, "float32").withMask(ids.mask);
+}

@@ -1,0 +1,81 @@
+import { RondoError } from "../../errors.js";
+import { equal, shapeText } from "../dim.js";
+import { apply, type Op, type SymbolicTensor } from "../ir.js";
+import { combineMasks } from "../mask.js";
+import { broadcastShapes } from "./elementwise.js";
+import { sumTo } from "./reduce.js";
+import { reshape, transpose } from "./shape.js";
+
+type None = Readonly<Record<string, never>>;
+
+/** a [.., m, k] · b [.., k, n] → [.., m, n]; leading axes broadcast. Transposed operands are views, so they cost nothing. */
+export const matmulOp: Op<None> = {
+  name: "matmul",
+  infer: ([a, b]) => {
+    const m = a?.shape.at(-2);
+    const k = a?.shape.at(-1);
+    const n = b?.shape.at(-1);
+    const fits =
+      a?.dtype === "float32" &&
+      b?.dtype === "float32" &&
+      m !== undefined &&
+      n !== undefined &&
+      k !== undefined;
+    if (!fits || !equal(k, b.shape.at(-2) ?? -1)) {
+      throw new RondoError({
+        where: "matMul",
+        received: [a, b].map((x) => `${x?.dtype}${shapeText(x?.shape ?? [])}`).join(" · "),
+        expected: "float32 operands [.., m, k] and [.., k, n] with the same k",
+        fix: "Transpose or reshape one of them",
+      });
+    }
+    const batch = broadcastShapes("matMul", [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
+    return [{ shape: [...batch, m, n], dtype: "float32" }];
+  },
+  gradient: ({ inputs: [a, b], grads: [g], wanted }) => {
+    if (a === undefined || b === undefined || g === undefined) return [];
+    return [
+      wanted[0] ? sumTo(matMul(g, b, false, true), a.shape) : undefined,
+      wanted[1] ? sumTo(matMul(a, g, true, false), b.shape) : undefined,
+    ];
+  },
+  mask: (inputs, _attrs, output) => {
+    const rank = output.shape.length - 1;
+    const refuse = inputs.some(
+      (x, i) => x.mask !== undefined && (i === 1 ? x.mask.rank > x.rank - 2 : x.mask.rank > rank),
+    );
+    if (refuse || inputs.some((x) => x.mask !== undefined && x.rank !== output.shape.length)) {
+      throw new RondoError({
+        where: "matMul",
+        received: `operands masked over ${inputs.map((x) => x.mask?.rank ?? 0).join(" and ")} axes`,
+        expected: "masks that do not reach the summed axis",
+        fix: "Select the masked elements to 0 with ops.where and drop the mask with ops.withoutMask",
+      });
+    }
+    return combineMasks(inputs.map((x) => x.mask));
+  },
+  kernel: { kind: "instruction", name: "matmul" },
+};
+
+/** Product over the last two axes; `transposeA`, `transposeB` swap them first. Leading axes broadcast. */
+export function matMul(
+  a: SymbolicTensor,
+  b: SymbolicTensor,
+  transposeA = false,
+  transposeB = false,
+): SymbolicTensor {
+  const [x, y] = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
+  if (y.rank === 2 && x.rank > 2) {
+    // One large product instead of many small ones.
+    const [k, n] = [x.shape.at(-1) ?? 0, y.shape.at(-1) ?? 0];
+    const flat = apply(matmulOp, [reshape(x.withMask(undefined), [-1, k]), y], {});
+    return reshape(flat, [...x.shape.slice(0, -1), n]).withMask(x.mask);
+  }
+  return apply(matmulOp, [x, y], {});
+}
+
+const swapLast = (x: SymbolicTensor): SymbolicTensor =>
+  transpose(
+    x,
+    [...x.shape.keys()].map((i) => (i < x.rank - 2 ? i : 2 * x.rank - 3 - i)),
+  );

@@ -1,0 +1,175 @@
+import type { Dtype } from "../../dtype.js";
+import { RondoError } from "../../errors.js";
+import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../dim.js";
+import { apply, type GradientRule, type MaskRule, type Op, type SymbolicTensor } from "../ir.js";
+import { cast, div, equalTo, exp, mul, sub, where } from "./elementwise.js";
+import { broadcastTo, reshape } from "./shape.js";
+import { size } from "./source.js";
+
+export interface ReduceAttrs {
+  /** Axes summed away: ascending, not negative. */
+  readonly axes: readonly number[];
+}
+
+/** Reductions drop their axes; `expandLike` puts them back as 1 and repeats. */
+function expandLike(y: SymbolicTensor, x: SymbolicTensor, axes: readonly number[]): SymbolicTensor {
+  return broadcastTo(
+    reshape(
+      y,
+      x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+    ),
+    x.shape,
+  );
+}
+
+/** A reduced masked axis consumes the mask (the builders have excluded its steps); masks over kept axes stay. */
+const reduceMask: MaskRule<ReduceAttrs> = ([x], { axes }) => {
+  const mask = x?.mask;
+  return mask === undefined || axes.some((a) => a < mask.rank) ? undefined : mask;
+};
+
+function define(
+  name: string,
+  code: number,
+  gradient: GradientRule<ReduceAttrs> | "none",
+  output?: Dtype,
+): Op<ReduceAttrs> {
+  return {
+    name,
+    infer: ([x], { axes }) => {
+      if (x === undefined) return [];
+      const dtype = output ?? (x.dtype === "float32" || name === "mean" ? "float32" : "int32");
+      return [{ shape: x.shape.filter((_, i) => !axes.includes(i)), dtype }];
+    },
+    gradient,
+    mask: reduceMask,
+    kernel: { kind: "reduce", code, scaled: name === "mean" },
+  };
+}
+
+/** Each element that equals the extremum takes an equal share of the gradient. */
+const extremum: GradientRule<ReduceAttrs> = ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
+  if (x === undefined || y === undefined || g === undefined) return [];
+  const hit = cast(equalTo(x, expandLike(y, x, axes)), "float32");
+  const share = div(g, sum(hit, [...axes]));
+  return [mul(expandLike(share, x, axes), hit)];
+};
+
+export const reductions = {
+  sum: define("sum", 0, ({ inputs: [x], grads: [g], attrs: { axes } }) =>
+    x !== undefined && g !== undefined ? [expandLike(g, x, axes)] : [],
+  ),
+  mean: define("mean", 0, ({ inputs: [x], grads: [g], attrs: { axes } }) => {
+    if (x === undefined || g === undefined) return [];
+    return [expandLike(div(g, size(product(axes.map((a) => x.shape[a] ?? 1)))), x, axes)];
+  }),
+  max: define("max", 1, extremum),
+  min: define("min", 2, extremum),
+  logSumExp: define("logSumExp", 3, ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
+    if (x === undefined || y === undefined || g === undefined) return [];
+    return [mul(expandLike(g, x, axes), exp(sub(x, expandLike(y, x, axes))))];
+  }),
+  argMax: define("argMax", 4, "none", "int32"),
+  prod: define("prod", 5, ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
+    if (x === undefined || y === undefined || g === undefined) return [];
+    // ∂∏/∂xᵢ = ∏/xᵢ; where some x is 0 the product of the others is needed: with exactly one zero it is the product
+    // of the rest there, with more it is 0 everywhere.
+    const zero = equalTo(x, 0);
+    const zeros = expandLike(sum(cast(zero, "float32"), [...axes]), x, axes);
+    const rest = expandLike(prod(where(zero, 1, x), [...axes]), x, axes);
+    const others = where(
+      equalTo(zeros, 0),
+      div(expandLike(y, x, axes), where(zero, 1, x)),
+      where(equalTo(zeros, 1), where(zero, rest, 0), 0),
+    );
+    return [mul(expandLike(g, x, axes), others)];
+  }),
+} as const satisfies Record<string, Op<ReduceAttrs>>;
+
+/** Axes as given by users (one, several, negative, or none for all) → ascending and checked. */
+export function normalizeAxes(
+  where_: string,
+  x: SymbolicTensor,
+  axis: number | readonly number[] | undefined,
+): number[] {
+  const given = axis === undefined ? x.shape.map((_, i) => i) : typeof axis === "number" ? [axis] : axis;
+  return [...new Set(given.map((a) => normalizeAxis(where_, x.shape, a)))].sort((a, b) => a - b);
+}
+
+export function normalizeAxis(where_: string, shape: Shape, axis: number): number {
+  const index = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(index) || index < 0 || index >= shape.length) {
+    throw new RondoError({
+      where: where_,
+      received: `axis ${axis} for shape ${shapeText(shape)}`,
+      expected: `an axis from ${-shape.length} to ${shape.length - 1}`,
+      fix: "Count axes from 0, or from -1 backwards",
+    });
+  }
+  return index;
+}
+
+type Axis = number | readonly number[];
+
+/**
+ * A reduction over masked steps leaves them out: they are replaced by what does not matter (0 for sums, 1 for
+ * products, ∓∞ for extrema) before any arithmetic.
+ */
+function excludeMasked(x: SymbolicTensor, axes: readonly number[], neutral: number): SymbolicTensor {
+  const mask = x.mask;
+  if (mask === undefined || !axes.some((a) => a < mask.rank)) return x;
+  const wide = reshape(mask, [...mask.shape, ...Array<Dim>(x.rank - mask.rank).fill(1)]);
+  return where(wide, x.withMask(undefined), neutral);
+}
+
+const builder =
+  (op: Op<ReduceAttrs>, neutral: number) =>
+  (x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor => {
+    const axes = normalizeAxes(op.name, x, axis);
+    if (axes.length === 0 && op !== reductions.argMax) return x;
+    const y = apply(op, [excludeMasked(x, axes, neutral)], { axes });
+    return keepDims
+      ? reshape(
+          y,
+          x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+        )
+      : y;
+  };
+
+/** Sum over `axis` (all axes when left out). Integers and bools sum to int32. Masked steps count as 0. */
+export const sum = builder(reductions.sum, 0);
+/** Largest element; masked steps do not take part. */
+export const max = builder(reductions.max, Number.NEGATIVE_INFINITY);
+export const min = builder(reductions.min, Number.POSITIVE_INFINITY);
+export const prod = builder(reductions.prod, 1);
+/** log Σ exp x, without overflow. */
+export const logSumExp = builder(reductions.logSumExp, Number.NEGATIVE_INFINITY);
+
+/** Arithmetic mean over `axis`; over a masked axis the mean of the unmasked steps (0 where there is none). */
+export function mean(x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor {
+  const mask = x.mask;
+  const axes = normalizeAxes("mean", x, axis);
+  const values = cast(x, "float32");
+  if (mask === undefined || !axes.some((a) => a < mask.rank)) {
+    return builder(reductions.mean, 0)(values, axes, keepDims);
+  }
+  const wide = reshape(mask, [...mask.shape, ...Array<Dim>(x.rank - mask.rank).fill(1)]);
+  const counted = sum(broadcastTo(cast(wide, "float32"), x.shape), axes, keepDims);
+  const total = sum(values, axes, keepDims);
+  return where(equalTo(counted, 0), 0, div(total, where(equalTo(counted, 0), 1, counted)));
+}
+
+/** Index (int32) of the largest element along one axis, the first of equals. */
+export const argMax = (x: SymbolicTensor, axis = -1): SymbolicTensor =>
+  apply(reductions.argMax, [x], { axes: [normalizeAxis("argMax", x.shape, axis)] });
+
+/** Sums x down to `shape`, undoing a broadcast. */
+export function sumTo(x: SymbolicTensor, shape: Shape): SymbolicTensor {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.rank - shape.length;
+  const axes = x.shape.flatMap((d, i) => {
+    const target = shape[i - lead];
+    return target === undefined || (equal(target, 1) && !equal(d, 1)) ? [i] : [];
+  });
+  return reshape(sum(x, axes), shape);
+}

@@ -1,0 +1,456 @@
+import { RondoError } from "../../errors.js";
+import { type Dim, equal, shapeText } from "../dim.js";
+import {
+  type GradientRule,
+  makeNode,
+  type Node,
+  type Op,
+  SymbolicTensor,
+  substitute,
+  type TensorType,
+  topological,
+} from "../ir.js";
+import { noMask } from "../mask.js";
+import { add, logicalOr, where } from "./elementwise.js";
+import { reshape, reverse } from "./shape.js";
+import { input, zeros } from "./source.js";
+
+// T time, B batch, D input features, H units, G gates. Everything here is time-major: sequences are [T, B, ..].
+
+/** One time step as a closed graph over placeholders (input nodes). */
+export interface ScanBody {
+  readonly sequences: readonly SymbolicTensor[];
+  readonly states: readonly SymbolicTensor[];
+  readonly constants: readonly SymbolicTensor[];
+  readonly outputs: readonly SymbolicTensor[];
+  readonly newStates: readonly SymbolicTensor[];
+}
+
+export interface ScanAttrs {
+  readonly body: ScanBody;
+  readonly length: Dim;
+}
+
+/**
+ * Applies a body over time, step by step inside one program. inputs: sequences, initial states, constants.
+ * outputs: the stacked outputs [T, ..], the final states, and each state as it was before every step [T, ..]
+ * (stored only where something, such as the gradient, reads it).
+ */
+export const scanOp: Op<ScanAttrs> = {
+  name: "scan",
+  infer: (_inputs, { body, length }) => {
+    const stacked = (x: TensorType): TensorType => ({ shape: [length, ...x.shape], dtype: x.dtype });
+    return [...body.outputs.map(stacked), ...body.newStates.map(typeOf), ...body.states.map(stacked)];
+  },
+  gradient: (context) => scanGradient(context),
+  mask: noMask,
+  kernel: { kind: "instruction", name: "scan" },
+};
+
+const none: TensorType = { shape: [], dtype: "float32" };
+const typeOf = ({ shape, dtype }: TensorType): TensorType => ({ shape, dtype });
+
+export type FusedCell = "simple" | "lstm" | "gru" | "gruResetBefore";
+
+/** Names of the activations that the fused kernels know: those whose derivative follows from their output. */
+export const fusedActivations = [
+  "linear",
+  "tanh",
+  "sigmoid",
+  "relu",
+  "hardSigmoid",
+  "softsign",
+  "elu",
+  "selu",
+  "softplus",
+  "exponential",
+  "hardTanh",
+  "relu6",
+  "leakyRelu",
+] as const;
+export type FusedActivation = (typeof fusedActivations)[number];
+
+/** That a cell's equations are those of a fused kernel, with these activations. */
+export interface Fused {
+  readonly cell: FusedCell;
+  readonly activation: FusedActivation;
+  /** Of the gates; simple cells have none. */
+  readonly recurrentActivation: FusedActivation;
+}
+
+/** What an input of a fused recurrence stands for. */
+export type RnnRole = "x" | "kernel" | "recurrentKernel" | "bias" | "h0" | "c0" | "mask" | "dropout";
+
+export interface RnnAttrs extends Fused {
+  readonly roles: readonly RnnRole[];
+  readonly length: Dim;
+  readonly units: number;
+  /** The equations; inputs of the body: x, states h (and c), constants kernel, recurrentKernel, bias?, dropout?. */
+  readonly body: ScanBody;
+}
+
+/** The operand of a fused recurrence (or of its gradient) with a role, where there is one. */
+export function operand(node: Node<RnnAttrs>, role: RnnRole): SymbolicTensor | undefined {
+  const i = node.attrs.roles.indexOf(role);
+  return i < 0 ? undefined : node.inputs[i];
+}
+
+/**
+ * A whole sequence through a fused cell. x [T, B, D], kernel [D, G·H], recurrentKernel [H, G·H], bias [G·H] (gru:
+ * [2, 3·H]), h0, c0 [B, H] (left out: zeros), mask [T, B] (masked steps carry the states over and do not read x),
+ * dropout [B, H] (multiplies h before the recurrent product).
+ * outputs: h [T, B, H], final h [B, H], final c [B, H] (lstm), reserve (private to the kernels).
+ */
+export const rnnOp: Op<RnnAttrs> = {
+  name: "rnn",
+  infer: ([x], { length, units }) => {
+    const batch = x?.shape[1] ?? 0;
+    const state: TensorType = { shape: [batch, units], dtype: "float32" };
+    return [
+      { shape: [length, batch, units], dtype: "float32" },
+      state,
+      state,
+      { shape: [], dtype: "float32" },
+    ];
+  },
+  gradient: ({ node, outputs: [ys, , , reserve], grads: [dys, dh, dc], attrs, wanted }) => {
+    if (ys === undefined || reserve === undefined) return [];
+    const seeds = [dys, dh, dc];
+    const gradient = makeNode(
+      rnnGradientOp,
+      [...node.inputs, ys, reserve, ...seeds.filter((g) => g !== undefined)],
+      {
+        ...attrs,
+        seeds: seeds.map((g) => g !== undefined),
+      },
+    );
+    return attrs.roles.map((role, i) => {
+      const output = gradientOutputs.indexOf(role);
+      return wanted[i] && output >= 0 ? new SymbolicTensor(gradient, output) : undefined;
+    });
+  },
+  mask: noMask,
+  kernel: { kind: "instruction", name: "rnn" },
+};
+
+export interface RnnGradientAttrs extends RnnAttrs {
+  /** Which of the gradients of h [T, B, H], final h and final c are given, as the last inputs. */
+  readonly seeds: readonly boolean[];
+}
+
+/** Roles whose gradients `rnnGradient` gives, in the order of its outputs. */
+export const gradientOutputs: readonly RnnRole[] = ["x", "kernel", "recurrentKernel", "bias", "h0", "c0"];
+
+/** Back-propagation through time of `rnn`. inputs: those of rnn, its h and reserve, the given gradients. */
+export const rnnGradientOp: Op<RnnGradientAttrs> = {
+  name: "rnnGradient",
+  infer: (inputs, { roles, units }) => {
+    const batch = inputs[0]?.shape[1] ?? 0;
+    const state: TensorType = { shape: [batch, units], dtype: "float32" };
+    return gradientOutputs.map((role) => {
+      const i = roles.indexOf(role);
+      const type = i < 0 ? undefined : inputs[i];
+      return type === undefined ? state : typeOf(type);
+    });
+  },
+  gradient: () => {
+    throw new RondoError({
+      where: "gradient of a recurrent layer",
+      received: "a request for its gradient in turn (second derivatives)",
+      expected: "first derivatives through fused cells",
+      fix: "Pass fused: undefined to scan, so that the cell's equations are differentiated step by step",
+    });
+  },
+  mask: noMask,
+  kernel: { kind: "instruction", name: "rnnGradient" },
+};
+
+// ---- The builder
+
+/** What one time step computes. */
+export interface Step {
+  readonly outputs: readonly SymbolicTensor[];
+  readonly states: readonly SymbolicTensor[];
+}
+
+export interface ScanOptions {
+  /** The cell's equations: values of this step, states, constants → outputs and new states. */
+  step(
+    xs: readonly SymbolicTensor[],
+    states: readonly SymbolicTensor[],
+    constants: readonly SymbolicTensor[],
+  ): Step;
+  /** [T, B, ..] each; T the same. */
+  readonly sequences: readonly SymbolicTensor[];
+  /** Initial states [B, ..]; a type alone stands for zeros. */
+  readonly states: readonly (SymbolicTensor | TensorType)[];
+  readonly constants?: readonly SymbolicTensor[];
+  /** bool [T, B]: at masked steps states and outputs are those of the step before (outputs first 0), x is not read. */
+  readonly mask?: SymbolicTensor | undefined;
+  /** The kernel that computes the same. Order of constants then: kernel, recurrentKernel, bias?, dropout?. */
+  readonly fused?: { readonly as: Fused; readonly bias: boolean; readonly dropout: boolean } | undefined;
+}
+
+export interface Scanned {
+  /** [T, B, ..] each. */
+  readonly outputs: readonly SymbolicTensor[];
+  readonly states: readonly SymbolicTensor[];
+}
+
+/** Applies a cell over time. Values of the outer graph that the step uses are passed along as constants by themselves. */
+export function scan(options: ScanOptions): Scanned {
+  const { sequences, mask } = options;
+  const [first] = sequences;
+  const length = first?.shape[0];
+  if (
+    first === undefined ||
+    length === undefined ||
+    sequences.some((s) => !equal(s.shape[0] ?? -1, length))
+  ) {
+    throw new RondoError({
+      where: "scan",
+      received: `sequences of shapes ${sequences.map((s) => shapeText(s.shape)).join(", ")}`,
+      expected: "at least one, all with the same number of time steps in front",
+      fix: "Transpose them to [time, batch, ..] and cut them to one length",
+    });
+  }
+  if (options.fused !== undefined) return scanFused(options, options.fused, first, length);
+  return mask === undefined ? scanSteps(options, length) : scanMasked(options, mask, length);
+}
+
+const placeholder = (name: string, { shape, dtype }: TensorType): SymbolicTensor => input(name, shape, dtype);
+const stepType = (x: SymbolicTensor): TensorType => ({ shape: x.shape.slice(1), dtype: x.dtype });
+
+function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor[] } {
+  const xs = options.sequences.map((s, i) => placeholder(`x${i}`, stepType(s)));
+  const states = options.states.map((s, i) => placeholder(`s${i}`, s));
+  const constants = (options.constants ?? []).map((c, i) => placeholder(`c${i}`, c));
+  const step = options.step(xs, states, constants);
+  step.states.forEach((s, i) => {
+    checkState(s, states[i], i);
+  });
+  // Whatever does not depend on a placeholder belongs to the outer graph: it is computed once and passed in.
+  const roots = [...step.outputs, ...step.states];
+  const inside = new Set([...xs, ...states, ...constants].map((p) => p.node));
+  const captured: SymbolicTensor[] = [];
+  const stands: SymbolicTensor[] = [];
+  const order = topological(roots);
+  for (const node of order) if (node.inputs.some((x) => inside.has(x.node))) inside.add(node);
+  const replaced = new Map<Node, (index: number) => SymbolicTensor>();
+  const capture = (x: SymbolicTensor) => {
+    if (inside.has(x.node) || (x.node.op.name === "constant" && x.rank === 0) || replaced.has(x.node)) return;
+    const own = x.node.outputs.map((type, i) => {
+      captured.push(new SymbolicTensor(x.node, i));
+      const stand = placeholder(`o${stands.length}`, type);
+      stands.push(stand);
+      return stand;
+    });
+    replaced.set(x.node, (i) => own[i] ?? x);
+  };
+  for (const node of order) if (inside.has(node)) node.inputs.forEach(capture);
+  roots.forEach(capture);
+  const closed = substitute(roots, (x) => replaced.get(x.node)?.(x.index));
+  return {
+    body: {
+      sequences: xs,
+      states,
+      constants: [...constants, ...stands],
+      outputs: closed.slice(0, step.outputs.length),
+      newStates: closed.slice(step.outputs.length),
+    },
+    captured,
+  };
+}
+
+function checkState(next: SymbolicTensor, state: SymbolicTensor | undefined, i: number): void {
+  const same =
+    state !== undefined &&
+    next.dtype === state.dtype &&
+    next.rank === state.rank &&
+    next.shape.every((d, k) => equal(d, state.shape[k] ?? -1));
+  if (!same) {
+    throw new RondoError({
+      where: "scan",
+      received: `a new state ${i} of ${next.dtype}${shapeText(next.shape)}`,
+      expected: `${state?.dtype}${shapeText(state?.shape ?? [])} as the initial state`,
+      fix: "Let the cell return its states with the shapes and dtypes it declares",
+    });
+  }
+}
+
+const initial = (s: SymbolicTensor | TensorType): SymbolicTensor =>
+  s instanceof SymbolicTensor ? s : zeros(s.shape, s.dtype);
+
+function scanSteps(options: ScanOptions, length: Dim): Scanned {
+  const { body, captured } = trace(options);
+  const inputs = [
+    ...options.sequences,
+    ...options.states.map(initial),
+    ...(options.constants ?? []),
+    ...captured,
+  ];
+  const node = makeNode(scanOp, inputs, { body, length });
+  const n = body.outputs.length;
+  return {
+    outputs: body.outputs.map((_, i) => new SymbolicTensor(node, i)),
+    states: body.newStates.map((_, i) => new SymbolicTensor(node, n + i)),
+  };
+}
+
+/** A mask [B] with axes of size 1 appended, so that it selects whole rows of a value of the given rank. */
+const wide = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
+  reshape(mask, [...mask.shape, ...Array<Dim>(Math.max(rank - mask.rank, 0)).fill(1)]);
+
+/** The general path under a mask: the same scan with selections, the previous outputs carried as further states. */
+function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Scanned {
+  const n = options.states.length;
+  const probe = trace(options).body.outputs.map(typeOf);
+  const result = scanSteps(
+    {
+      ...options,
+      sequences: [...options.sequences, mask],
+      states: [...options.states, ...probe],
+      step(xs, states, constants) {
+        const now = xs[xs.length - 1];
+        if (now === undefined) throw new Error("scan: the mask of the step is missing");
+        const clean = xs.slice(0, -1).map((x) => where(wide(now, x.rank), x, 0));
+        const next = options.step(clean, states.slice(0, n), constants);
+        const kept = (value: SymbolicTensor, old: SymbolicTensor | undefined) =>
+          old === undefined ? value : where(wide(now, value.rank), value, old);
+        const outputs = next.outputs.map((y, i) => kept(y, states[n + i]));
+        return { outputs, states: [...next.states.map((s, i) => kept(s, states[i])), ...outputs] };
+      },
+    },
+    length,
+  );
+  return { outputs: result.outputs, states: result.states.slice(0, n) };
+}
+
+function scanFused(
+  options: ScanOptions,
+  { as, bias, dropout }: { as: Fused; bias: boolean; dropout: boolean },
+  x: SymbolicTensor,
+  length: Dim,
+): Scanned {
+  const { body } = trace(options);
+  const roles: RnnRole[] = ["x"];
+  const inputs: SymbolicTensor[] = [x];
+  const give = (role: RnnRole, value: SymbolicTensor | TensorType | undefined) => {
+    if (!(value instanceof SymbolicTensor)) return;
+    roles.push(role);
+    inputs.push(value);
+  };
+  const constants = [...(options.constants ?? [])];
+  give("kernel", constants.shift());
+  give("recurrentKernel", constants.shift());
+  if (bias) give("bias", constants.shift());
+  if (dropout) give("dropout", constants.shift());
+  give("h0", options.states[0]);
+  give("c0", options.states[1]);
+  give("mask", options.mask);
+  const units = body.states[0]?.shape.at(-1);
+  if (typeof units !== "number") throw new Error("scan: a fused cell has a known number of units");
+  const node = makeNode(rnnOp, inputs, { ...as, roles, length, units, body });
+  const states = options.states.map((_, i) => new SymbolicTensor(node, 1 + i));
+  let ys = new SymbolicTensor(node, 0);
+  if (options.mask !== undefined && options.states[0] instanceof SymbolicTensor) {
+    // Before the first unmasked step the state is the given one, but the output is 0.
+    ys = where(wide(seenSoFar(options.mask), 3), ys, 0);
+  }
+  return { outputs: [ys], states };
+}
+
+/** bool [T, B] → bool [T, B]: whether any step up to this one counts. */
+export function seenSoFar(mask: SymbolicTensor): SymbolicTensor {
+  const { outputs } = scan({
+    sequences: [mask],
+    states: [{ shape: mask.shape.slice(1), dtype: "bool" }],
+    step([now], [before]) {
+      if (now === undefined || before === undefined) throw new Error("scan: missing operands");
+      const seen = logicalOr(now, before);
+      return { outputs: [seen], states: [seen] };
+    },
+  });
+  return outputs[0] ?? mask;
+}
+
+// ---- The gradient of the general path
+
+/**
+ * Back-propagation through time as a scan of its own, run backwards: each step recomputes the body from the saved
+ * states and adds up the gradients of the constants.
+ */
+const scanGradient: GradientRule<ScanAttrs> = ({ node, outputs, attrs: { body }, grads, wanted, vjp }) => {
+  const [s, m, n] = [body.sequences.length, body.states.length, body.outputs.length];
+  const differentiable = (x: TensorType) => x.dtype === "float32";
+  const sequences = node.inputs.slice(0, s);
+  const constants = node.inputs.slice(s + m);
+  const history = outputs.slice(n + m);
+  const dys = grads.slice(0, n);
+  const given = dys.filter((g) => g !== undefined);
+  const stateIndex = body.states.flatMap((x, i) => (differentiable(x) ? [i] : []));
+  const constantIndex = body.constants.flatMap((x, i) => (differentiable(x) && wanted[s + m + i] ? [i] : []));
+  const sequenceIndex = body.sequences.flatMap((x, i) => (differentiable(x) && wanted[i] ? [i] : []));
+  const back = scan({
+    sequences: [...sequences, ...history, ...given].map((x) => reverse(x, 0)),
+    states: [
+      ...stateIndex.map((i) => grads[n + i] ?? typeOf(body.states[i] ?? none)),
+      ...constantIndex.map((i) => typeOf(body.constants[i] ?? none)),
+    ],
+    constants,
+    step(xs, carried, consts) {
+      const bound = new Map<Node, SymbolicTensor | undefined>();
+      body.sequences.forEach((p, i) => {
+        bound.set(p.node, xs[i]);
+      });
+      body.states.forEach((p, i) => {
+        bound.set(p.node, xs[s + i]);
+      });
+      body.constants.forEach((p, i) => {
+        bound.set(p.node, consts[i]);
+      });
+      const now = substitute([...body.outputs, ...body.newStates], (x) => bound.get(x.node));
+      let next = s + m;
+      const seeds: [SymbolicTensor, SymbolicTensor][] = [];
+      dys.forEach((g, i) => {
+        const [y, dy] = [now[i], g === undefined ? undefined : xs[next++]];
+        if (y !== undefined && dy !== undefined) seeds.push([y, dy]);
+      });
+      stateIndex.forEach((i, j) => {
+        const [y, dy] = [now[n + i], carried[j]];
+        if (y !== undefined && dy !== undefined) seeds.push([y, dy]);
+      });
+      const targets = [
+        ...sequenceIndex.map((i) => xs[i]),
+        ...stateIndex.map((i) => xs[s + i]),
+        ...constantIndex.map((i) => consts[i]),
+      ].filter((x) => x !== undefined);
+      const d = vjp(seeds, targets);
+      const at = (i: number): SymbolicTensor => {
+        const target = targets[i];
+        if (target === undefined) throw new Error("scan: a target of the gradient is missing");
+        return d[i] ?? zeros(target.shape);
+      };
+      const [a, b] = [sequenceIndex.length, stateIndex.length];
+      return {
+        outputs: sequenceIndex.map((_, i) => at(i)),
+        states: [
+          ...stateIndex.map((_, i) => at(a + i)),
+          ...constantIndex.map((_, i) => add(carried[b + i] ?? at(a + b + i), at(a + b + i))),
+        ],
+      };
+    },
+  });
+  const result: (SymbolicTensor | undefined)[] = node.inputs.map(() => undefined);
+  sequenceIndex.forEach((i, j) => {
+    const dx = back.outputs[j];
+    result[i] = dx && reverse(dx, 0);
+  });
+  stateIndex.forEach((i, j) => {
+    result[s + i] = back.states[j];
+  });
+  constantIndex.forEach((i, j) => {
+    result[s + m + i] = back.states[stateIndex.length + j];
+  });
+  return result;
+};

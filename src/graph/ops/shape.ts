@@ -1,0 +1,464 @@
+import { RondoError } from "../../errors.js";
+import {
+  bind,
+  type Dim,
+  divide,
+  equal,
+  add as plus,
+  product,
+  type Shape,
+  sameShape,
+  shapeText,
+  sub,
+} from "../dim.js";
+import { apply, type MaskRule, type Op, type Strided, type SymbolicTensor, type TensorType } from "../ir.js";
+import { combineMasks, noMask, samePrefix } from "../mask.js";
+import { broadcastShapes } from "./elementwise.js";
+import { normalizeAxis, sumTo } from "./reduce.js";
+import { fill, ones } from "./source.js";
+
+const at = (list: readonly number[], i: number): number => list[i] ?? 0;
+const typeOf = (x: TensorType | undefined): TensorType => x ?? { shape: [], dtype: "float32" };
+
+// ---- reshape
+
+export interface ReshapeAttrs {
+  readonly shape: Shape;
+}
+
+/** Same elements in the same order under another shape. */
+export const reshapeOp: Op<ReshapeAttrs> = {
+  name: "reshape",
+  infer: ([x], { shape }) => {
+    if (!equal(product(typeOf(x).shape), product(shape))) {
+      throw new RondoError({
+        where: "reshape",
+        received: `shape ${shapeText(typeOf(x).shape)}`,
+        expected: `as many elements as ${shapeText(shape)}`,
+        fix: "Choose a target shape with the same product",
+      });
+    }
+    return [{ shape, dtype: typeOf(x).dtype }];
+  },
+  gradient: ({ inputs: [x], grads: [g] }) => [x && g && reshape(g, x.shape)],
+  mask: ([x], { shape }) => {
+    const mask = x?.mask;
+    if (x === undefined || mask === undefined) return undefined;
+    if (samePrefix(x.shape, shape, mask.rank) && shape.length >= mask.rank) return mask;
+    throw new RondoError({
+      where: "reshape",
+      received: `shape ${shapeText(x.shape)} with a mask over its first ${mask.rank} axes, to ${shapeText(shape)}`,
+      expected: "a shape that keeps the masked axes as they are",
+      fix: "Keep the masked axes in front, or drop the mask on purpose with ops.withoutMask",
+    });
+  },
+  kernel: {
+    kind: "view",
+    view: (x, _attrs, _bindings, output) => reshapeView(x, output),
+  },
+};
+
+/** The strides of `shape` over the elements of x, where there are such. */
+function reshapeView(x: Strided, shape: readonly number[]): Strided | undefined {
+  // Walk both shapes in groups of equal product; within a group the old axes must be one run of memory.
+  const strides: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (j < shape.length || i < x.shape.length) {
+    if (shape.some((d) => d === 0)) return { ...x, shape, strides: shape.map(() => 0) };
+    let have = i < x.shape.length ? at(x.shape, i) : 1;
+    let want = j < shape.length ? at(shape, j) : 1;
+    const from = i++;
+    const to = j++;
+    while (have !== want) {
+      if (have < want) have *= at(x.shape, i++);
+      else want *= at(shape, j++);
+    }
+    let stride = 0;
+    let first = true;
+    for (let a = Math.min(i, x.shape.length) - 1; a >= from; a--) {
+      if (at(x.shape, a) === 1) continue;
+      if (first) stride = at(x.strides, a);
+      else {
+        let run = stride;
+        for (let b = a + 1; b < i; b++) run *= at(x.shape, b);
+        if (at(x.strides, a) !== run) return undefined;
+      }
+      first = false;
+    }
+    for (let a = Math.min(j, shape.length) - 1, step = stride; a >= to; a--) {
+      strides[a] = step;
+      step *= at(shape, a);
+    }
+  }
+  return { offset: x.offset, shape, strides };
+}
+
+/** Reshapes to `shape`; one size may be -1 and follows from the others. */
+export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTensor {
+  const unknown = shape.indexOf(-1);
+  let target: Shape = shape;
+  if (unknown >= 0) {
+    const rest = product(shape.filter((_, i) => i !== unknown));
+    const missing = divide(product(x.shape), rest);
+    if (missing === undefined) {
+      throw new RondoError({
+        where: "reshape",
+        received: `shape ${shapeText(x.shape)}`,
+        expected: `a number of elements divisible by ${rest}`,
+        fix: `Change the target shape ${shapeText(shape)}`,
+      });
+    }
+    target = shape.map((d, i) => (i === unknown ? missing : d));
+  }
+  return sameShape(x.shape, target) ? x : apply(reshapeOp, [x], { shape: target });
+}
+
+/** Inserts an axis of size 1 before `axis`. */
+export function expandDims(x: SymbolicTensor, axis: number): SymbolicTensor {
+  const index = axis < 0 ? axis + x.rank + 1 : axis;
+  return reshape(x, [...x.shape.slice(0, index), 1, ...x.shape.slice(index)]);
+}
+
+/** Removes the given axes (all of size 1 when left out). */
+export function squeeze(x: SymbolicTensor, axes?: readonly number[]): SymbolicTensor {
+  const gone = axes?.map((a) => normalizeAxis("squeeze", x.shape, a));
+  return reshape(
+    x,
+    x.shape.filter((d, i) => (gone === undefined ? !equal(d, 1) : !gone.includes(i))),
+  );
+}
+
+// ---- transpose
+
+export interface TransposeAttrs {
+  readonly perm: readonly number[];
+}
+
+export const transposeOp: Op<TransposeAttrs> = {
+  name: "transpose",
+  infer: ([x], { perm }) => {
+    const { shape, dtype } = typeOf(x);
+    if (
+      perm.length !== shape.length ||
+      new Set(perm).size !== perm.length ||
+      perm.some((p) => shape[p] === undefined)
+    ) {
+      throw new RondoError({
+        where: "transpose",
+        received: `the permutation [${perm.join(", ")}] for shape ${shapeText(shape)}`,
+        expected: `each of 0 to ${shape.length - 1} once`,
+        fix: "List every axis of the operand exactly once",
+      });
+    }
+    return [{ shape: perm.map((p) => shape[p] ?? 0), dtype }];
+  },
+  gradient: ({ grads: [g], attrs: { perm } }) => [
+    g &&
+      transpose(
+        g,
+        perm.map((_, i) => perm.indexOf(i)),
+      ),
+  ],
+  mask: ([x], { perm }) => {
+    const mask = x?.mask;
+    if (mask === undefined) return undefined;
+    const front = perm.slice(0, mask.rank);
+    if (front.every((p) => p < mask.rank)) return transpose(mask, front);
+    throw new RondoError({
+      where: "transpose",
+      received: `the permutation [${perm.join(", ")}] of a value masked over its first ${mask.rank} axes`,
+      expected: "a permutation that keeps the masked axes in front",
+      fix: "Keep them in front, or drop the mask on purpose with ops.withoutMask",
+    });
+  },
+  kernel: {
+    kind: "view",
+    view: (x, { perm }) => ({
+      offset: x.offset,
+      shape: perm.map((p) => at(x.shape, p)),
+      strides: perm.map((p) => at(x.strides, p)),
+    }),
+  },
+};
+
+/** Permutes the axes; reverses them when `perm` is left out. */
+export function transpose(x: SymbolicTensor, perm?: readonly number[]): SymbolicTensor {
+  const order = (perm ?? x.shape.map((_, i) => x.rank - 1 - i)).map((p) => (p < 0 ? p + x.rank : p));
+  return order.every((p, i) => p === i) && order.length === x.rank
+    ? x
+    : apply(transposeOp, [x], { perm: order });
+}
+
+// ---- slice, reverse
+
+export interface SliceAttrs {
+  readonly begin: Shape;
+  readonly size: Shape;
+}
+
+/** A block of x: `size` elements from `begin` on each axis. */
+export const sliceOp: Op<SliceAttrs> = {
+  name: "slice",
+  infer: ([x], { begin, size }) => {
+    const { shape, dtype } = typeOf(x);
+    const fits = shape.every((d, i) => {
+      const b = begin[i] ?? 0;
+      const end = plus(b, size[i] ?? 0);
+      return typeof end !== "number" || typeof d !== "number"
+        ? true
+        : end <= d && Number(b) >= 0 && Number(size[i]) >= 0;
+    });
+    if (!fits || begin.length !== shape.length || size.length !== shape.length) {
+      throw new RondoError({
+        where: "slice",
+        received: `begin ${shapeText(begin)} and size ${shapeText(size)} for shape ${shapeText(shape)}`,
+        expected: "a block inside the operand, one number per axis",
+        fix: "Make begin + size at most the operand's size on every axis",
+      });
+    }
+    return [{ shape: size, dtype }];
+  },
+  gradient: ({ inputs: [x], grads: [g], attrs: { begin, size } }) => [
+    x &&
+      g &&
+      pad(
+        g,
+        x.shape.map((d, i) => [begin[i] ?? 0, sub(d, plus(begin[i] ?? 0, size[i] ?? 0))]),
+      ),
+  ],
+  mask: ([x], { begin, size }) =>
+    x?.mask && slice(x.mask, begin.slice(0, x.mask.rank), size.slice(0, x.mask.rank)),
+  kernel: {
+    kind: "view",
+    view: (x, { begin }, bindings, output) => ({
+      offset: x.offset + begin.reduce<number>((o, b, i) => o + bind(b, bindings) * at(x.strides, i), 0),
+      shape: output,
+      strides: x.strides,
+    }),
+  },
+};
+
+/**
+ * A block of x. `begin` may be negative numbers (from the end); `size` -1, or left out, means up to the end. Axes
+ * beyond those given are taken whole.
+ */
+export function slice(x: SymbolicTensor, begin: readonly Dim[], size: readonly Dim[] = []): SymbolicTensor {
+  const from = x.shape.map((d, i) => {
+    const b = begin[i] ?? 0;
+    return typeof b === "number" && b < 0 ? plus(d, b) : b;
+  });
+  const extent = x.shape.map((d, i) => {
+    const s = size[i];
+    return s === undefined || s === -1 ? sub(d, from[i] ?? 0) : s;
+  });
+  return sameShape(extent, x.shape) ? x : apply(sliceOp, [x], { begin: from, size: extent });
+}
+
+export interface ReverseAttrs {
+  readonly axes: readonly number[];
+}
+
+export const reverseOp: Op<ReverseAttrs> = {
+  name: "reverse",
+  infer: ([x]) => [typeOf(x)],
+  gradient: ({ grads: [g], attrs: { axes } }) => [g && reverse(g, axes)],
+  mask: ([x], { axes }) => {
+    const mask = x?.mask;
+    return (
+      mask &&
+      reverse(
+        mask,
+        axes.filter((a) => a < mask.rank),
+      )
+    );
+  },
+  kernel: {
+    kind: "view",
+    view: (x, { axes }) => ({
+      offset: x.offset + axes.reduce((o, a) => o + Math.max(at(x.shape, a) - 1, 0) * at(x.strides, a), 0),
+      shape: x.shape,
+      strides: x.strides.map((s, i) => (axes.includes(i) ? -s : s)),
+    }),
+  },
+};
+
+/** Runs the given axes backwards. */
+export function reverse(x: SymbolicTensor, axis: number | readonly number[]): SymbolicTensor {
+  const axes = [axis].flat().map((a) => normalizeAxis("reverse", x.shape, a));
+  return axes.length === 0 ? x : apply(reverseOp, [x], { axes });
+}
+
+// ---- broadcastTo, stopGradient, withoutMask
+
+export interface BroadcastAttrs {
+  readonly shape: Shape;
+}
+
+export const broadcastOp: Op<BroadcastAttrs> = {
+  name: "broadcastTo",
+  infer: ([x], { shape }) => {
+    if (!sameShape(broadcastShapes("broadcastTo", [typeOf(x).shape, shape]), shape)) {
+      throw new RondoError({
+        where: "broadcastTo",
+        received: `shape ${shapeText(typeOf(x).shape)}`,
+        expected: `a shape that repeats to ${shapeText(shape)}`,
+        fix: "Sizes must be equal or 1, counted from the last axis",
+      });
+    }
+    return [{ shape, dtype: typeOf(x).dtype }];
+  },
+  gradient: ({ inputs: [x], grads: [g] }) => [x && g && sumTo(g, x.shape)],
+  mask: ([x], { shape }) =>
+    x?.mask && (x.rank === shape.length ? broadcastTo(x.mask, shape.slice(0, x.mask.rank)) : undefined),
+  kernel: {
+    kind: "view",
+    view: (x, _attrs, _bindings, output) => {
+      const lead = output.length - x.shape.length;
+      const strides = output.map((d, i) =>
+        i < lead || (at(x.shape, i - lead) === 1 && d !== 1) ? 0 : at(x.strides, i - lead),
+      );
+      return { offset: x.offset, shape: output, strides };
+    },
+  },
+};
+
+/** Repeats x along axes of size 1 and new leading axes, without copying. */
+export const broadcastTo = (x: SymbolicTensor, shape: Shape): SymbolicTensor =>
+  sameShape(x.shape, shape) ? x : apply(broadcastOp, [x], { shape });
+
+type None = Readonly<Record<string, never>>;
+
+/** The same value, through which no gradient flows. */
+export const stopGradientOp: Op<None> = {
+  name: "stopGradient",
+  infer: ([x]) => [typeOf(x)],
+  gradient: "none",
+  mask: ([x]) => x?.mask,
+  kernel: { kind: "view", view: (x) => x },
+};
+
+export const stopGradient = (x: SymbolicTensor): SymbolicTensor => apply(stopGradientOp, [x], {});
+
+/** The same value without its mask: every step counts from here on. */
+export const withoutMask = (x: SymbolicTensor): SymbolicTensor => x.withMask(undefined);
+
+// ---- concat, pad, stack, split
+
+export interface ConcatAttrs {
+  readonly axis: number;
+}
+
+export const concatOp: Op<ConcatAttrs> = {
+  name: "concat",
+  infer: (inputs, { axis }) => {
+    const [first] = inputs;
+    const fits = inputs.every(
+      (x) =>
+        x.shape.length === first?.shape.length &&
+        x.dtype === first.dtype &&
+        x.shape.every((d, i) => i === axis || equal(d, first.shape[i] ?? -1)),
+    );
+    if (first === undefined || !fits) {
+      throw new RondoError({
+        where: "concat",
+        received: inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(", "),
+        expected: `operands of one dtype that differ only on axis ${axis}`,
+        fix: "Cast or reshape the operands first",
+      });
+    }
+    const total = inputs.reduce<Dim>((n, x) => plus(n, x.shape[axis] ?? 0), 0);
+    return [{ shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: first.dtype }];
+  },
+  gradient: ({ inputs, grads: [g], attrs: { axis } }) => {
+    let begin: Dim = 0;
+    return inputs.map((x) => {
+      const piece =
+        g &&
+        slice(
+          g,
+          x.shape.map((_, i) => (i === axis ? begin : 0)),
+          x.shape,
+        );
+      begin = plus(begin, x.shape[axis] ?? 0);
+      return piece;
+    });
+  },
+  mask: (inputs, { axis }) => {
+    const rank = Math.max(...inputs.map((x) => x.mask?.rank ?? 0));
+    if (axis >= rank) return combineMasks(inputs.map((x) => x.mask));
+    // Along a masked axis an operand without a mask counts everywhere.
+    return concat(
+      inputs.map((x) => expandMask(x, rank)),
+      axis,
+    );
+  },
+  kernel: { kind: "assemble" },
+};
+
+function expandMask(x: SymbolicTensor, rank: number): SymbolicTensor {
+  const prefix = x.shape.slice(0, rank);
+  if (x.mask === undefined) return ones(prefix, "bool");
+  return broadcastTo(reshape(x.mask, [...x.mask.shape, ...Array<Dim>(rank - x.mask.rank).fill(1)]), prefix);
+}
+
+/** Joins along an existing axis. */
+export function concat(inputs: readonly SymbolicTensor[], axis = -1): SymbolicTensor {
+  const [first] = inputs;
+  if (first === undefined) {
+    throw new RondoError({
+      where: "concat",
+      received: "no operands",
+      expected: "at least one",
+      fix: "Pass a value",
+    });
+  }
+  return inputs.length === 1
+    ? first
+    : apply(concatOp, inputs, { axis: normalizeAxis("concat", first.shape, axis) });
+}
+
+/** Joins along a new axis. */
+export const stack = (inputs: readonly SymbolicTensor[], axis = 0): SymbolicTensor =>
+  concat(
+    inputs.map((x) => expandDims(x, axis)),
+    axis < 0 ? axis + (inputs[0]?.rank ?? 0) + 1 : axis,
+  );
+
+/** Cuts x along `axis` into pieces of the given sizes. */
+export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): SymbolicTensor[] {
+  const along = normalizeAxis("split", x.shape, axis);
+  let begin: Dim = 0;
+  return sizes.map((size) => {
+    const piece = slice(
+      x,
+      x.shape.map((_, i) => (i === along ? begin : 0)),
+      x.shape.map((d, i) => (i === along ? size : d)),
+    );
+    begin = plus(begin, size);
+    return piece;
+  });
+}
+
+/** Adds `value` around x: per axis the number of elements before and after. Padded steps of a masked x count as masked. */
+export function pad(x: SymbolicTensor, widths: readonly (readonly [Dim, Dim])[], value = 0): SymbolicTensor {
+  return widths.reduce((y, [before, after], axis) => {
+    const side = (n: Dim) => {
+      const shape = y.shape.map((d, i) => (i === axis ? n : d));
+      const filler = fill(shape, value, y.dtype);
+      return y.mask && axis < y.mask.rank
+        ? filler.withMask(fill(shape.slice(0, y.mask.rank), 0, "bool"))
+        : filler;
+    };
+    const pieces = [
+      ...(equal(before, 0) ? [] : [side(before)]),
+      y,
+      ...(equal(after, 0) ? [] : [side(after)]),
+    ];
+    return concat(pieces, axis);
+  }, x);
+}
+
+export const shapeOps = { reshapeOp, transposeOp, sliceOp, reverseOp, broadcastOp, stopGradientOp, concatOp };
+export type { MaskRule };
+export { noMask };
