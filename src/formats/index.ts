@@ -1,0 +1,1 @@
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.js";
