@@ -60,6 +60,11 @@ enum class Status : int32_t {
 #include "abi.def"
 };
 
+namespace limit {
+#define LIMIT(value, name) constexpr int32_t name = value;
+#include "abi.def"
+}  // namespace limit
+
 // An operand: buffer index (-1: absent) and offset in elements.
 struct Ptr {
   int32_t buffer;
@@ -88,7 +93,10 @@ struct Tail {
 
 // What a kernel works with.
 struct Context {
+  const int32_t* program;
   void** buffers;
+  int32_t count;  // of buffers
+  int32_t depth;  // of the loops around
   Parallel* parallel;
   Error* error;
 
@@ -108,6 +116,17 @@ struct Context {
     return status;
   }
 };
+
+// Whether one of the operands is missing.
+template <class... Pointers>
+inline bool absent(Pointers... operands) {
+  return (... || (operands.buffer < 0));
+}
+
+// Where part `part` of `parts` begins when `total` things are dealt out evenly.
+inline Index share(Index total, int32_t part, int32_t parts) {
+  return static_cast<Index>(int64_t{total} * part / parts);
+}
 
 // body(i) for every i in [0, tasks), spread over the threads; see parallel.h for the rules.
 template <class Body>

@@ -281,7 +281,7 @@ export const mapOp = {
   not: { code: 73, arity: 1 },
 } as const;
 
-/** The codes that fields hold. */
+/** The codes that fields hold, and the limits of one instruction. */
 export const codes = {
   dtype: {
     float32: 0,
@@ -333,5 +333,12 @@ export const codes = {
     missingOperand: 5,
     wrongField: 6,
     indexOutOfRange: 7,
+  },
+  limit: {
+    rank: 8,
+    mapInputs: 24,
+    mapOutputs: 16,
+    mapRegisters: 32,
+    loopDepth: 16,
   },
 } as const;
