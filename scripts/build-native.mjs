@@ -1,0 +1,143 @@
+// Compiles the kernels and the Node-API host into dist/native/rondo.node: `node scripts/build-native.mjs`.
+// Needs a C++17 compiler ($CXX, g++ or clang++) and the headers of the package node-api-headers; nothing is downloaded.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const sources = join(root, "kernels");
+const objects = join(root, "build/native");
+const output = join(root, "dist/native");
+const addon = join(output, "rondo.node");
+const run = promisify(execFile);
+
+/** The instruction sets of a processor family, with what the compiler needs for each. kernels/napi.cpp picks at load. */
+const instructionSets = {
+  x64: {
+    sse2: [],
+    avx2: ["-mavx2", "-mfma"],
+    avx512: ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"],
+  },
+  arm64: { neon: [] },
+};
+
+const common = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"];
+/** Sums and products are fused only where the source says so, so that an instruction set always gives the same bits. */
+const kernelFlags = [
+  ...common,
+  "-ffreestanding",
+  "-fno-exceptions",
+  "-fno-rtti",
+  "-fno-math-errno",
+  "-fno-trapping-math",
+  "-ffp-contract=off",
+  "-Wno-psabi",
+];
+const hosts = ["napi.cpp", "wasm.cpp"];
+
+/**
+ * Builds the addon; with nothing changed since the last time this takes some milliseconds.
+ *
+ * @param options `quiet`: print nothing
+ * @returns whether there is an addon now, and if not, why (also kept in dist/native/unavailable.txt, for the message at
+ * load). Rejects when there is a compiler but the sources do not compile.
+ */
+export async function buildNative({ quiet = false } = {}) {
+  const say = quiet ? () => {} : console.log;
+  const started = performance.now();
+  const sets = instructionSets[process.arch];
+  if (process.platform === "win32" || sets === undefined) {
+    return unavailable(`there is no native build for ${process.platform} on ${process.arch}`);
+  }
+  const compiler = await findCompiler();
+  if (compiler === undefined) {
+    return unavailable("no C++ compiler was found ($CXX, g++ or clang++)");
+  }
+
+  const files = readdirSync(sources).sort();
+  const text = (file) => readFileSync(join(sources, file));
+  const headers = createHash("sha256").update(compiler.version);
+  for (const file of files.filter((name) => /\.(h|def)$/.test(name))) headers.update(file).update(text(file));
+  const shared = headers.digest("hex");
+
+  const includes = createRequire(import.meta.url)("node-api-headers").include_dir;
+  const jobs = [objectOf("napi.cpp", "host", [...common, "-DNAPI_VERSION=8", "-I", includes])];
+  for (const [set, flags] of Object.entries(sets)) {
+    for (const file of files.filter((name) => name.endsWith(".cpp") && !hosts.includes(name))) {
+      jobs.push(objectOf(file, set, [...kernelFlags, ...flags, `-DRONDO_ISA=${set}`]));
+    }
+  }
+  function objectOf(file, set, flags) {
+    const key = createHash("sha256").update(shared).update(flags.join(" ")).update(text(file)).digest("hex");
+    return { file, set, flags, object: join(objects, `${set}-${file}-${key.slice(0, 16)}.o`) };
+  }
+
+  const stamp = join(objects, "linked.txt");
+  const wanted = jobs.map((job) => job.object).join("\n");
+  if (existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return { built: true };
+
+  mkdirSync(objects, { recursive: true });
+  mkdirSync(output, { recursive: true });
+  rmSync(addon, { force: true });
+  const missing = jobs.filter((job) => !existsSync(job.object));
+  await Promise.all(Array.from({ length: availableParallelism() }, compileSome));
+  async function compileSome() {
+    for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
+      await compile([...job.flags, "-c", join(sources, job.file), "-o", job.object], `kernels/${job.file} (${job.set})`);
+    }
+  }
+  async function compile(args, what) {
+    try {
+      await run(compiler.command, args, { maxBuffer: 1 << 26 });
+    } catch (error) {
+      throw new Error(`${compiler.command} failed on ${what}:\n${error.stderr ?? error.message}`);
+    }
+  }
+  const linking =
+    process.platform === "darwin"
+      ? ["-bundle", "-undefined", "dynamic_lookup"]
+      : ["-shared", "-pthread", "-static-libstdc++", "-static-libgcc", "-Wl,-z,nodelete"];
+  await compile([...jobs.map((job) => job.object), ...linking, "-o", addon], "the addon");
+  writeFileSync(stamp, wanted);
+  rmSync(join(output, "unavailable.txt"), { force: true });
+  const kept = new Set(wanted.split("\n"));
+  for (const file of readdirSync(objects).filter((name) => name.endsWith(".o"))) {
+    if (!kept.has(join(objects, file))) rmSync(join(objects, file), { force: true });
+  }
+  say(`Native addon: ${Object.keys(sets).join(", ")} with ${compiler.command}, ${seconds(started)}`);
+  return { built: true };
+
+  function unavailable(reason) {
+    mkdirSync(output, { recursive: true });
+    rmSync(addon, { force: true });
+    writeFileSync(join(output, "unavailable.txt"), reason);
+    say(`Native addon: not built, ${reason}`);
+    return { built: false, reason };
+  }
+}
+
+async function findCompiler() {
+  for (const command of [process.env.CXX, "g++", "clang++"]) {
+    if (command === undefined || command === "") continue;
+    try {
+      return { command, version: (await run(command, ["--version"])).stdout };
+    } catch {
+      // not this one
+    }
+  }
+  return undefined;
+}
+
+function seconds(started) {
+  return `${((performance.now() - started) / 1000).toFixed(1)} s`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { built } = await buildNative();
+  process.exitCode = built ? 0 : 1;
+}

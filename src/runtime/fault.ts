@@ -1,0 +1,76 @@
+import { RondoError } from "../errors.js";
+import { abi, codes } from "../plan/abi.js";
+import type { Program } from "../plan/program.js";
+
+/** Why the VM stopped: a status, the instruction, and details (see STATUS in kernels/abi.def). */
+export interface Fault {
+  readonly status: number;
+  readonly opcode: number;
+  /** Index of the instruction's first word in the program. */
+  readonly word: number;
+  readonly details: readonly number[];
+}
+
+/** What an executor reports instead of a VM status when memory runs out; the first detail is MiB. */
+export const outOfMemory = -1;
+
+/** A fault from the words of the kernels' `Error` record: status, opcode, word, details. */
+export function faultFrom(record: ArrayLike<number>): Fault {
+  const [status = 0, opcode = 0, word = 0, ...details] = Array.from(record);
+  return { status, opcode, word, details };
+}
+
+/** The error for a run that stopped; its `cause` is the fault. */
+export function faultError(program: Program, fault: Fault): RondoError {
+  return new RondoError(describe(program, fault), { cause: fault });
+}
+
+/** The error for memory that could not be had when something was allocated or loaded. */
+export function memoryRefused(where: string, bytes: number, options?: ErrorOptions): RondoError {
+  return new RondoError(
+    {
+      where,
+      received: `a request for ${mebibytes(bytes)} that was refused`,
+      expected: "enough free memory",
+      fix: "Use a smaller model or batchSize, or free memory on the machine",
+    },
+    options,
+  );
+}
+
+function describe(program: Program, { status, opcode, word, details }: Fault) {
+  const [first = 0, second = 0, third = 0] = details;
+  if (status === outOfMemory) {
+    return {
+      where: `program "${program.name}"`,
+      received: `no memory for a block of ${first} MiB`,
+      expected: `${mebibytes(program.scratchBytes)} of scratch and ${mebibytes(program.cacheBytes)} of cache`,
+      fix: "Use a smaller batchSize, or shorter sequences",
+    };
+  }
+  const instruction = nameOf(abi, (entry) => entry.opcode === opcode) ?? `opcode ${opcode}`;
+  const where = `${instruction} in program "${program.name}"`;
+  if (status === codes.status.indexOutOfRange) {
+    return {
+      where,
+      received: `the id ${second} at position ${first}`,
+      expected: third > 0 ? `ids from 0 to ${third - 1}` : "no ids, as the table is empty",
+      fix: "Check the ids or labels that are fed in, or make room for them (inputDim, number of classes)",
+    };
+  }
+  const reason = nameOf(codes.status, (code) => code === status) ?? `status ${status}`;
+  return {
+    where,
+    received: `a malformed instruction at word ${word} (${reason}: ${details.join(", ")})`,
+    expected: "the layout of kernels/abi.def",
+    fix: "Rebuild the library and its kernels together (npm run build); if that does not help, it is a defect of Rondo",
+  };
+}
+
+function nameOf<T>(table: Readonly<Record<string, T>>, matches: (entry: T) => boolean): string | undefined {
+  return Object.entries(table).find(([, entry]) => matches(entry))?.[0];
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,226 @@
+import type { TypedArray } from "../dtype.js";
+import { RondoError } from "../errors.js";
+import type { Program } from "../plan/program.js";
+import type { Backend, Call, Capabilities, Executable, Memory } from "./backend.js";
+import { checkCall, checkRange, checkState } from "./check.js";
+import { type Fault, faultError } from "./fault.js";
+import type { Jobs } from "./jobs.js";
+
+/** One run in an executor's terms. */
+export interface Request<Block> {
+  /** The words to run. */
+  readonly begin: number;
+  readonly end: number;
+  readonly state: Block;
+  /** The state's version before the run, and after it. `prepare` runs first when the cache is of another version. */
+  readonly version: number;
+  readonly versionAfter: number;
+  /** The inputs, then the outputs. */
+  readonly arrays: readonly TypedArray[];
+}
+
+/**
+ * The executor under a backend: where memory is and who runs the words. Arguments have been checked. `run`, `read` and
+ * `write` submit a job and return; every job settles once, in order, through the `Jobs` the driver was made with.
+ * Handles (`Block`, `Loaded`) are freed when garbage.
+ */
+export interface Driver<Block, Loaded> {
+  readonly name: string;
+  readonly kind: Backend["kind"];
+  readonly capabilities: Capabilities;
+  allocate(bytes: number): Block;
+  load(program: Program): Loaded;
+  run(loaded: Loaded, request: Request<Block>): void;
+  read(block: Block, offset: number, into: TypedArray): void;
+  /** `from` may change as soon as this returns. */
+  write(block: Block, offset: number, from: TypedArray): void;
+  /** Brings the state to the caller's thread where it is not there yet; `read` submits a read of all its bytes. */
+  prepareSync(block: Block, version: number, read: (into: Uint8Array) => Promise<void>): Promise<void>;
+  /** Runs now; returns a fault when the VM stopped. */
+  runSync(loaded: Loaded, request: Request<Block>): Fault | undefined;
+  /** Ends the threads; nothing is pending. */
+  stop(): Promise<void>;
+}
+
+/** A backend around a driver: checks arguments, counts versions, keeps what is in use alive, and words the errors. */
+export class QueuedBackend<Block, Loaded> implements Backend {
+  readonly #driver: Driver<Block, Loaded>;
+  readonly #jobs: Jobs;
+  #clock = 0;
+  #closed = false;
+
+  constructor(driver: Driver<Block, Loaded>, jobs: Jobs) {
+    this.#driver = driver;
+    this.#jobs = jobs;
+  }
+
+  get name(): string {
+    return this.#driver.name;
+  }
+
+  get kind(): Backend["kind"] {
+    return this.#driver.kind;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#driver.capabilities;
+  }
+
+  allocate(bytes: number): Memory {
+    this.requireOpen("allocate");
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new RondoError({
+        where: "allocate",
+        received: `${bytes} bytes`,
+        expected: "a whole number of bytes",
+        fix: "Pass the byte length of the state",
+      });
+    }
+    return new QueuedMemory(this, bytes, this.#driver.allocate(bytes));
+  }
+
+  load(program: Program): Executable {
+    this.requireOpen("load");
+    return new QueuedExecutable(this, program, this.#driver.load(program));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#jobs.idle();
+    await this.#driver.stop();
+  }
+
+  /** @internal */
+  get driver(): Driver<Block, Loaded> {
+    return this.#driver;
+  }
+
+  /** @internal The next version of a state. */
+  tick(): number {
+    return ++this.#clock;
+  }
+
+  /** @internal Waits for the job just submitted, holding `keep` and counting it on the memory until then. */
+  async settled(memory: QueuedMemory<Block, Loaded>, writes: boolean, keep: unknown, program?: Program): Promise<void> {
+    memory.pending++;
+    if (writes) memory.writers++;
+    try {
+      await this.#jobs.add(keep, (fault) =>
+        program === undefined ? new Error(`status ${fault.status}`) : faultError(program, fault),
+      );
+    } finally {
+      memory.pending--;
+      if (writes) memory.writers--;
+    }
+  }
+
+  /** @internal */
+  requireOpen(operation: string): void {
+    if (this.#closed) {
+      throw new RondoError({
+        where: `${operation} on backend "${this.name}"`,
+        received: "a call after close()",
+        expected: "an open backend",
+        fix: "Close a backend when its last model is done, or make a new one with createBackend()",
+      });
+    }
+  }
+
+  /** @internal The memory as this backend's own. */
+  own(memory: Memory, program: Program): QueuedMemory<Block, Loaded> {
+    if (memory instanceof QueuedMemory && memory.backend === this) return memory;
+    throw new RondoError({
+      where: `program "${program.name}"`,
+      received: "a state of another backend",
+      expected: `a state allocated by "${this.name}"`,
+      fix: "Allocate the state and load the program with the same backend",
+    });
+  }
+}
+
+class QueuedMemory<Block, Loaded> implements Memory {
+  readonly backend: QueuedBackend<Block, Loaded>;
+  readonly bytes: number;
+  readonly block: Block;
+  version: number;
+  /** Jobs under way that use this memory, and those among them that write it. */
+  pending = 0;
+  writers = 0;
+
+  constructor(backend: QueuedBackend<Block, Loaded>, bytes: number, block: Block) {
+    this.backend = backend;
+    this.bytes = bytes;
+    this.block = block;
+    this.version = backend.tick();
+  }
+
+  async read(offset: number, into: TypedArray): Promise<void> {
+    this.backend.requireOpen("read");
+    checkRange("read", this.bytes, offset, into);
+    this.backend.driver.read(this.block, offset, into);
+    await this.backend.settled(this, false, [this, into]);
+  }
+
+  async write(offset: number, from: TypedArray): Promise<void> {
+    this.backend.requireOpen("write");
+    checkRange("write", this.bytes, offset, from);
+    this.backend.driver.write(this.block, offset, from);
+    this.version = this.backend.tick();
+    await this.backend.settled(this, true, this);
+  }
+}
+
+class QueuedExecutable<Block, Loaded> implements Executable {
+  readonly program: Program;
+  readonly #backend: QueuedBackend<Block, Loaded>;
+  readonly #loaded: Loaded;
+
+  constructor(backend: QueuedBackend<Block, Loaded>, program: Program, loaded: Loaded) {
+    this.#backend = backend;
+    this.program = program;
+    this.#loaded = loaded;
+  }
+
+  async run(call: Call): Promise<void> {
+    this.#backend.requireOpen("run");
+    const { state, request } = this.#request(call);
+    this.#backend.driver.run(this.#loaded, request);
+    state.version = request.versionAfter;
+    await this.#backend.settled(state, request.versionAfter !== request.version, [this, call], this.program);
+  }
+
+  runSync(call: Call): void {
+    this.#backend.requireOpen("runSync");
+    const { state, request } = this.#request(call);
+    if (state.writers > 0 || (request.versionAfter !== request.version && state.pending > 0)) {
+      throw new RondoError({
+        where: `program "${this.program.name}", runSync`,
+        received: "a state that runs under way write or use",
+        expected: "a state at rest",
+        fix: "Await the training or the writes under way first, or use the asynchronous run",
+      });
+    }
+    const fault = this.#backend.driver.runSync(this.#loaded, request);
+    state.version = request.versionAfter;
+    if (fault !== undefined) throw faultError(this.program, fault);
+  }
+
+  async prepareSync(memory: Memory): Promise<void> {
+    this.#backend.requireOpen("prepareSync");
+    const state = this.#backend.own(memory, this.program);
+    checkState(this.program, state);
+    await this.#backend.driver.prepareSync(state.block, state.version, (into) => state.read(0, into));
+  }
+
+  #request(call: Call): { state: QueuedMemory<Block, Loaded>; request: Request<Block> } {
+    const { begin, end, writesState } = checkCall(this.program, call);
+    const state = this.#backend.own(call.state, this.program);
+    // `prepare` runs by itself when the cache is stale: as an entry it has nothing further to run.
+    const words = call.entry === "prepare" ? { begin, end: begin } : { begin, end };
+    const version = state.version;
+    const versionAfter = writesState ? this.#backend.tick() : version;
+    const arrays = [...call.inputs, ...call.outputs];
+    return { state, request: { ...words, state: state.block, version, versionAfter, arrays } };
+  }
+}
