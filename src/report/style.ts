@@ -1,0 +1,98 @@
+/** The report's looks: light and dark by the reader's setting, ink-saving on paper. */
+export const style = `
+:root {
+  color-scheme: light dark;
+  --paper: #fbfaf8; --card: #ffffff; --ink: #1d1f24; --soft: #666b76; --line: #e4e1db;
+  --train: #2f6fd0; --validation: #d2691e; --hit: 47, 111, 208; --miss: 214, 90, 30;
+  --digits: invert(1);
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #15171b; --card: #1d2026; --ink: #e8e6e1; --soft: #9aa0ac; --line: #32363f;
+    --train: #7fb0ff; --validation: #f2a45c; --hit: 90, 150, 240; --miss: 240, 130, 60;
+    --digits: none;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; padding: 48px 28px 64px; max-width: 1120px; background: var(--paper); color: var(--ink);
+  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+  font-variant-numeric: tabular-nums;
+}
+header { margin-bottom: 28px; }
+h1 { font-size: 34px; line-height: 1.15; letter-spacing: -0.02em; margin: 0 0 6px; }
+h2 { font-size: 19px; letter-spacing: -0.01em; margin: 44px 0 12px; }
+p { margin: 0 0 12px; max-width: 70ch; }
+.soft, figcaption, th { color: var(--soft); }
+.headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 0; }
+.headline div, .chart, .card {
+  background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px;
+}
+.headline dt { color: var(--soft); font-size: 13px; }
+.headline dd { margin: 0; font-size: 25px; font-weight: 600; letter-spacing: -0.02em; line-height: 1.3; }
+.headline .note { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; align-items: start; }
+.columns > * { min-width: 0; }
+figure { margin: 0; }
+figcaption { font-size: 14px; font-weight: 600; }
+.chart svg { display: block; width: 100%; height: auto; overflow: visible; margin-top: 8px; }
+.chart text { font-size: 12px; fill: var(--soft); }
+.chart .grid line { stroke: var(--line); }
+.chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.chart polyline.train { stroke: var(--train); }
+.chart polyline.validation { stroke: var(--validation); }
+.chart circle { stroke: var(--card); stroke-width: 1; }
+.chart circle.train, .chart text.train { fill: var(--train); }
+.chart circle.validation, .chart text.validation { fill: var(--validation); }
+.chart .label { font-weight: 600; }
+.card { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th { font-weight: 500; text-align: left; }
+td, th { padding: 5px 8px; }
+.rows td, .rows th { border-top: 1px solid var(--line); }
+.rows thead th, .settings tr:first-child > * { border-top: 0; }
+.rows tfoot td, .rows tfoot th { border-top: 2px solid var(--line); font-weight: 600; }
+.number { text-align: right; white-space: nowrap; }
+.settings th { width: 40%; font-weight: 400; vertical-align: top; }
+.settings td { overflow-wrap: anywhere; }
+.confusion { table-layout: fixed; border-spacing: 2px; border-collapse: separate; }
+.confusion td { text-align: center; padding: 7px 2px; border-radius: 4px; }
+.confusion th { text-align: center; padding: 4px 2px; }
+.confusion .hit { background: rgba(var(--hit), calc(0.08 + 0.5 * var(--share))); font-weight: 600; }
+.confusion .miss { background: rgba(var(--miss), calc(0.06 + 0.6 * var(--share))); }
+.confusion .none { color: var(--line); }
+.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 12px; }
+.mistakes figure { text-align: center; }
+.mistakes div { border-radius: 8px; border: 1px solid var(--line); overflow: hidden; }
+.mistakes img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; filter: var(--digits); }
+.mistakes figcaption { font-weight: 400; font-size: 13px; line-height: 1.35; margin-top: 4px; }
+.mistakes b { color: var(--ink); font-weight: 600; }
+.mistakes .wrong { color: var(--validation); }
+pre { margin: 0; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+details summary { cursor: pointer; color: var(--soft); }
+details[open] summary { margin-bottom: 8px; }
+footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
+@media print {
+  :root {
+    --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --validation: #c05a10;
+    --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); color-scheme: light;
+  }
+  body { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  h2 { margin-top: 24px; }
+  h2, p { break-after: avoid; }
+  .headline div, .chart, .card, .mistakes figure, tr { break-inside: avoid; }
+  .columns { grid-template-columns: 1fr 1fr; }
+  .headline { grid-auto-flow: column; grid-auto-columns: 1fr; grid-template-columns: none; }
+  .headline dd { font-size: 19px; }
+  .headline dt, .headline .note { font-size: 10px; }
+  .headline div, .chart, .card { padding: 8px 10px; }
+  .chart text { font-size: 15px; }
+  table, .mistakes figcaption { font-size: 10px; }
+  pre { font-size: 9px; }
+  td, th { padding: 3px 5px; }
+  .confusion { min-width: 0 !important; }
+  .confusion td { padding: 4px 0; }
+  details { display: none; }
+  .mistakes { grid-template-columns: repeat(10, 1fr); }
+}
+`;
