@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { UnavailableSuites } from "./tests/unavailable.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -14,5 +15,7 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "tests/**/*.test.ts", "recipes/**/*.test.ts", "scripts/**/*.test.ts"],
     testTimeout: 30_000,
+    reporters: ["default", new UnavailableSuites()],
+    typecheck: { enabled: true, include: ["tests/types/**/*.test-d.ts"], tsconfig: "tsconfig.types.json" },
   },
 });

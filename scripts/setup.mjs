@@ -6,13 +6,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const oldestNode = 20;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const stampFile = join(root, "dist/.setup.json");
 
 /**
  * The build, in order; steps of one group run side by side. A step is stale when the content of `from` changed or
- * `to` is missing. `run` resolves to false when the machine lacks what the step needs (said by the step itself); it is
- * tried again next time.
+ * `to` is missing. `run` may resolve to `{ built: false, reason }` when the machine lacks what the step needs: that is
+ * said once, and tried again next time.
  */
 const groups = [
   [
@@ -32,14 +33,15 @@ const groups = [
     {
       name: "native addon",
       from: ["kernels", "scripts/build-native.mjs"],
-      to: ["dist/native"],
-      run: async () => (await import("./build-native.mjs")).buildNative(),
+      to: ["dist/native/rondo.node"],
+      run: async () => (await import("./build-native.mjs")).buildNative({ quiet: true }),
+      without: "Rondo runs on wasm",
     },
     {
       name: "wasm",
       from: ["kernels", "scripts/build-wasm.mjs"],
-      to: ["dist/wasm"],
-      run: async () => (await import("./build-wasm.mjs")).buildWasm(),
+      to: ["dist/wasm/simd128.wasm"],
+      run: async () => (await import("./build-wasm.mjs")).buildWasm({ quiet: true }),
     },
   ],
   [
@@ -82,17 +84,18 @@ async function build() {
     const outcomes = await Promise.allSettled(
       stale.map(async (step) => {
         const start = performance.now();
-        const built = (await step.run()) !== false;
-        if (built)
+        const { built, reason } = (await step.run()) ?? { built: true };
+        if (built) {
           console.log(
             `Set-up: built the ${step.name} in ${((performance.now() - start) / 1000).toFixed(1)} s`,
           );
-        return built;
+          stamps[step.name] = step.hash;
+        } else if (stamps[step.name] !== reason) {
+          console.log(`Set-up: no ${step.name}, ${reason}; ${step.without}`);
+          stamps[step.name] = reason;
+        }
       }),
     );
-    for (const [i, step] of stale.entries()) {
-      if (outcomes[i].value === true) stamps[step.name] = step.hash;
-    }
     mkdirSync(join(root, "dist"), { recursive: true });
     if (stale.length > 0) writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
     const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
@@ -153,12 +156,20 @@ function command(program, args, { quiet = false, shell = false } = {}) {
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve(output);
-      else reject(new Error(`${[program, ...args].join(" ")} ended with code ${code}\n${output.replace(/^TSFILE:.*\n/gm, "")}`));
+      else
+        reject(
+          new Error(
+            `${[program, ...args].join(" ")} ended with code ${code}\n${output.replace(/^TSFILE:.*\n/gm, "")}`,
+          ),
+        );
     });
   });
 }
 
 try {
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+    throw new Error(`this is Node ${process.versions.node}, and Rondo needs Node ${oldestNode} or newer`);
+  }
   await install();
   await build();
 } catch (error) {
