@@ -93,7 +93,7 @@ async function compile({ flags, tree }) {
   };
   const inputs = Object.keys(tree).filter((name) => name.endsWith(".cpp"));
   try {
-    const files = await runClang([...common, ...flags, ...inputs, "-o", "out.wasm"], tree, { stderr });
+    const files = await runClang([...common, ...flags, ...inputs, "-o", "out.wasm"], tree, { stderr, fetchProgress: () => {} });
     return files["out.wasm"];
   } catch (error) {
     throw new Error(`clang failed (${flags.join(" ")}):\n${Buffer.concat(messages)}${error.message}`);

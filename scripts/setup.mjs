@@ -98,8 +98,10 @@ async function build() {
     );
     mkdirSync(join(root, "dist"), { recursive: true });
     if (stale.length > 0) writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
-    const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
-    if (failed.length > 0) throw failed[0];
+    const failed = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [outcome.reason.message] : [],
+    );
+    if (failed.length > 0) throw new Error(failed.join("\n"));
   }
 }
 
