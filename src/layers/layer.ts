@@ -1,26 +1,25 @@
-import type { Dtype } from "../dtype.js";
-import type { Shape } from "../graph/dim.js";
-import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
-import type { RandomSource } from "../graph/ops/random.js";
-import type { Initializer } from "./initializers.js";
+import { type Dim, equal, type Shape, symbol } from "../graph/dim.js";
+import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
+import { input } from "../graph/ops/source.js";
+import { Component, type Definition, type Weight, type WeightContext } from "./component.js";
+import {
+  type Field,
+  type Fields,
+  flag,
+  type JsonObject,
+  type OptionsOf,
+  optionalShape,
+  optionalSize,
+  optionalText,
+  type SettingsOf,
+  snakeCase,
+} from "./fields.js";
+import type { ShapeRule } from "./types.js";
 
-/** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */
-export interface Weight {
-  /** `kernel`, `recurrent_kernel`, `bias`: Keras's names, unique within the layer. */
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: "float32";
-  readonly initializer: Initializer;
-  readonly trainable: boolean;
-}
+export type { Weight, WeightContext } from "./component.js";
 
 /** What a layer gets while it is traced. */
-export interface CallContext {
-  readonly training: boolean;
-  /** Random numbers of this step; the stream of a draw comes from the layer's name (`streamOf`). */
-  readonly random: RandomSource;
-  /** The value of one of the layer's weights. */
-  weight(weight: Weight): SymbolicTensor;
+export interface CallContext extends WeightContext {
   /** Reads a state of the layer (stateful recurrence) as it was before this run. */
   readState(variable: StateVariable): SymbolicTensor;
   /** Sets a state at the end of this run. */
@@ -29,13 +28,177 @@ export interface CallContext {
   warn(message: string): void;
 }
 
-/** Shape of a layer's input or output for a batch: the first axis is the batch and may be a symbol. */
-export type BatchShape = Shape;
+/** One value, or several from a layer with `returnState`. */
+export type LayerOutput = SymbolicTensor | readonly SymbolicTensor[];
 
-export interface LayerOptions {
+/** A field that configuration files do not hold. */
+const notSaved = <G, V, R extends boolean>(field: Field<G, V, R>): Field<G, V, R> => ({
+  ...field,
+  write: () => undefined,
+});
+
+/** The fields that every layer has. */
+export const layerFields = {
   /** Unique within a model; default: the class name in snake case with a number, as Keras names layers. */
-  readonly name?: string;
-  /** Default true. */
-  readonly trainable?: boolean;
-  readonly dtype?: Dtype;
+  name: notSaved(optionalText),
+  /** Whether training changes the layer's weights; default true. */
+  trainable: flag(true),
+  /** Shape of one sample, without the batch axis, for the first layer of a model; null where a size is not fixed. */
+  inputShape: notSaved(optionalShape),
+  /** A fixed number of rows, for the first layer of a model with stateful layers. */
+  batchSize: notSaved(optionalSize),
+};
+export type LayerFields = typeof layerFields;
+export type LayerOptions = OptionsOf<LayerFields>;
+
+/** A layer class's definition from its own fields. */
+export const defineLayer = <F extends Fields>(className: string, fields: F): Definition<F & LayerFields> => ({
+  className,
+  fields: { ...layerFields, ...fields },
+});
+
+/**
+ * A layer: a function from symbolic tensors to symbolic tensors, with weights. After `build` it is an immutable
+ * description; values of weights belong to the model. A layer of your own extends this class, declares weights in
+ * `declareWeights` and computes in `call` with the ops; R is its rule of shapes for the compiler's checks.
+ */
+export abstract class Layer<
+  R extends ShapeRule = ShapeRule,
+  F extends LayerFields = LayerFields,
+> extends Component<F> {
+  /** For types only; there is no value. */
+  declare readonly "~rule": R;
+  declare readonly settings: SettingsOf<F> & SettingsOf<LayerFields>;
+  #builtFor: Shape | undefined;
+
+  constructor(definition: Definition<F>, options: OptionsOf<F>) {
+    super(definition, options);
+    const { name } = this.settings;
+    if (name !== null) this.assignName(name);
+  }
+
+  get trainable(): boolean {
+    return this.settings.trainable;
+  }
+
+  protected override get weightsTrainable(): boolean {
+    return this.trainable;
+  }
+
+  /** Whether `build` has run. */
+  get built(): boolean {
+    return this.#builtFor !== undefined;
+  }
+
+  /**
+   * Checks the input's shape [batch, ..] and, the first time, declares the weights. Later calls check that the last
+   * axis has the size the weights were made for.
+   *
+   * @throws RondoError naming the layer when the rank or a size does not fit
+   */
+  build(inputShape: Shape): void {
+    this.checkInput(inputShape);
+    const before = this.#builtFor?.at(-1);
+    if (this.#builtFor === undefined) {
+      this.declareWeights(inputShape);
+      this.#builtFor = inputShape;
+    } else if (before !== undefined && this.weights().length > 0 && !equal(before, inputShape.at(-1) ?? -1)) {
+      throw this.error(
+        batchShapeText(inputShape),
+        `${before} features, as in the input the layer was built for`,
+        "Give it the same number of features, or make a second layer",
+      );
+    }
+  }
+
+  /** Throws where the layer cannot take an input of this shape. */
+  protected checkInput(_inputShape: Shape): void {}
+
+  /** Declares the weights with `addWeight`; runs once. */
+  protected declareWeights(_inputShape: Shape): void {}
+
+  /**
+   * The layer's computation, traced. Masks are carried by the values (`x.mask`).
+   *
+   * @param x [batch, ..]
+   * @param further further inputs: the initial state of a recurrent layer
+   */
+  abstract call(x: SymbolicTensor, context: CallContext, further?: readonly SymbolicTensor[]): LayerOutput;
+
+  /** States that stay from run to run (stateful recurrence); none before `build`. */
+  states(): readonly StateVariable[] {
+    return [];
+  }
+
+  /** Shape of the (first) output for an input shape; builds the layer if need be. */
+  outputShape(inputShape: Shape): Shape {
+    this.build(inputShape);
+    const output = this.call(input("x", inputShape), shapeContext);
+    return (output instanceof SymbolicTensor ? output : output[0])?.shape ?? [];
+  }
+
+  override config(): JsonObject {
+    return { name: this.name ?? null, ...super.config(), dtype: "float32" };
+  }
+
+  /** The last axis of the input as a known size. */
+  protected features(inputShape: Shape): number {
+    const size = inputShape.at(-1);
+    if (typeof size === "number") return size;
+    throw this.error(
+      batchShapeText(inputShape),
+      "a last axis of known size",
+      "Give that size in inputShape; only batch and time may be left open",
+    );
+  }
+}
+
+/** Stands for a model where only shapes matter. */
+const shapeContext: CallContext = Object.freeze({
+  training: false,
+  get random() {
+    return { seed: input("seed", [2], "int32") };
+  },
+  weight: (weight: Weight) => input(weight.name, weight.shape, weight.dtype),
+  readState: (variable: StateVariable) => input(variable.name, variable.shape, variable.dtype),
+  writeState: () => undefined,
+  warn: () => undefined,
+});
+
+/** `[batch, 28, 64]`, as in error messages about layers. */
+export const batchShapeText = (shape: Shape): string =>
+  `[${shape.map((d, i) => (i === 0 && typeof d !== "number" ? "batch" : sizeText(d))).join(", ")}]`;
+const sizeText = (d: Dim): string => (typeof d === "number" || d.key !== "T" ? String(d) : "time");
+
+/** A shape for `build` from `inputShape`: the batch as a number or the symbol B, open sizes as symbols (the first: T). */
+export const batchShape = (
+  inputShape: readonly (number | null)[],
+  batchSize: number | null = null,
+): Shape => [
+  batchSize ?? symbol("B"),
+  ...inputShape.map((d, axis) => d ?? symbol(axis === 0 ? "T" : `S${axis}`)),
+];
+
+/**
+ * Names for the layers of one model, as Keras counts them: `lstm`, `lstm_1`, `dense` … Names given by hand are kept.
+ */
+export class LayerNames {
+  readonly #owners = new Map<string, Component>();
+
+  /** Names a layer that joins the model. Throws a RondoError when another layer of the model has its name. */
+  add(layer: Component): void {
+    const base = snakeCase(layer.className);
+    let name = layer.name ?? base;
+    for (let n = 1; layer.name === undefined && this.#owners.has(name); n++) name = `${base}_${n}`;
+    const owner = this.#owners.get(name);
+    if (owner !== undefined && owner !== layer) {
+      throw layer.error(
+        `the name "${name}" a second time`,
+        "a name of its own for every layer of a model",
+        "Change one of the names, or leave it out",
+      );
+    }
+    this.#owners.set(name, layer);
+    layer.assignName(name);
+  }
 }

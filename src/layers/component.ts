@@ -1,0 +1,112 @@
+import { RondoError } from "../errors.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import type { RandomSource } from "../graph/ops/random.js";
+import {
+  type Fields,
+  type JsonObject,
+  type OptionsOf,
+  readOptions,
+  type SettingsOf,
+  writeConfig,
+} from "./fields.js";
+import type { Initializer } from "./initializers.js";
+
+/** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */
+export interface Weight {
+  /** `kernel`, `recurrent_kernel`, `bias`: Keras's names; unique within the layer. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: "float32";
+  readonly initializer: Initializer;
+  readonly trainable: boolean;
+}
+
+/** What layers and cells get from a model to trace themselves. */
+export interface WeightContext {
+  readonly training: boolean;
+  /** Random numbers of this step; the stream of a draw comes from the path of what draws (`drawFrom`). */
+  readonly random: RandomSource;
+  /** The value of one of the declared weights. */
+  weight(weight: Weight): SymbolicTensor;
+}
+
+/** A class of layers or cells: its name in Keras and its configuration fields. */
+export interface Definition<F extends Fields> {
+  readonly className: string;
+  readonly fields: F;
+}
+
+/** The name under which a class is made in code: `LSTM` → `lstm`, `SimpleRNN` → `simpleRNN`, `LSTMCell` → `lstmCell`. */
+export const kindOf = (className: string): string =>
+  className.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (capitals) => capitals.toLowerCase());
+
+/** What layers and cells have in common: checked settings, a name once they belong to a model, weights, a configuration. */
+export abstract class Component<F extends Fields = Fields> {
+  readonly className: string;
+  readonly settings: SettingsOf<F>;
+  readonly #fields: F;
+  #name: string | undefined;
+  #parent = "";
+  readonly #weights: Weight[] = [];
+
+  constructor(definition: Definition<F>, options: OptionsOf<F>) {
+    this.className = definition.className;
+    this.#fields = definition.fields;
+    this.settings = readOptions(definition.fields, options, kindOf(definition.className));
+  }
+
+  /** Unique within its model; undefined before the component belongs to one. */
+  get name(): string | undefined {
+    return this.#name;
+  }
+
+  /** The name with those of the components around it: `bidirectional/forward_lstm`. Random streams hang on it. */
+  get path(): string {
+    return `${this.#parent}${this.#name ?? kindOf(this.className)}`;
+  }
+
+  /** How error messages call it: `lstm "lstm_1"`. */
+  get where(): string {
+    const kind = kindOf(this.className);
+    return this.#name === undefined ? kind : `${kind} "${this.#name}"`;
+  }
+
+  /** Names the component when it joins a model; a name stays once it is given. */
+  assignName(name: string, parent?: Component): void {
+    if (this.#name !== undefined) return;
+    this.#name = name;
+    this.#parent = parent === undefined ? "" : `${parent.path}/`;
+  }
+
+  /** The declared weights in Keras's order; none before `build`. */
+  weights(): readonly Weight[] {
+    return this.#weights;
+  }
+
+  /** The configuration in Keras's terms: snake case, every field. */
+  config(): JsonObject {
+    return writeConfig(this.#fields, this.settings, this.where);
+  }
+
+  /** Whether weights declared from now on are trained. */
+  protected get weightsTrainable(): boolean {
+    return true;
+  }
+
+  /** Declares an array of weights; for `declareWeights`. */
+  protected addWeight(
+    name: string,
+    shape: readonly number[],
+    initializer: Initializer,
+    trainable = this.weightsTrainable,
+  ): Weight {
+    const weight: Weight = Object.freeze({ name, shape, dtype: "float32", initializer, trainable });
+    this.#weights.push(weight);
+    return weight;
+  }
+
+  /** An error about this component. */
+  error(received: string, expected: string, fix: string): RondoError {
+    return new RondoError({ where: this.where, received, expected, fix });
+  }
+}
