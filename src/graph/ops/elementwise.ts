@@ -328,8 +328,10 @@ export const sigmoid = un(elementwise.sigmoid);
 export const relu = un(elementwise.relu);
 export const softplus = un(elementwise.softplus);
 export const erf = un(elementwise.erf);
-export const isNaN = un(elementwise.isNaN);
-export const isFinite = un(elementwise.isFinite);
+const notANumber = un(elementwise.isNaN);
+const finite = un(elementwise.isFinite);
+
+export { finite as isFinite, notANumber as isNaN };
 
 /** a where `condition` (bool), else b; all three broadcast. */
 export const where = (condition: SymbolicTensor, a: Operand, b: Operand): SymbolicTensor =>

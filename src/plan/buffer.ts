@@ -1,0 +1,78 @@
+import { bytesPerElement, type Dtype } from "../dtype.js";
+import type { Strided } from "../graph/ir.js";
+import type { Encoder, Pointer } from "./encode.js";
+import type { Region } from "./program.js";
+
+/** A buffer before it has an address. */
+export interface Buffer {
+  readonly bytes: number;
+  /** Where it lives; scratch and cache buffers get their offset from the memory planner. */
+  region: Region;
+  readonly index: number;
+  /** Byte offset, where it is fixed from the start (state, constants, ports). */
+  readonly offset: number;
+  /** Part of another buffer, at a byte offset in it. */
+  alias: { readonly of: Buffer; readonly offset: number } | undefined;
+  /** The loop it was made in: outside of it, it lives through all passes. */
+  readonly scope: Loop | undefined;
+}
+
+/** A loop under construction: its parts move after every pass. */
+export interface Loop {
+  readonly parent: Loop | undefined;
+}
+
+/** What a value is once it is computed: a strided window on a buffer, in elements. */
+export interface View extends Strided {
+  readonly buffer: Buffer;
+  readonly dtype: Dtype;
+}
+
+/** One instruction before buffers have addresses. */
+export interface Operation {
+  /** For printing and checks. */
+  readonly name: string;
+  readonly reads: readonly Buffer[];
+  readonly writes: readonly Buffer[];
+  /** Outputs that may take the place of an input which is read for the last time here. */
+  readonly inPlace?: readonly { readonly output: Buffer; readonly input: Buffer }[];
+  readonly loop?: {
+    readonly loop: Loop;
+    readonly count: number;
+    readonly body: readonly Operation[];
+    readonly advances: readonly { readonly buffer: Buffer; readonly bytes: number }[];
+  };
+  emit(encoder: Encoder, index: (buffer: Buffer) => number): void;
+}
+
+export const elements = (shape: readonly number[]): number => shape.reduce((p, d) => p * d, 1);
+
+/** Row-major strides. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = shape.map(() => 1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1);
+  return strides;
+}
+
+export function isContiguous({ shape, strides }: Strided): boolean {
+  const want = contiguousStrides(shape);
+  return elements(shape) === 0 || shape.every((d, i) => d === 1 || strides[i] === want[i]);
+}
+
+/** The whole of a buffer as a row-major array. */
+export const whole = (buffer: Buffer, dtype: Dtype, shape: readonly number[]): View => ({
+  buffer,
+  dtype,
+  offset: 0,
+  shape,
+  strides: contiguousStrides(shape),
+});
+
+export const byteSize = (dtype: Dtype, shape: readonly number[]): number =>
+  elements(shape) * bytesPerElement[dtype];
+
+/** The operand that stands for the first element of a view. */
+export const pointer = (view: View, index: (buffer: Buffer) => number): Pointer => ({
+  buffer: index(view.buffer),
+  offset: view.offset,
+});

@@ -1,0 +1,156 @@
+import type { Bindings, Graph } from "../graph/ir.js";
+import type { InputAttrs, StateAttrs } from "../graph/ops/source.js";
+import { optimize } from "../passes/index.js";
+import { type Buffer, byteSize, elements, type Operation, whole } from "./buffer.js";
+import { Encoder } from "./encode.js";
+import { Constants, Lowering, type LowerOptions, type Sink } from "./lower.js";
+import { layArena, placeInOrder, resolve } from "./memory.js";
+import type { BufferSlot, Entry, Port, Program } from "./program.js";
+import type { StateLayout } from "./state.js";
+
+export interface CompileOptions {
+  /** Values of the graph's symbols, such as B. */
+  readonly bindings: Bindings;
+  /** Where the model's state lies. */
+  readonly layout: StateLayout;
+  /** Lanes of the backend's vectors. */
+  readonly vectorWidth: number;
+}
+
+/** From a traced graph to a program: passes, lowering, memory plan, encoding. */
+export function compile(graph: Graph, options: CompileOptions): Program {
+  const optimized = optimize(graph);
+  const lowerOptions: LowerOptions = options;
+  const constants = new Constants();
+  const lowering = new Lowering(lowerOptions, constants, undefined);
+
+  const inputs = optimized.inputs.map((x, i): Port => {
+    const { name } = x.node.attrs as InputAttrs;
+    const shape = lowering.shape(x.shape);
+    const view = whole(lowering.fixed("input", i, 0, byteSize(x.dtype, shape)), x.dtype, shape);
+    lowering.define(x, view);
+    return { name, dtype: x.dtype, shape, size: elements(shape) };
+  });
+  const sinks: Sink[] = [];
+  const outputs = Object.entries(optimized.outputs).map(([name, value], i): Port => {
+    const shape = lowering.shape(value.shape);
+    const to = whole(lowering.fixed("output", i, 0, byteSize(value.dtype, shape)), value.dtype, shape);
+    sinks.push({ value, to });
+    return { name, dtype: value.dtype, shape, size: elements(shape) };
+  });
+  for (const { variable, value } of optimized.updates) {
+    const to = whole(lowering.stateBuffer(variable), variable.dtype, variable.shape);
+    const replaces: Sink["replaces"] = (source) =>
+      source.op.name === "state" && (source.attrs as StateAttrs).variable === variable;
+    sinks.push({ value, to, replaces });
+  }
+  lowering.run(sinks);
+
+  const weights = new Set<Buffer>();
+  for (const [variable, buffer] of lowering.states) if (variable.role === "weight") weights.add(buffer);
+  const changesWeights = optimized.updates.some((u) => u.variable.role === "weight");
+  const { prepare, main } = changesWeights
+    ? { prepare: [], main: lowering.operations }
+    : hoist(lowering.operations, weights);
+  return assemble(optimized.name, prepare, main, {
+    inputs,
+    outputs,
+    constants: constants.bytes(),
+    stateBytes: options.layout.bytes,
+    writesState: changesWeights,
+  });
+}
+
+/** Operations that depend on weights and literals alone: they run once per version of the weights, into the cache. */
+function hoist(
+  operations: readonly Operation[],
+  weights: ReadonlySet<Buffer>,
+): { prepare: Operation[]; main: Operation[] } {
+  const writers = new Map<Buffer, Operation[]>();
+  for (const op of operations)
+    for (const b of op.writes) {
+      const { root } = resolve(b);
+      writers.set(root, [...(writers.get(root) ?? []), op]);
+    }
+  const prepared = new Set<Buffer>();
+  const prepare: Operation[] = [];
+  const main: Operation[] = [];
+  for (const op of operations) {
+    const steady =
+      op.loop === undefined &&
+      op.reads.length > 0 &&
+      op.reads.every((b) => {
+        const { root } = resolve(b);
+        return weights.has(root) || root.region === "constant" || prepared.has(root);
+      }) &&
+      op.writes.every((b) => {
+        const { root } = resolve(b);
+        return root.region === "scratch" && (writers.get(root)?.length ?? 0) === 1;
+      });
+    if (!steady) {
+      main.push(op);
+      continue;
+    }
+    prepare.push(op);
+    for (const b of op.writes) prepared.add(resolve(b).root);
+  }
+  for (const buffer of prepared) buffer.region = "cache";
+  return { prepare, main };
+}
+
+interface Parts {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly constants: Uint8Array;
+  readonly stateBytes: number;
+  readonly writesState: boolean;
+}
+
+function assemble(
+  name: string,
+  prepare: readonly Operation[],
+  main: readonly Operation[],
+  parts: Parts,
+): Program {
+  const operations = [...prepare, ...main];
+  placeInOrder(operations);
+  const scratch = layArena(operations, "scratch");
+  const cache = layArena(operations, "cache");
+  const indices = new Map<Buffer, number>();
+  const buffers: BufferSlot[] = [];
+  const index = (buffer: Buffer): number => {
+    const known = indices.get(buffer);
+    if (known !== undefined) return known;
+    const { root, offset } = resolve(buffer);
+    const base = scratch.offsets.get(root) ?? cache.offsets.get(root) ?? 0;
+    const slot: BufferSlot = {
+      region: root.region,
+      index: root.index,
+      offset: base + offset,
+      bytes: buffer.bytes,
+    };
+    indices.set(buffer, buffers.length);
+    buffers.push(slot);
+    return buffers.length - 1;
+  };
+  const encoder = new Encoder();
+  for (const operation of prepare) operation.emit(encoder, index);
+  const middle = encoder.length;
+  for (const operation of main) operation.emit(encoder, index);
+  const entries: Record<string, Entry> = {
+    prepare: { begin: 0, end: middle, writesState: false },
+    main: { begin: middle, end: encoder.length, writesState: parts.writesState },
+  };
+  return {
+    name,
+    words: encoder.words(),
+    buffers,
+    entries,
+    scratchBytes: scratch.bytes,
+    cacheBytes: cache.bytes,
+    stateBytes: parts.stateBytes,
+    constants: parts.constants,
+    inputs: parts.inputs,
+    outputs: parts.outputs,
+  };
+}

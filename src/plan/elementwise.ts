@@ -1,0 +1,235 @@
+import type { Dtype } from "../dtype.js";
+import type { Node, SymbolicTensor } from "../graph/ir.js";
+import { codes, mapOp } from "./abi.js";
+import { type Buffer, elements, isContiguous, type Operation, type View } from "./buffer.js";
+import type { MapOpName, MapSpec, MapStep } from "./encode.js";
+import { resolve } from "./memory.js";
+
+/** An operand of `map`: a view of the iteration's shape, or a number. */
+export type MapOperand = View | { readonly value: number; readonly dtype: Dtype };
+
+/** Merges axes that every operand runs through in one stride, drops axes of size 1. */
+export function collapse(
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+): { dims: number[]; strides: number[][] } {
+  const dims: number[] = [];
+  const kept: number[][] = strides.map(() => []);
+  for (let axis = 0; axis < shape.length; axis++) {
+    const size = shape[axis] ?? 1;
+    if (size === 1) continue;
+    const last = dims.length - 1;
+    const merges = last >= 0 && strides.every((s, k) => kept[k]?.[last] === (s[axis] ?? 0) * size);
+    if (merges) dims[last] = (dims[last] ?? 1) * size;
+    else dims.push(size);
+    strides.forEach((s, k) => {
+      const own = kept[k];
+      if (own !== undefined) own[dims.length - 1] = s[axis] ?? 0;
+    });
+  }
+  if (dims.length === 0) {
+    dims.push(1);
+    for (const s of kept) s.push(0);
+  }
+  return { dims, strides: kept };
+}
+
+/** The view's strides under a broadcast to `shape`. */
+export function broadcastStrides(view: View, shape: readonly number[]): number[] {
+  const lead = shape.length - view.shape.length;
+  return shape.map((d, i) =>
+    i < lead || (view.shape[i - lead] === 1 && d !== 1) ? 0 : (view.strides[i - lead] ?? 0),
+  );
+}
+
+/**
+ * One `map` instruction for elementwise nodes of one shape; undefined where they need more than one instruction can hold.
+ *
+ * @param shape the bound shape that all nodes have
+ * @param operand what an input from outside is
+ * @param outputs nodes whose values are stored, and where
+ */
+export function mapOperation(
+  nodes: readonly Node[],
+  shape: readonly number[],
+  operand: (x: SymbolicTensor) => MapOperand,
+  outputs: readonly { readonly node: Node; readonly to: View }[],
+): Operation | undefined {
+  const own = new Set(nodes);
+  const inputs: View[] = [];
+  const inputRegister = new Map<string, number>();
+  const external = new Map<Node, Map<number, MapOperand>>();
+  for (const node of nodes)
+    for (const x of node.inputs) {
+      if (own.has(x.node)) continue;
+      const known = external.get(x.node) ?? new Map<number, MapOperand>();
+      if (!known.has(x.index)) known.set(x.index, operand(x));
+      external.set(x.node, known);
+    }
+  const bufferIds = new Map<Buffer, number>();
+  const keyOf = (view: View): string => {
+    const id = bufferIds.get(view.buffer) ?? bufferIds.size;
+    bufferIds.set(view.buffer, id);
+    return `${id}:${view.offset}:${view.dtype}:${broadcastStrides(view, shape)}`;
+  };
+  for (const byIndex of external.values())
+    for (const x of byIndex.values()) {
+      if ("value" in x) continue;
+      const key = keyOf(x);
+      if (inputRegister.has(key)) continue;
+      inputRegister.set(key, inputs.length);
+      inputs.push(x);
+    }
+
+  // Registers: inputs keep theirs; the others are given back after their last use.
+  const steps: MapStep[] = [];
+  const lastUse = new Map<Node, number>();
+  nodes.forEach((node, i) => {
+    for (const x of node.inputs) if (own.has(x.node)) lastUse.set(x.node, i);
+  });
+  const stored = new Set(outputs.map((o) => o.node));
+  const registerOf = new Map<Node, number>();
+  const free: number[] = [];
+  let registers = inputs.length;
+  const take = (): number => free.pop() ?? registers++;
+  const constants = new Map<string, number>();
+  const constant = (value: number, dtype: Dtype): number => {
+    const op = dtype === "float32" ? "constant" : "constantInt";
+    const key = `${op}${Object.is(value, -0) ? "-0" : value}`;
+    const known = constants.get(key);
+    if (known !== undefined) return known;
+    const to = registers++;
+    steps.push({ op, to, args: [value] });
+    constants.set(key, to);
+    return to;
+  };
+  const aliases = new Map<Node, Node>();
+  nodes.forEach((node, i) => {
+    const args = node.inputs.map((x) => {
+      if (own.has(x.node)) return registerOf.get(x.node) ?? 0;
+      const from = external.get(x.node)?.get(x.index);
+      if (from === undefined) throw new Error("map: an operand is missing");
+      return "value" in from ? constant(from.value, from.dtype) : (inputRegister.get(keyOf(from)) ?? 0);
+    });
+    const kernel = node.op.kernel;
+    const op = kernel.kind === "map" ? kernel.step(node.inputs, node.attrs) : undefined;
+    if (op === undefined) {
+      // The bits stay: the value is its operand.
+      registerOf.set(node, args[0] ?? 0);
+      const [source] = node.inputs;
+      if (source !== undefined && own.has(source.node)) {
+        const root = aliases.get(source.node) ?? source.node;
+        aliases.set(node, root);
+        lastUse.set(root, Math.max(lastUse.get(root) ?? 0, lastUse.get(node) ?? i));
+        if (stored.has(node)) stored.add(root);
+      }
+      return;
+    }
+    if (!isMapOp(op)) throw new Error(`map: there is no step "${op}"`);
+    const to = take();
+    steps.push({ op, to, args });
+    registerOf.set(node, to);
+    for (const x of new Set(node.inputs.map((y) => y.node))) {
+      const root = aliases.get(x) ?? x;
+      if (!own.has(root) || stored.has(root) || (lastUse.get(root) ?? -1) > i) continue;
+      const register = registerOf.get(root);
+      if (register !== undefined && register >= inputs.length && !free.includes(register))
+        free.push(register);
+    }
+  });
+
+  const { mapInputs, mapOutputs, mapRegisters } = codes.limit;
+  if (inputs.length > mapInputs || outputs.length > mapOutputs || registers > mapRegisters) return undefined;
+  const sinks = outputs.map(({ node, to }) => ({ to, register: registerOf.get(node) ?? 0 }));
+  const { dims, strides } = collapse(shape, [
+    ...inputs.map((v) => broadcastStrides(v, shape)),
+    ...sinks.map(({ to }) => broadcastStrides(to, shape)),
+  ]);
+  const rootOf = (v: View): Buffer => resolve(v.buffer).root;
+  const inPlace = sinks.flatMap(({ to }, k) =>
+    inputs
+      .filter(
+        (v, i) =>
+          inputs.every((u) => u === v || rootOf(u) !== rootOf(v)) &&
+          v.dtype === to.dtype &&
+          v.offset === 0 &&
+          to.offset === 0 &&
+          isContiguous(to) &&
+          `${strides[i]}` === `${strides[inputs.length + k]}` &&
+          elements(v.shape) === elements(to.shape),
+      )
+      .map((v) => ({ output: to.buffer, input: v.buffer })),
+  );
+  return {
+    name: "map",
+    reads: inputs.map((v) => v.buffer),
+    writes: sinks.map(({ to }) => to.buffer),
+    inPlace,
+    emit(encoder, index) {
+      const spec: MapSpec = {
+        dims,
+        inputs: inputs.map(({ buffer, offset, dtype }, i) => ({
+          buffer: index(buffer),
+          offset,
+          dtype,
+          strides: strides[i] ?? [],
+        })),
+        outputs: sinks.map(({ to, register }, i) => ({
+          buffer: index(to.buffer),
+          offset: to.offset,
+          dtype: to.dtype,
+          register,
+          strides: strides[inputs.length + i] ?? [],
+        })),
+        steps,
+      };
+      encoder.map(spec);
+    },
+  };
+}
+
+const isMapOp = (name: string): name is MapOpName => Object.hasOwn(mapOp, name);
+
+/** Copies a view element by element into another of the same shape, or fills it with a number. */
+export function copyOperation(from: MapOperand, to: View): Operation {
+  const source = "value" in from ? undefined : from;
+  const { dims, strides } = collapse(to.shape, [
+    ...(source === undefined ? [] : [broadcastStrides(source, to.shape)]),
+    to.strides,
+  ]);
+  return {
+    name: source === undefined ? "fill" : "copy",
+    reads: source === undefined ? [] : [source.buffer],
+    writes: [to.buffer],
+    emit(encoder, index) {
+      const steps: MapStep[] =
+        "value" in from
+          ? [{ op: from.dtype === "float32" ? "constant" : "constantInt", to: 0, args: [from.value] }]
+          : [];
+      encoder.map({
+        dims,
+        inputs:
+          source === undefined
+            ? []
+            : [
+                {
+                  buffer: index(source.buffer),
+                  offset: source.offset,
+                  dtype: source.dtype,
+                  strides: strides[0] ?? [],
+                },
+              ],
+        outputs: [
+          {
+            buffer: index(to.buffer),
+            offset: to.offset,
+            dtype: to.dtype,
+            register: 0,
+            strides: strides.at(-1) ?? [],
+          },
+        ],
+        steps,
+      });
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { bytesPerElement } from "../dtype.js";
+import type { Node, SymbolicTensor } from "../graph/ir.js";
+import type { ScanAttrs } from "../graph/ops/scan.js";
+import { type Buffer, byteSize, type Loop, type View, whole } from "./buffer.js";
+import { Lowering, type Sink } from "./lower.js";
+
+/**
+ * scan → a loop of the VM around the lowered body. Each sequence and each stacked output is seen through a cursor: a
+ * buffer entry that moves by one time step after every pass. States are carried in place.
+ */
+export function lowerScan(l: Lowering, node: Node): void {
+  const { body, length } = node.attrs as ScanAttrs;
+  const T = l.size(length);
+  const loop: Loop = { parent: l.scope };
+  const inner = new Lowering(l.options, l.constants, loop, l.states);
+  const advances: { buffer: Buffer; bytes: number }[] = [];
+
+  /** The time steps of a view [T, ..], one after the other. */
+  const cursor = (v: View): View => {
+    const bytes = bytesPerElement[v.dtype];
+    // The cursor's entry moves; its offset in the parent may be that of the last step, for a sequence run backwards.
+    const buffer: Buffer = { ...v.buffer, alias: { of: v.buffer, offset: v.offset * bytes }, scope: l.scope };
+    advances.push({ buffer, bytes: (v.strides[0] ?? 0) * bytes });
+    return { buffer, dtype: v.dtype, offset: 0, shape: v.shape.slice(1), strides: v.strides.slice(1) };
+  };
+
+  const [s, m, n] = [body.sequences.length, body.states.length, body.outputs.length];
+  const input = (i: number): SymbolicTensor => {
+    const x = node.inputs[i];
+    if (x === undefined) throw new Error(`scan: operand ${i} is missing`);
+    return x;
+  };
+  body.sequences.forEach((p, i) => {
+    inner.define(p, cursor(l.materialize(input(i), () => true)));
+  });
+  body.constants.forEach((p, i) => {
+    inner.define(
+      p,
+      l.materialize(input(s + m + i), () => true),
+    );
+  });
+  const carried = body.states.map((p, i) => {
+    const state = l.temporary(p.dtype, l.shape(p.shape));
+    l.copy(l.operand(input(s + i)), state);
+    inner.define(p, state);
+    return state;
+  });
+
+  const stacked = (index: number): View => {
+    const type = node.outputs[index];
+    if (type === undefined) throw new Error(`scan: there is no output ${index}`);
+    const shape = l.shape(type.shape);
+    const all = whole(l.buffer(byteSize(type.dtype, shape)), type.dtype, shape);
+    l.set(node, index, all);
+    return cursor(all);
+  };
+  // The states as they were before each step, for the gradient.
+  body.states.forEach((_, i) => {
+    const state = carried[i];
+    if (state !== undefined && l.isUsed(node, n + m + i)) inner.copy(state, stacked(n + m + i));
+  });
+  const sinks: Sink[] = [];
+  body.outputs.forEach((value, i) => {
+    if (l.isUsed(node, i)) sinks.push({ value, to: stacked(i) });
+  });
+  body.newStates.forEach((value, i) => {
+    const to = carried[i];
+    const old = body.states[i];
+    if (to === undefined || old === undefined) return;
+    l.set(node, n + i, to);
+    sinks.push({ value, to, replaces: (source) => source === old.node });
+  });
+  inner.run(sinks);
+
+  const operations = inner.operations;
+  l.emit({
+    name: "loop",
+    reads: [],
+    writes: [],
+    loop: { loop, count: T, body: operations, advances },
+    emit(encoder, index) {
+      encoder.loop(
+        T,
+        advances.map(({ buffer, bytes }) => ({ buffer: index(buffer), bytes })),
+        (e) => {
+          for (const operation of operations) operation.emit(e, index);
+        },
+      );
+    },
+  });
+}

@@ -1,0 +1,444 @@
+import { bytesPerElement, type Dtype, type TypedArray } from "../dtype.js";
+import { bind, type Dim, type Shape } from "../graph/dim.js";
+import type { Bindings, Node, StateVariable, SymbolicTensor, TensorType } from "../graph/ir.js";
+import type { ConstantAttrs, SizeAttrs, StateAttrs } from "../graph/ops/source.js";
+import {
+  type Buffer,
+  byteSize,
+  contiguousStrides,
+  isContiguous,
+  type Loop,
+  type Operation,
+  type View,
+  whole,
+} from "./buffer.js";
+import { copyOperation, type MapOperand, mapOperation } from "./elementwise.js";
+import { instructions } from "./instructions.js";
+import { resolve } from "./memory.js";
+import type { Region } from "./program.js";
+import type { StateLayout } from "./state.js";
+import { formUnits, type Unit } from "./units.js";
+
+export interface LowerOptions {
+  /** Values of the symbols. */
+  readonly bindings: Bindings;
+  readonly layout: StateLayout;
+  /** Lanes of the kernels' vectors. */
+  readonly vectorWidth: number;
+}
+
+/** Something that must hold a value in the end: an output port, a state variable, a loop's carried state. */
+export interface Sink {
+  readonly value: SymbolicTensor;
+  readonly to: View;
+  /** Where `to` holds an older value that the graph reads: whether a source stands for it. */
+  replaces?(source: Node): boolean;
+}
+
+/** Literal data of a program, gathered while lowering. */
+export class Constants {
+  readonly #parts: { readonly data: TypedArray; readonly offset: number }[] = [];
+  readonly #buffers = new Map<TypedArray, Buffer>();
+  #bytes = 0;
+
+  buffer(data: TypedArray): Buffer {
+    const known = this.#buffers.get(data);
+    if (known !== undefined) return known;
+    const buffer: Buffer = {
+      bytes: data.byteLength,
+      region: "constant",
+      index: 0,
+      offset: this.#bytes,
+      alias: undefined,
+      scope: undefined,
+    };
+    this.#parts.push({ data, offset: this.#bytes });
+    this.#bytes += Math.ceil(data.byteLength / 64) * 64;
+    this.#buffers.set(data, buffer);
+    return buffer;
+  }
+
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.#bytes);
+    for (const { data, offset } of this.#parts)
+      all.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    return all;
+  }
+}
+
+/**
+ * Turns the units of one graph (or of the body of a scan) into operations over buffers. Views cost nothing: transposes,
+ * slices, reversals and broadcasts are windows on the buffers that they look at, and every kernel that can take strides
+ * reads them in place.
+ */
+export class Lowering {
+  readonly operations: Operation[] = [];
+  readonly #views = new Map<Node, (View | undefined)[]>();
+  readonly #consumers = new Map<Node, Node[]>();
+  readonly #destinations = new Map<Node, Map<number, View>>();
+
+  constructor(
+    readonly options: LowerOptions,
+    readonly constants: Constants,
+    readonly scope: Loop | undefined,
+    /** Buffers of the state variables in use, shared with the bodies of loops. */
+    readonly states: Map<StateVariable, Buffer> = new Map(),
+  ) {}
+
+  // ---- sizes and buffers
+
+  size(d: Dim): number {
+    return bind(d, this.options.bindings);
+  }
+
+  shape(shape: Shape): number[] {
+    return shape.map((d) => this.size(d));
+  }
+
+  /** A temporary of the given number of bytes. */
+  buffer(bytes: number): Buffer {
+    return { bytes, region: "scratch", index: 0, offset: 0, alias: undefined, scope: this.scope };
+  }
+
+  /** A temporary of so many float32 numbers as operand; null for none. */
+  work(floats: number): Buffer | undefined {
+    return floats > 0 ? this.buffer(floats * 4) : undefined;
+  }
+
+  /** A contiguous temporary. */
+  temporary(dtype: Dtype, shape: readonly number[]): View {
+    return whole(this.buffer(byteSize(dtype, shape)), dtype, shape);
+  }
+
+  /** Where output `index` of a node goes: the place that waits for it, or a new temporary. */
+  place(node: Node, index = 0): View {
+    const waiting = this.#destinations.get(node)?.get(index);
+    if (waiting !== undefined) return waiting;
+    const type = node.outputs[index] as TensorType;
+    return this.temporary(type.dtype, this.shape(type.shape));
+  }
+
+  fixed(region: Region, index: number, offset: number, bytes: number): Buffer {
+    return { bytes, region, index, offset, alias: undefined, scope: undefined };
+  }
+
+  stateBuffer(variable: StateVariable): Buffer {
+    const known = this.states.get(variable);
+    if (known !== undefined) return known;
+    const offset = this.options.layout.offsets.get(variable);
+    if (offset === undefined) throw new Error(`state variable ${variable.name} has no place in the layout`);
+    const buffer = this.fixed("state", 0, offset, byteSize(variable.dtype, variable.shape));
+    this.states.set(variable, buffer);
+    return buffer;
+  }
+
+  // ---- values
+
+  /** Binds a value that is given from outside (a placeholder of a body, an input). */
+  define(x: SymbolicTensor, view: View): void {
+    this.set(x.node, x.index, view);
+  }
+
+  set(node: Node, index: number, view: View): void {
+    const own = this.#views.get(node) ?? [];
+    own[index] = view;
+    this.#views.set(node, own);
+  }
+
+  /** Whether anything reads output `index` of a node. */
+  isUsed(node: Node, index: number): boolean {
+    const read = this.#consumers
+      .get(node)
+      ?.some((c) => c.inputs.some((x) => x.node === node && x.index === index));
+    return read === true || this.#sinkValues.some((v) => v.node === node && v.index === index);
+  }
+
+  /** The nodes that read any output of a node. */
+  consumers(node: Node): readonly Node[] {
+    return this.#consumers.get(node) ?? [];
+  }
+
+  /** The computed value. */
+  view(x: SymbolicTensor): View {
+    const known = this.#views.get(x.node)?.[x.index];
+    if (known !== undefined) return known;
+    const made = this.#source(x.node);
+    if (made === undefined) throw new Error(`the value of ${x.node.op.name} is not computed yet`);
+    this.set(x.node, x.index, made);
+    return made;
+  }
+
+  #source(node: Node): View | undefined {
+    switch (node.op.name) {
+      case "constant": {
+        const { data, shape, dtype } = node.attrs as ConstantAttrs;
+        return whole(this.constants.buffer(data), dtype, shape);
+      }
+      case "size":
+        return whole(
+          this.constants.buffer(Float32Array.of(this.size((node.attrs as SizeAttrs).size))),
+          "float32",
+          [],
+        );
+      case "state": {
+        const { variable } = node.attrs as StateAttrs;
+        return whole(this.stateBuffer(variable), variable.dtype, variable.shape);
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** The number that a value is everywhere, where that is known. */
+  scalar(x: SymbolicTensor): number | undefined {
+    let node = x.node;
+    while (node.op.kernel.kind === "view") {
+      const [next] = node.inputs;
+      if (next === undefined) return undefined;
+      node = next.node;
+    }
+    if (node.op.name === "size") return this.size((node.attrs as SizeAttrs).size);
+    if (node.op.name !== "constant") return undefined;
+    const { data } = node.attrs as ConstantAttrs;
+    return data.length === 1 ? data[0] : undefined;
+  }
+
+  operand(x: SymbolicTensor): MapOperand {
+    const value = this.scalar(x);
+    return value === undefined ? this.view(x) : { value, dtype: x.dtype };
+  }
+
+  emit(operation: Operation): void {
+    this.operations.push(operation);
+  }
+
+  copy(from: MapOperand, to: View): void {
+    this.emit(copyOperation(from, to));
+  }
+
+  /** The value in row-major order, copied where it is not. */
+  contiguous(x: SymbolicTensor): View {
+    return this.materialize(x, isContiguous);
+  }
+
+  /** The value in a form that `fits` accepts, copied to a row-major temporary where it is not. */
+  materialize(x: SymbolicTensor, fits: (view: View) => boolean): View {
+    const value = this.scalar(x);
+    if (value === undefined) {
+      const view = this.view(x);
+      if (fits(view)) return view;
+    }
+    const copy = this.temporary(x.dtype, this.shape(x.shape));
+    this.copy(value === undefined ? this.view(x) : { value, dtype: x.dtype }, copy);
+    return copy;
+  }
+
+  // ---- units
+
+  #sinkValues: SymbolicTensor[] = [];
+
+  /** Lowers everything that the sinks need, and brings their values where they belong. */
+  run(sinks: readonly Sink[]): void {
+    const roots = sinks.map((s) => s.value);
+    this.#sinkValues = roots;
+    const shapeKey = (node: Node) => `${this.shape(node.outputs[0]?.shape ?? [])}`;
+    const units = formUnits(
+      roots,
+      shapeKey,
+      sinks.flatMap(({ value, replaces }) => (replaces === undefined ? [] : [{ value, replaces }])),
+    );
+    for (const unit of units)
+      for (const node of unit.nodes)
+        for (const x of new Set(node.inputs.map((y) => y.node)))
+          this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
+
+    const unitOf = new Map(units.flatMap((u) => u.nodes.map((n) => [n, u] as const)));
+    const done = new Set<Unit>();
+    const late: Sink[] = [];
+    const writers = this.#claimSinks(sinks, unitOf, late);
+    this.#claimPieces(units);
+    for (const unit of units) {
+      for (const sink of writers.get(unit) ?? []) {
+        if (sink.replaces === undefined || this.#mayOverwrite(sink, unit, units, done)) continue;
+        // Someone still reads the old value: write beside, and bring it over at the end.
+        this.#destinations.get(sink.value.node)?.delete(sink.value.index);
+        late.push(sink);
+      }
+      this.#unit(unit);
+      done.add(unit);
+    }
+    // A late value may be the old one of another late sink's place: such values are read before anything is written.
+    const rootOf = (view: View): Buffer => resolve(view.buffer).root;
+    const staged = late.map((sink) => {
+      const from = this.operand(sink.value);
+      if ("value" in from || !late.some((s) => s !== sink && rootOf(s.to) === rootOf(from)))
+        return { from, to: sink.to };
+      const copy = this.temporary(sink.to.dtype, sink.to.shape);
+      this.copy(from, copy);
+      return { from: copy, to: sink.to };
+    });
+    for (const { from, to } of staged) {
+      const stays =
+        !("value" in from) && rootOf(from) === rootOf(to) && from.offset === to.offset && isContiguous(from);
+      if (!stays) this.copy(from, to);
+    }
+  }
+
+  /** Sinks whose values a kernel can write straight to where they belong; the others are copied at the end. */
+  #claimSinks(sinks: readonly Sink[], unitOf: ReadonlyMap<Node, Unit>, late: Sink[]): Map<Unit, Sink[]> {
+    const writers = new Map<Unit, Sink[]>();
+    for (const sink of sinks) {
+      const { node, index } = sink.value;
+      const unit = unitOf.get(node);
+      const kind = node.op.kernel.kind;
+      const direct =
+        (kind === "map" || kind === "reduce" || kind === "instruction") &&
+        node.op.name !== "rnn" &&
+        node.op.name !== "rnnGradient" &&
+        node.op.name !== "scan";
+      const taken = this.#destinations.get(node)?.has(index) === true;
+      if (unit === undefined || !direct || taken || this.#views.has(node)) {
+        late.push(sink);
+        continue;
+      }
+      this.#claim(node, index, sink.to);
+      writers.set(unit, [...(writers.get(unit) ?? []), sink]);
+    }
+    return writers;
+  }
+
+  #claim(node: Node, index: number, to: View): void {
+    const own = this.#destinations.get(node) ?? new Map<number, View>();
+    own.set(index, to);
+    this.#destinations.set(node, own);
+  }
+
+  #mayOverwrite(sink: Sink, unit: Unit, units: readonly Unit[], done: ReadonlySet<Unit>): boolean {
+    const target = resolve(sink.to.buffer).root;
+    const touches = (x: SymbolicTensor): View | undefined => {
+      const view = this.#views.get(x.node)?.[x.index] ?? this.#source(x.node) ?? this.#window(x);
+      return view !== undefined && resolve(view.buffer).root === target ? view : undefined;
+    };
+    for (const other of units) {
+      if (done.has(other) || other.nodes.every((n) => n.op.kernel.kind === "view")) continue;
+      for (const node of other.nodes)
+        for (const x of node.inputs) {
+          const view = touches(x);
+          if (view === undefined) continue;
+          const exact =
+            other === unit && unit.elementwise && view.offset === sink.to.offset && isContiguous(view);
+          if (!exact || view.shape.length !== sink.to.shape.length) return false;
+        }
+    }
+    return true;
+  }
+
+  /** The window that a chain of views opens on a source, before the chain is lowered. */
+  #window(x: SymbolicTensor): View | undefined {
+    if (x.node.op.kernel.kind !== "view") return undefined;
+    const [from] = x.node.inputs;
+    if (from === undefined) return undefined;
+    return this.#views.get(from.node)?.[from.index] ?? this.#source(from.node) ?? this.#window(from);
+  }
+
+  /** Pieces of a concatenation of whole blocks are computed where they belong, side by side. */
+  #claimPieces(units: readonly Unit[]): void {
+    for (let i = units.length - 1; i >= 0; i--) {
+      const node = units[i]?.nodes[0];
+      if (node === undefined || node.op.kernel.kind !== "assemble") continue;
+      const { axis } = node.attrs as { readonly axis: number };
+      const shape = this.shape(node.outputs[0]?.shape ?? []);
+      if (shape.slice(0, axis).some((d) => d !== 1)) continue;
+      const to = this.place(node);
+      if (!isContiguous(to)) continue;
+      this.#claim(node, 0, to);
+      let offset = to.offset;
+      for (const piece of node.inputs) {
+        const pieceShape = this.shape(piece.shape);
+        const root = this.#blockOf(piece);
+        if (root !== undefined) {
+          const type = root.node.outputs[root.index] as TensorType;
+          const own = this.shape(type.shape);
+          const bytes = byteSize(type.dtype, own);
+          const buffer: Buffer = {
+            ...this.buffer(bytes),
+            region: to.buffer.region,
+            alias: { of: to.buffer, offset: offset * bytesPerElement[to.dtype] },
+          };
+          this.#claim(root.node, root.index, whole(buffer, type.dtype, own));
+        }
+        offset += pieceShape.reduce((p, d) => p * d, 1);
+      }
+    }
+  }
+
+  /** The kernel output whose elements, in order, are those of x, when nothing has claimed it yet. */
+  #blockOf(x: SymbolicTensor): SymbolicTensor | undefined {
+    let value = x;
+    while (value.node.op.name === "reshape") {
+      const [next] = value.node.inputs;
+      if (next === undefined) return undefined;
+      value = next;
+    }
+    const { node, index } = value;
+    const kind = node.op.kernel.kind;
+    const makes =
+      kind === "map" ||
+      kind === "reduce" ||
+      (kind === "instruction" && node.op.name !== "rnn" && node.op.name !== "scan");
+    const strided = node.op.name === "rnnGradient" && index === 0;
+    const taken = this.#destinations.get(node)?.has(index) === true || this.#views.has(node);
+    return makes && !strided && !taken ? value : undefined;
+  }
+
+  #unit(unit: Unit): void {
+    if (unit.elementwise) {
+      this.#elementwise(unit.nodes);
+      return;
+    }
+    const [node] = unit.nodes;
+    if (node === undefined || this.#views.has(node)) return;
+    const { kernel } = node.op;
+    if (kernel.kind === "view") {
+      const [x] = node.inputs;
+      // A constant seen through views is known as a number: its buffer is made only where a kernel asks for it.
+      if (x === undefined) return;
+      const output = this.shape(node.outputs[0]?.shape ?? []);
+      const from = this.view(x);
+      const seen = kernel.view(from, node.attrs, this.options.bindings, output);
+      this.set(
+        node,
+        0,
+        seen === undefined
+          ? { ...this.contiguous(x), shape: output, strides: contiguousStrides(output) }
+          : { ...from, ...seen },
+      );
+      return;
+    }
+    if (kernel.kind === "source") return;
+    const name = kernel.kind === "instruction" ? kernel.name : kernel.kind;
+    const lower = instructions[name];
+    if (lower === undefined) throw new Error(`there is no instruction for ${name}`);
+    lower(this, node);
+  }
+
+  #elementwise(nodes: readonly Node[]): void {
+    const own = new Set(nodes);
+    const shape = this.shape(nodes[0]?.outputs[0]?.shape ?? []);
+    const stored = nodes.filter((node) => {
+      const outside = this.consumers(node).some((c) => !own.has(c));
+      return outside || this.#sinkValues.some((v) => v.node === node);
+    });
+    const outputs = stored.map((node) => ({ node, to: this.place(node) }));
+    const operation = mapOperation(nodes, shape, (x) => this.operand(x), outputs);
+    if (operation === undefined) {
+      const half = nodes.length >> 1;
+      if (half === 0) throw new Error(`map: ${nodes[0]?.op.name} has too many operands`);
+      this.#elementwise(nodes.slice(0, half));
+      this.#elementwise(nodes.slice(half));
+      return;
+    }
+    this.emit(operation);
+    for (const { node, to } of outputs) this.set(node, 0, to);
+  }
+}

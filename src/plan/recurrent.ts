@@ -1,0 +1,274 @@
+import type { Node, SymbolicTensor } from "../graph/ir.js";
+import {
+  fusedActivations,
+  gradientOutputs,
+  operand,
+  type RnnAttrs,
+  type RnnGradientAttrs,
+  rnnOp,
+} from "../graph/ops/scan.js";
+import { type Buffer, elements, isContiguous, pointer, type View } from "./buffer.js";
+import type { Pointer } from "./encode.js";
+import type { Lowering } from "./lower.js";
+import {
+  type RnnShape,
+  rnnBackwardPack,
+  rnnBackwardWork,
+  rnnForwardPack,
+  rnnForwardWork,
+  rnnReserve,
+  rnnWeightsWork,
+  rowStride,
+} from "./sizes.js";
+
+// T time, B batch, D input features, H units.
+
+type Index = (buffer: Buffer) => number;
+
+const cells = { simple: 0, lstm: 1, gru: 2, gruResetBefore: 3 } as const;
+
+const rowsOf = (v: View): boolean => (v.shape.at(-1) ?? 1) <= 1 || v.strides.at(-1) === 1;
+const stride = (v: View | undefined, axis: number): number => v?.strides[axis] ?? 0;
+const at = (v: View | undefined, index: Index): Pointer => (v === undefined ? null : pointer(v, index));
+const buffer = (b: Buffer | undefined, index: Index): Pointer =>
+  b === undefined ? null : { buffer: index(b), offset: 0 };
+const present = (...views: readonly (View | undefined)[]): Buffer[] =>
+  views.filter((v) => v !== undefined).map((v) => v.buffer);
+
+/** The operands that forward, backward and weight kernels share. */
+function common(l: Lowering, node: Node<RnnAttrs>) {
+  const { attrs } = node;
+  const { vectorWidth: v } = l.options;
+  const given = (x: SymbolicTensor | undefined, fits: (view: View) => boolean) =>
+    x === undefined ? undefined : l.materialize(x, fits);
+  const x = given(operand(node, "x"), rowsOf);
+  if (x === undefined) throw new Error("rnn: there is no input");
+  const [T = 0, B = 0, D = 0] = x.shape;
+  const H = attrs.units;
+  const mask = given(operand(node, "mask"), () => true);
+  const dropout = given(operand(node, "dropout"), isContiguous);
+  const shape: RnnShape = { cell: attrs.cell, T, B, D, H, recurrentDropout: dropout !== undefined };
+  const sizes = { cell: cells[attrs.cell], T, B, D, H };
+  const activations = {
+    activation: fusedActivations.indexOf(attrs.activation),
+    recurrentActivation: fusedActivations.indexOf(attrs.recurrentActivation),
+  };
+  const rows = (role: "h0" | "c0") => given(operand(node, role), rowsOf);
+  const weights = {
+    w: given(operand(node, "kernel"), isContiguous),
+    u: given(operand(node, "recurrentKernel"), isContiguous),
+    b: given(operand(node, "bias"), isContiguous),
+  };
+  const window = (index: Index) => ({
+    mask: at(mask, index),
+    maskT: stride(mask, 0),
+    maskB: stride(mask, 1),
+    dropout: at(dropout, index),
+  });
+  return { v, x, mask, dropout, shape, sizes, activations, rows, weights, window };
+}
+
+type Common = ReturnType<typeof common>;
+
+/** Packs the weights for one direction; depends on the weights alone, so that inference prepares it once. */
+function pack(
+  l: Lowering,
+  c: Common,
+  forward: Buffer | undefined,
+  backward: Buffer | undefined,
+  dx: boolean,
+): void {
+  const { w, u, b } = c.weights;
+  l.emit({
+    name: "rnnPack",
+    reads: present(w, u, b),
+    writes: [forward, backward].filter((p) => p !== undefined),
+    emit(encoder, index) {
+      encoder.emit("rnnPack", {
+        cell: c.sizes.cell,
+        D: c.sizes.D,
+        H: c.sizes.H,
+        w: at(w, index),
+        u: at(u, index),
+        b: at(b, index),
+        forward: buffer(forward, index),
+        backward: buffer(backward, index),
+        dx: dx ? 1 : 0,
+      });
+    },
+  });
+}
+
+/**
+ * rnn → rnnPack, rnnForward. Its h [T, B, H] and its final h are windows on one buffer of all states; where no one
+ * reads the sequence and nothing is to be differentiated, the buffer holds two steps in turn.
+ */
+export function lowerRnn(l: Lowering, node: Node): void {
+  const rnn = node as Node<RnnAttrs>;
+  const c = common(l, rnn);
+  const { T, B, D, H } = c.sizes;
+  const lstm = c.shape.cell === "lstm";
+  const trains = l.isUsed(node, 3);
+  const keep = trains || l.isUsed(node, 0) ? T + 1 : 2;
+  const ldh = rowStride(H, c.v);
+  const hs = l.buffer(keep * B * ldh * 4);
+  const forward = l.buffer(rnnForwardPack(c.shape.cell, D, H, c.v) * 4);
+  const reserve = trains ? l.buffer(rnnReserve(c.shape, c.v) * 4) : undefined;
+  const cFinal = lstm && l.isUsed(node, 2) ? l.temporary("float32", [B, H]) : undefined;
+  const work = l.work(rnnForwardWork(c.shape, c.v));
+  const [h0, c0] = [c.rows("h0"), c.rows("c0")];
+  pack(l, c, forward, undefined, false);
+  l.emit({
+    name: "rnnForward",
+    reads: [forward, ...present(c.x, c.mask, c.dropout, h0, c0)],
+    writes: [hs, reserve, work, cFinal?.buffer].filter((b) => b !== undefined),
+    emit(encoder, index) {
+      encoder.emit("rnnForward", {
+        ...c.sizes,
+        ...c.activations,
+        ...c.window(index),
+        x: pointer(c.x, index),
+        xT: stride(c.x, 0),
+        xB: stride(c.x, 1),
+        h0: at(h0, index),
+        h0Row: stride(h0, 0),
+        c0: at(c0, index),
+        c0Row: stride(c0, 0),
+        pack: { buffer: index(forward), offset: 0 },
+        hs: { buffer: index(hs), offset: 0 },
+        ldh,
+        keep,
+        cFinal: at(cFinal, index),
+        reserve: buffer(reserve, index),
+        work: buffer(work, index),
+      });
+    },
+  });
+  const slot = B * ldh;
+  if (keep === T + 1) {
+    l.set(node, 0, { buffer: hs, dtype: "float32", offset: slot, shape: [T, B, H], strides: [slot, ldh, 1] });
+  }
+  l.set(node, 1, {
+    buffer: hs,
+    dtype: "float32",
+    offset: (T % keep) * slot,
+    shape: [B, H],
+    strides: [ldh, 1],
+  });
+  if (cFinal !== undefined) l.set(node, 2, cFinal);
+  if (reserve !== undefined) {
+    l.set(node, 3, { buffer: reserve, dtype: "float32", offset: 0, shape: [], strides: [] });
+  }
+}
+
+/** rnnGradient → rnnPack (transposed), rnnBackward, rnnWeights. */
+export function lowerRnnGradient(l: Lowering, node: Node): void {
+  const gradient = node as Node<RnnGradientAttrs>;
+  const { roles, seeds } = gradient.attrs;
+  const c = common(l, gradient);
+  const { T, B, D, H } = c.sizes;
+  const [ys, reserveValue, ...given] = node.inputs.slice(roles.length);
+  if (ys === undefined || reserveValue === undefined || ys.node.op !== (rnnOp as unknown)) {
+    throw new Error("rnnGradient: its forward pass is missing");
+  }
+  const users = l.consumers(ys.node).filter((n) => n.op.name === node.op.name);
+  if (users.length > 1) throw new Error("rnnGradient: the same forward pass is differentiated twice");
+  const hs = l.view(ys).buffer;
+  const reserve = l.view(reserveValue).buffer;
+  const ldh = rowStride(H, c.v);
+  const seed = (i: number): View | undefined => {
+    if (seeds[i] !== true) return undefined;
+    const x = given[seeds.slice(0, i).filter(Boolean).length];
+    return x === undefined ? undefined : l.materialize(x, rowsOf);
+  };
+  const [dy, dh, dc] = [seed(0), seed(1), seed(2)];
+
+  const used = (role: (typeof gradientOutputs)[number]) =>
+    roles.includes(role) && l.isUsed(node, gradientOutputs.indexOf(role));
+  const dx = used("x") ? paddedRows(l, T, B, D, c.v) : undefined;
+  const state = (role: "h0" | "c0") =>
+    used(role) ? l.place(node, gradientOutputs.indexOf(role)) : undefined;
+  const [dh0, dc0] = [state("h0"), state("c0")];
+  const backward = l.buffer(rnnBackwardPack(c.shape.cell, D, H, c.v, dx !== undefined) * 4);
+  const work = l.work(rnnBackwardWork(c.shape, c.v));
+  pack(l, c, undefined, backward, dx !== undefined);
+  l.emit({
+    name: "rnnBackward",
+    reads: [backward, hs, reserve, ...present(c.mask, c.dropout, dy, dh, dc)],
+    writes: [reserve, work, ...present(dx, dh0, dc0)].filter((b) => b !== undefined),
+    emit(encoder, index) {
+      encoder.emit("rnnBackward", {
+        ...c.sizes,
+        ...c.activations,
+        ...c.window(index),
+        pack: { buffer: index(backward), offset: 0 },
+        hs: { buffer: index(hs), offset: 0 },
+        ldh,
+        dy: at(dy, index),
+        dyT: stride(dy, 0),
+        dyB: stride(dy, 1),
+        dhFinal: at(dh, index),
+        dhRow: stride(dh, 0),
+        dcFinal: at(dc, index),
+        dcRow: stride(dc, 0),
+        dx: at(dx, index),
+        dxT: stride(dx, 0),
+        dxB: stride(dx, 1),
+        dh0: at(dh0, index),
+        dc0: at(dc0, index),
+        reserve: { buffer: index(reserve), offset: 0 },
+        work: buffer(work, index),
+      });
+    },
+  });
+  const made = new Map<string, View | undefined>([
+    ["x", dx],
+    ["h0", dh0],
+    ["c0", dc0],
+  ]);
+  for (const role of ["kernel", "recurrentKernel", "bias"] as const) {
+    made.set(role, used(role) ? l.place(node, gradientOutputs.indexOf(role)) : undefined);
+  }
+  const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
+  if (dw !== undefined || du !== undefined || db !== undefined) {
+    const products = l.work(rnnWeightsWork(c.shape, c.v));
+    l.emit({
+      name: "rnnWeights",
+      reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
+      writes: [products, ...present(dw, du, db)].filter((b) => b !== undefined),
+      emit(encoder, index) {
+        encoder.emit("rnnWeights", {
+          ...c.sizes,
+          ...c.window(index),
+          x: pointer(c.x, index),
+          xT: stride(c.x, 0),
+          xB: stride(c.x, 1),
+          hs: { buffer: index(hs), offset: 0 },
+          ldh,
+          reserve: { buffer: index(reserve), offset: 0 },
+          dw: at(dw, index),
+          du: at(du, index),
+          db: at(db, index),
+          work: buffer(products, index),
+        });
+      },
+    });
+  }
+  gradientOutputs.forEach((role, i) => {
+    const view = made.get(role);
+    if (view !== undefined) l.set(node, i, view);
+  });
+}
+
+/** [T, B, D] with rows padded as the kernels like them. */
+function paddedRows(l: Lowering, T: number, B: number, D: number, v: number): View {
+  const row = rowStride(D, v);
+  const shape = [T, B, D];
+  return {
+    buffer: l.buffer(elements([T, B, row]) * 4),
+    dtype: "float32",
+    offset: 0,
+    shape,
+    strides: [B * row, row, 1],
+  };
+}

@@ -1,0 +1,24 @@
+import { bytesPerElement } from "../dtype.js";
+import type { StateVariable } from "../graph/ir.js";
+
+/** Where each variable of a model's state lies in its memory block. Shared by all programs of the model. */
+export interface StateLayout {
+  /** Byte offsets. */
+  readonly offsets: ReadonlyMap<StateVariable, number>;
+  readonly bytes: number;
+}
+
+const alignment = 64;
+
+/** Lays the variables side by side in the given order, each at a multiple of 64 bytes. */
+export function layoutState(variables: readonly StateVariable[]): StateLayout {
+  const offsets = new Map<StateVariable, number>();
+  let bytes = 0;
+  for (const variable of variables) {
+    if (offsets.has(variable)) continue;
+    offsets.set(variable, bytes);
+    const size = variable.shape.reduce((p, d) => p * d, bytesPerElement[variable.dtype]);
+    bytes += Math.ceil(size / alignment) * alignment;
+  }
+  return { offsets, bytes };
+}
