@@ -9,7 +9,7 @@ import type { Pointer } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
-import { matmulWork } from "./sizes.js";
+import { matmulWork, orthogonalWork } from "./sizes.js";
 
 type Index = (buffer: Buffer) => number;
 

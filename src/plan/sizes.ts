@@ -89,11 +89,6 @@ export function matmulWork(_m: number, _n: number, _k: number, _v: number): numb
   return 0;
 }
 
-/** `work` of orthogonal: the reflectors' scalars, a panel and its triangular factor, and one product. */
-export function orthogonalWork(rows: number, cols: number): number {
-  return 4 * Math.max(rows, cols) * 64 + 2 * rows * cols;
-}
-
 /** `work` of orthogonal: the transposed matrix, and per block of 32 columns the reflections' triangle and two products. */
 export function orthogonalWork(rows: number, cols: number): number {
   const least = Math.min(rows, cols);
