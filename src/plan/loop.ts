@@ -19,7 +19,13 @@ export function lowerScan(l: Lowering, node: Node): void {
   const cursor = (v: View): View => {
     const bytes = bytesPerElement[v.dtype];
     // The cursor's entry moves; its offset in the parent may be that of the last step, for a sequence run backwards.
-    const buffer: Buffer = { ...v.buffer, alias: { of: v.buffer, offset: v.offset * bytes }, scope: l.scope };
+    const offset = v.offset * bytes;
+    const buffer: Buffer = {
+      ...v.buffer,
+      bytes: v.buffer.bytes - offset,
+      alias: { of: v.buffer, offset },
+      scope: l.scope,
+    };
     advances.push({ buffer, bytes: (v.strides[0] ?? 0) * bytes });
     return { buffer, dtype: v.dtype, offset: 0, shape: v.shape.slice(1), strides: v.strides.slice(1) };
   };
