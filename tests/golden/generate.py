@@ -20,8 +20,8 @@ What is in a case, by kind:
 - activation: input x, output y; config.activation names it.
 - loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
   loss (their reduction); config.loss names it. The gradient is that of `loss`.
-- optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …, one pair a step;
-  weights a, b; outputs a1, b1, …: the weights after each step.
+- optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …,
+  one pair a step; weights a, b; outputs a1, b1, …: the weights after each step.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
 

@@ -1,0 +1,143 @@
+"""JAX with optax: python jax_peer.py THREADS. The protocol stands in `protocol.py`.
+
+The layers are the usual `lax.scan` over time with the input's product taken out of the loop. Scans
+are unrolled by each of UNROLLS, and the fastest is used, chosen for each work and kind.
+"""
+
+import os
+
+import protocol
+
+threads = protocol.limit_threads()
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["NPROC"] = str(threads)  # the size of XLA's thread pool
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])  # some pools read only this
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+UNROLLS = (1, 2, 28)
+GATES = {"simpleRNN": 1, "lstm": 4, "gru": 3}
+
+
+def simple_rnn(weights, state, projected):
+    (h,) = state
+    return (jnp.tanh(projected + h @ weights["recurrent"]),)
+
+
+def lstm(weights, state, projected):
+    h, c = state
+    i, f, g, o = jnp.split(projected + h @ weights["recurrent"], 4, axis=-1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
+def gru(weights, state, projected):
+    (h,) = state
+    xz, xr, xh = jnp.split(projected, 3, axis=-1)
+    hz, hr, hh = jnp.split(h @ weights["recurrent"] + weights["recurrent_bias"], 3, axis=-1)
+    z, r = jax.nn.sigmoid(xz + hz), jax.nn.sigmoid(xr + hr)
+    return (z * h + (1 - z) * jnp.tanh(xh + r * hh),)
+
+
+CELLS = {"simpleRNN": (simple_rnn, 1), "lstm": (lstm, 2), "gru": (gru, 1)}  # and how many states
+
+
+def run_layer(cell, weights, x, mask, unroll, reverse=False):
+    """x [T, B, D], mask [T, B, 1] or None -> outputs [T, B, H] and the last h [B, H]."""
+    function, states = CELLS[cell]
+    H = weights["recurrent"].shape[0]
+    start = (jnp.zeros((x.shape[1], H)),) * states
+
+    def step(state, inputs):
+        projected, active = inputs
+        new = function(weights, state, projected)
+        if active is not None:
+            new = tuple(jnp.where(active, a, b) for a, b in zip(new, state, strict=True))
+        return new, new[0]
+
+    inputs = (x @ weights["kernel"] + weights["bias"], mask)
+    final, outputs = jax.lax.scan(step, start, inputs, reverse=reverse, unroll=unroll)
+    return outputs, final[0]
+
+
+def parameters(work):
+    keys = iter(jax.random.split(jax.random.key(0), 16))
+
+    def layer(inputs, units):
+        gates = GATES[work.cell] * units
+        weights = {
+            "kernel": jax.random.normal(next(keys), (inputs, gates)) * 0.1,
+            "recurrent": jax.random.normal(next(keys), (units, gates)) * 0.1,
+            "bias": jnp.zeros(gates),
+        }
+        return weights | ({"recurrent_bias": jnp.zeros(gates)} if work.cell == "gru" else {})
+
+    sides = 2 if work.bidirectional else 1
+    sizes = zip((protocol.D, *work.units[:-1]), work.units, strict=True)
+    layers = [[layer(inputs, units) for _ in range(sides)] for inputs, units in sizes]
+    head = jax.random.normal(next(keys), (sides * work.units[-1], protocol.CLASSES)) * 0.1
+    return {"layers": layers, "head": head, "bias": jnp.zeros(protocol.CLASSES)}
+
+
+def logits(work, params, x, mask, unroll):
+    """x [B, T, D] -> [B, 10]. A bidirectional layer can only be the last."""
+    x = jnp.swapaxes(x, 0, 1)
+    for sides in params["layers"]:
+        runs = [run_layer(work.cell, side, x, mask, unroll, i == 1) for i, side in enumerate(sides)]
+        x, last = runs[0][0], jnp.concatenate([last for _, last in runs], axis=-1)
+    return last @ params["head"] + params["bias"]
+
+
+def make(work, kind):
+    x, y = protocol.data(work, 1 if kind == "row" else work.batch)
+    mask = None
+    if work.masked:
+        mask = (np.arange(protocol.T)[:, None] < np.array(work.lengths(len(x))))[:, :, None]
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    make_run = make_train if kind == "train" else make_infer
+    return protocol.best([make_run(work, x, y, mask, unroll) for unroll in UNROLLS])
+
+
+def make_infer(work, x, y, mask, unroll):
+    params = parameters(work)
+    infer = jax.jit(lambda params, x: logits(work, params, x, mask, unroll))
+    return lambda: np.asarray(infer(params, x))
+
+
+def make_train(work, x, y, mask, unroll):
+    optimizer = optax.adam(protocol.LEARNING_RATE)
+    params = parameters(work)
+    state = (params, optimizer.init(params))
+
+    def loss_of(params, x, y):
+        predictions = logits(work, params, x, mask, unroll)
+        return optax.softmax_cross_entropy_with_integer_labels(predictions, y).mean()
+
+    def step(state, x, y):
+        params, slots = state
+        loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
+        updates, slots = optimizer.update(gradients, slots)
+        return (optax.apply_updates(params, updates), slots), loss
+
+    step = jax.jit(step, donate_argnums=0)
+
+    def train():
+        nonlocal state
+        state, loss = step(state, x, y)
+        jax.block_until_ready(state)
+        return float(loss)
+
+    return train
+
+
+def roof():
+    keys = jax.random.split(jax.random.key(0))
+    a, b = (jax.random.uniform(key, (protocol.ROOF_SIZE, protocol.ROOF_SIZE)) for key in keys)
+    product = jax.jit(jnp.matmul)
+    return lambda: np.asarray(product(a, b))
+
+
+protocol.serve("jax", jax.__version__, threads, make, roof)

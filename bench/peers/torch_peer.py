@@ -1,0 +1,43 @@
+"""PyTorch: python torch_peer.py THREADS. The protocol stands in `protocol.py`."""
+
+import protocol
+
+threads = protocol.limit_threads()
+
+import torch
+from torch_models import Classifier, inputs
+
+torch.set_num_threads(threads)
+
+
+def make(work, kind):
+    x, y = protocol.data(work, 1 if kind == "row" else work.batch)
+    model, x, y = Classifier(work), inputs(work, x), torch.from_numpy(y)
+    if kind != "train":
+        model.eval()
+
+        def infer():
+            with torch.inference_mode():
+                return model(*x)
+
+        return infer
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=protocol.LEARNING_RATE, fused=True)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def train():
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(model(*x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return train
+
+
+def roof():
+    a, b = (torch.rand(protocol.ROOF_SIZE, protocol.ROOF_SIZE) for _ in range(2))
+    return lambda: a @ b
+
+
+protocol.serve("torch", torch.__version__, threads, make, roof)
