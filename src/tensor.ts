@@ -153,13 +153,21 @@ export class Tensor<D extends Dtype = Dtype> {
  * @param dtype default: as above. `bool` may be given for a Uint8Array of 0 and 1
  * @throws RondoError for ragged lists, values that do not fit the dtype, or a shape of another size
  */
-export function tensor<D extends Dtype = Dtype>(
+export function tensor<D extends Dtype>(
   values: TensorLike,
-  shape?: readonly number[],
-  dtype?: D,
-): Tensor<D> {
-  return toTensor("tensor", values, shape, dtype) as Tensor<D>;
+  shape: readonly number[] | undefined,
+  dtype: D,
+): Tensor<D>;
+export function tensor<D extends Dtype>(values: Tensor<D>, shape?: readonly number[]): Tensor<D>;
+export function tensor(values: NestedNumbers | Float32Array, shape?: readonly number[]): Tensor<"float32">;
+export function tensor(values: Int32Array, shape?: readonly number[]): Tensor<"int32">;
+export function tensor(values: Uint8Array, shape?: readonly number[]): Tensor<"uint8">;
+export function tensor(values: TensorLike, shape?: readonly number[], dtype?: Dtype): Tensor;
+export function tensor(values: TensorLike, shape?: readonly number[], dtype?: Dtype): Tensor {
+  return toTensor("tensor", values, shape, dtype);
 }
+
+type NestedNumbers = number | readonly NestedNumbers[];
 
 /** `tensor()` for an argument of operation `where`, by which errors are named. */
 export function toTensor(
