@@ -171,7 +171,10 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   if (ys === undefined || reserveValue === undefined || ys.node.op !== (rnnOp as unknown)) {
     throw new Error("rnnGradient: its forward pass is missing");
   }
-  const users = l.consumers(ys.node).filter((n) => n.op.name === node.op.name);
+  const { node: forwardNode, index: reserveIndex } = reserveValue;
+  const users = l
+    .consumers(forwardNode)
+    .filter((n) => n.inputs.some((x) => x.node === forwardNode && x.index === reserveIndex));
   if (users.length > 1) throw new Error("rnnGradient: the same forward pass is differentiated twice");
   const hs = l.view(ys).buffer;
   const reserve = l.view(reserveValue).buffer;
