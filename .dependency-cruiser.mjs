@@ -44,9 +44,11 @@ export default {
     {
       name: "no cycles",
       severity: "error",
-      comment: "Two files that import each other are one file, or need a third below both.",
+      comment:
+        "Two files that import each other are one file, or need a third below both. Only ops know each other: their " +
+        "gradients are written in ops.",
       from: { pathNot: isTest },
-      to: { circular: true },
+      to: { circular: true, via: { pathNot: "^src/graph/" } },
     },
     {
       name: "nothing unresolved",
