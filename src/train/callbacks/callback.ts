@@ -1,0 +1,132 @@
+import { RondoError } from "../../errors.js";
+import type { Tensor } from "../../tensor.js";
+
+/** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
+export type Logs = Record<string, number>;
+
+/** What a run is about; set before its first hook. */
+export interface CallbackParams {
+  readonly epochs: number;
+  /** Batches of one epoch. */
+  readonly steps: number;
+  /** Rows of one epoch. */
+  readonly samples: number;
+  readonly batchSize: number;
+  /** 0 silent, 1 progress bar, 2 one line per epoch. */
+  readonly verbose: 0 | 1 | 2;
+  /** From which weights, dropout and shuffling follow. */
+  readonly seed: number;
+  /** `loss` and the metrics' names. */
+  readonly metrics: readonly string[];
+  /** The data that the run was given. */
+  readonly inputs: readonly Tensor[];
+}
+
+/** What a callback may do with the model. */
+export interface CallbackModel {
+  /** Ends the training after the current step when set; the epoch is closed as if it were complete. */
+  stopTraining: boolean;
+  /** The optimizer's learning rate from the next step on. */
+  learningRate: number;
+  getWeights(): Promise<Tensor<"float32">[]>;
+  setWeights(weights: readonly Tensor[]): Promise<void>;
+}
+
+type Hook = (logs: Logs) => void | Promise<void>;
+type IndexedHook = (index: number, logs: Logs) => void | Promise<void>;
+
+/**
+ * What happens during a run. An object with any of these hooks is a callback; each may be asynchronous and is awaited.
+ * `onTrainBatchEnd(i)` follows when step i has finished; step i + 1 may be under way by then. Its logs are means since
+ * the beginning of the epoch.
+ */
+export interface CallbackHooks {
+  setParams?(params: CallbackParams): void;
+  setModel?(model: CallbackModel): void;
+  onTrainBegin?: Hook;
+  onTrainEnd?: Hook;
+  onEpochBegin?: IndexedHook;
+  onEpochEnd?: IndexedHook;
+  /** The same as `onTrainBatchBegin`. */
+  onBatchBegin?: IndexedHook;
+  /** The same as `onTrainBatchEnd`. */
+  onBatchEnd?: IndexedHook;
+  onTrainBatchBegin?: IndexedHook;
+  onTrainBatchEnd?: IndexedHook;
+  onTestBegin?: Hook;
+  onTestEnd?: Hook;
+  onTestBatchBegin?: IndexedHook;
+  onTestBatchEnd?: IndexedHook;
+  onPredictBegin?: Hook;
+  onPredictEnd?: Hook;
+  onPredictBatchBegin?: IndexedHook;
+  onPredictBatchEnd?: IndexedHook;
+}
+
+/** Base class of callbacks that use the model or the run's parameters. */
+export class Callback implements CallbackHooks {
+  #params: CallbackParams | undefined;
+  #model: CallbackModel | undefined;
+
+  setParams(params: CallbackParams): void {
+    this.#params = params;
+  }
+  setModel(model: CallbackModel): void {
+    this.#model = model;
+  }
+  get params(): CallbackParams {
+    return this.#params ?? this.#unset("params");
+  }
+  get model(): CallbackModel {
+    return this.#model ?? this.#unset("model");
+  }
+
+  #unset(property: string): never {
+    throw new RondoError({
+      where: this.constructor.name,
+      received: `a read of ${property} outside of a run`,
+      expected: "fit, evaluate or predict to have been called with this callback",
+      fix: "Use it within the hooks only",
+    });
+  }
+}
+
+type TrainHook = "Train" | "Test" | "Predict";
+
+/** The callbacks of a run, called one after the other. */
+export class CallbackList {
+  readonly #callbacks: readonly CallbackHooks[];
+
+  constructor(callbacks: readonly CallbackHooks[], model: CallbackModel, params: CallbackParams) {
+    this.#callbacks = callbacks;
+    for (const callback of callbacks) {
+      callback.setParams?.(params);
+      callback.setModel?.(model);
+    }
+  }
+
+  async begin(mode: TrainHook, logs: Logs = {}): Promise<void> {
+    for (const callback of this.#callbacks) await callback[`on${mode}Begin`]?.(logs);
+  }
+  async end(mode: TrainHook, logs: Logs = {}): Promise<void> {
+    for (const callback of this.#callbacks) await callback[`on${mode}End`]?.(logs);
+  }
+  async epochBegin(epoch: number, logs: Logs = {}): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onEpochBegin?.(epoch, logs);
+  }
+  async epochEnd(epoch: number, logs: Logs): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onEpochEnd?.(epoch, logs);
+  }
+  async batchBegin(mode: TrainHook, batch: number, logs: Logs = {}): Promise<void> {
+    for (const callback of this.#callbacks) {
+      if (mode === "Train") await callback.onBatchBegin?.(batch, logs);
+      await callback[`on${mode}BatchBegin`]?.(batch, logs);
+    }
+  }
+  async batchEnd(mode: TrainHook, batch: number, logs: Logs): Promise<void> {
+    for (const callback of this.#callbacks) {
+      if (mode === "Train") await callback.onBatchEnd?.(batch, logs);
+      await callback[`on${mode}BatchEnd`]?.(batch, logs);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import { Callback, type Logs } from "./callback.js";
+
+/** The figures of every epoch of a fit; `fit` returns one. */
+export class History extends Callback {
+  /** Numbers of the completed epochs, from 0. */
+  readonly epoch: number[] = [];
+  /** `loss`, the metrics, `val_loss` …: one number per completed epoch. */
+  readonly history: Record<string, number[]> = {};
+
+  onEpochEnd(epoch: number, logs: Logs): void {
+    this.epoch.push(epoch);
+    for (const [name, value] of Object.entries(logs)) {
+      const values = this.history[name] ?? [];
+      values.push(value);
+      this.history[name] = values;
+    }
+  }
+}

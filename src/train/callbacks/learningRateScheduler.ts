@@ -1,0 +1,32 @@
+import { RondoError } from "../../errors.js";
+import { Callback, type Logs } from "./callback.js";
+
+/** From the epoch (from 0) and the present learning rate to the one of this epoch. */
+export type Schedule = (epoch: number, learningRate: number) => number;
+
+/** Sets the learning rate at the beginning of each epoch, and adds it to the logs as `learningRate`. */
+export class LearningRateScheduler extends Callback {
+  readonly #schedule: Schedule;
+
+  constructor(schedule: Schedule) {
+    super();
+    this.#schedule = schedule;
+  }
+
+  onEpochBegin(epoch: number): void {
+    const rate = this.#schedule(epoch, this.model.learningRate);
+    if (!(typeof rate === "number" && Number.isFinite(rate))) {
+      throw new RondoError({
+        where: "learningRateScheduler",
+        received: `${rate} from the schedule for epoch ${epoch}`,
+        expected: "a finite number",
+        fix: "Return the learning rate from the schedule",
+      });
+    }
+    this.model.learningRate = rate;
+  }
+
+  onEpochEnd(_epoch: number, logs: Logs): void {
+    logs.learningRate = this.model.learningRate;
+  }
+}

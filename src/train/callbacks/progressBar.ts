@@ -1,0 +1,159 @@
+import { Callback, type Logs } from "./callback.js";
+
+/** Where progress is shown. */
+export interface Terminal {
+  /** Whether a line can be drawn over (`\r`); if not, only whole lines are written. */
+  readonly dynamic: boolean;
+  write(text: string): void;
+}
+
+/** The process's standard output in Node, the console elsewhere. */
+export function defaultTerminal(): Terminal {
+  const { process } = globalThis as {
+    readonly process?: { readonly stdout?: { readonly isTTY?: boolean; write(text: string): unknown } };
+  };
+  const stdout = process?.stdout;
+  if (stdout === undefined) return { dynamic: false, write: (text) => console.log(text.replace(/\n$/, "")) };
+  return { dynamic: stdout.isTTY === true, write: (text) => stdout.write(text) };
+}
+
+const width = 20;
+/** Least time between two drawings of the bar, ms. */
+const interval = 50;
+
+/**
+ * Keras's progress bar: steps done, remaining time (at the end, time taken), time per step, figures. Where the output is
+ * no terminal, or with verbose 2, one line at the end of each epoch.
+ */
+export class ProgressBar extends Callback {
+  readonly #terminal: Terminal;
+  readonly #now: () => number;
+  #training = false;
+  #begin = 0;
+  #afterFirst: number | undefined;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #drawnWidth = 0;
+
+  /** @param now milliseconds */
+  constructor(terminal: Terminal = defaultTerminal(), now: () => number = () => performance.now()) {
+    super();
+    this.#terminal = terminal;
+    this.#now = now;
+  }
+
+  onTrainBegin(): void {
+    this.#training = true;
+  }
+  onTrainEnd(): void {
+    this.#training = false;
+  }
+  onEpochBegin(epoch: number): void {
+    this.#restart();
+    const { verbose, epochs } = this.params;
+    if (verbose > 0 && epochs > 1) this.#terminal.write(`Epoch ${epoch + 1}/${epochs}\n`);
+  }
+  onTestBegin(): void {
+    if (!this.#training) this.#restart();
+  }
+  onPredictBegin(): void {
+    this.#restart();
+  }
+  onTrainBatchEnd(batch: number, logs: Logs): void {
+    this.#update(batch + 1, logs);
+  }
+  onTestBatchEnd(batch: number, logs: Logs): void {
+    if (!this.#training) this.#update(batch + 1, logs);
+  }
+  onPredictBatchEnd(batch: number): void {
+    this.#update(batch + 1, {});
+  }
+  onEpochEnd(_epoch: number, logs: Logs): void {
+    this.#finish(logs);
+  }
+  onTestEnd(logs: Logs): void {
+    if (!this.#training) this.#finish(logs);
+  }
+  onPredictEnd(): void {
+    this.#finish({});
+  }
+
+  #restart(): void {
+    this.#begin = this.#now();
+    this.#afterFirst = undefined;
+    this.#drawnAt = Number.NEGATIVE_INFINITY;
+    this.#drawnWidth = 0;
+  }
+
+  #update(done: number, logs: Logs): void {
+    const now = this.#now();
+    if (done === 1) this.#afterFirst = now;
+    if (this.params.verbose !== 1 || !this.#terminal.dynamic || now - this.#drawnAt < interval) return;
+    const { steps } = this.params;
+    const remaining = clock((this.#stepTime(done, now) * (steps - done)) / 1000);
+    this.#draw(done, `${bold(remaining)}${this.#figures(done, now, logs)}`);
+    this.#drawnAt = now;
+  }
+
+  #finish(logs: Logs): void {
+    const { verbose, steps } = this.params;
+    if (verbose === 0) return;
+    const now = this.#now();
+    const elapsed = `${((now - this.#begin) / 1000).toFixed(0)}s`;
+    if (verbose === 1 && this.#terminal.dynamic) {
+      this.#draw(steps, `${bold(elapsed)}${this.#figures(steps, now, logs)}`);
+      this.#terminal.write("\n");
+    } else {
+      this.#terminal.write(`${steps}/${steps} - ${elapsed} -${this.#figures(steps, now, logs)}\n`);
+    }
+  }
+
+  /** ms; the first step, which compiles, does not count once there are others. */
+  #stepTime(done: number, now: number): number {
+    if (this.#afterFirst !== undefined && done > 1) return (now - this.#afterFirst) / (done - 1);
+    return (now - this.#begin) / Math.max(1, done);
+  }
+
+  #figures(done: number, now: number, logs: Logs): string {
+    const values = Object.entries(logs).map(([name, value]) => ` - ${name}: ${figure(value)}`);
+    return ` ${perStep(this.#stepTime(done, now))}${values.join("")}`;
+  }
+
+  #draw(done: number, text: string): void {
+    const { steps } = this.params;
+    const filled = Math.floor((width * done) / steps);
+    const count = `${done}`.padStart(`${steps}`.length);
+    const bar = `${green("━".repeat(filled))}${gray("━".repeat(width - filled))}`;
+    const line = `${bold(`${count}/${steps}`)} ${bar} ${text}`;
+    const visible = [...line.replace(escapes, "")].length;
+    this.#terminal.write(`\r${line}${" ".repeat(Math.max(0, this.#drawnWidth - visible))}`);
+    this.#drawnWidth = visible;
+  }
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours are control characters
+const escapes = /\x1b\[\d+m/g;
+const bold = (text: string): string => `\x1b[1m${text}\x1b[0m`;
+const green = (text: string): string => `\x1b[32m${text}\x1b[0m`;
+const gray = (text: string): string => `\x1b[37m${text}\x1b[0m`;
+
+/** Seconds as `12s`, `1:05` or `1:02:03`. */
+function clock(seconds: number): string {
+  const whole = Math.floor(seconds);
+  if (whole <= 60) return `${whole}s`;
+  const two = (n: number) => `${n}`.padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (whole <= 3600) return `${minutes}:${two(whole % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
+}
+
+/** Milliseconds as `2s/step`, `31ms/step` or `250us/step`. */
+function perStep(ms: number): string {
+  if (ms >= 1000 || ms === 0) return `${(ms / 1000).toFixed(0)}s/step`;
+  return ms >= 1 ? `${ms.toFixed(0)}ms/step` : `${(ms * 1000).toFixed(0)}us/step`;
+}
+
+/** Four decimals, or an exponent where they would lose the value; as Keras writes figures. */
+function figure(value: number): string {
+  if (Math.abs(value) > 1e-3 || !Number.isFinite(value)) return value.toFixed(4);
+  return value.toExponential(4).replace(/e([+-])(\d)$/, "e$10$2");
+}

@@ -1,0 +1,132 @@
+import { RondoError, unknownName } from "../errors.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import {
+  abs,
+  add,
+  clipByValue,
+  elementwise,
+  log,
+  mul,
+  neg,
+  softplus,
+  square,
+  sub,
+  div,
+} from "../graph/ops/elementwise.js";
+import { oneHot } from "../graph/ops/index.js";
+import { mean, sum } from "../graph/ops/reduce.js";
+import { logSoftmax, softmaxOp } from "../graph/ops/softmax.js";
+import type { Measure, MeasureFunction } from "./measure.js";
+
+/** Keras's fuzz factor: probabilities are kept this far from 0 and 1 before their logarithm. */
+const epsilon = 1e-7;
+
+/** What is minimised: one value per sample or time step; masks, weights and the mean come afterwards. */
+export type Loss = Measure;
+
+export interface ProbabilityOptions {
+  /** Whether the model's output is logits rather than probabilities. Default false; a softmax (sigmoid) as the model's last op is undone by itself. */
+  readonly fromLogits?: boolean;
+}
+
+export interface SmoothingOptions extends ProbabilityOptions {
+  /** Targets t become t·(1 − s) + s/C over C classes (binary: C = 2): Szegedy et al. 2016, section 7. Default 0. */
+  readonly labelSmoothing?: number;
+}
+
+/** −Σ_c t_c·log p_c over the last axis: yTrue, yPred [.., C] → [..]. */
+export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
+  const smoothing = smoothingOf("categoricalCrossentropy", options);
+  return {
+    name: "categoricalCrossentropy",
+    target: "values",
+    link: softmaxOp,
+    values(yTrue, yPred, linked) {
+      const classes = yPred.shape.at(-1) ?? 1;
+      const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / Number(classes));
+      return neg(sum(mul(target, logProbability(yPred, linked || options.fromLogits === true)), -1));
+    },
+  };
+}
+
+/** −log p_t for class numbers t: yTrue [..], yPred [.., C] → [..]. Class numbers are checked when data is given. */
+export function sparseCategoricalCrossentropy(options: ProbabilityOptions = {}): Loss {
+  return {
+    name: "sparseCategoricalCrossentropy",
+    target: "classes",
+    link: softmaxOp,
+    values(yTrue, yPred, linked) {
+      const hit = oneHot(yTrue, Number(yPred.shape.at(-1)));
+      const logits = linked || options.fromLogits === true;
+      return neg(sum(mul(hit, logProbability(yPred, logits)), -1));
+    },
+  };
+}
+
+/** Mean over the last axis of −t·log p − (1 − t)·log(1 − p): yTrue, yPred [.., K] → [..]. */
+export function binaryCrossentropy(options: SmoothingOptions = {}): Loss {
+  const smoothing = smoothingOf("binaryCrossentropy", options);
+  return {
+    name: "binaryCrossentropy",
+    target: "values",
+    link: elementwise.sigmoid,
+    values(yTrue, yPred, linked) {
+      const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / 2);
+      // With p = σ(x): −log p = softplus(x) − x and −log(1 − p) = softplus(x).
+      if (linked || options.fromLogits === true) return mean(sub(softplus(yPred), mul(target, yPred)), -1);
+      const p = clipByValue(yPred, epsilon, 1 - epsilon);
+      return neg(mean(add(mul(target, log(p)), mul(sub(1, target), log(sub(1, p)))), -1));
+    },
+  };
+}
+
+/** Mean over the last axis of (t − p)²: yTrue, yPred [.., K] → [..]. */
+export const meanSquaredError = (): Loss => ({
+  name: "meanSquaredError",
+  target: "values",
+  values: (yTrue, yPred) => mean(square(sub(yPred, yTrue)), -1),
+});
+
+/** Mean over the last axis of |t − p|: yTrue, yPred [.., K] → [..]. */
+export const meanAbsoluteError = (): Loss => ({
+  name: "meanAbsoluteError",
+  target: "values",
+  values: (yTrue, yPred) => mean(abs(sub(yPred, yTrue)), -1),
+});
+
+/** All losses by name, short names included. */
+export const lossesByName = {
+  categoricalCrossentropy,
+  sparseCategoricalCrossentropy,
+  binaryCrossentropy,
+  meanSquaredError,
+  meanAbsoluteError,
+  mse: meanSquaredError,
+  mae: meanAbsoluteError,
+} as const satisfies Record<string, () => Loss>;
+
+export type LossName = keyof typeof lossesByName;
+
+/** A loss from its name, an object of this module, or a function of your own. Unknown names are errors. */
+export function resolveLoss(loss: LossName | Loss | MeasureFunction): Loss {
+  if (typeof loss === "function") return { name: loss.name || "loss", target: "any", values: loss };
+  if (typeof loss !== "string") return loss;
+  if (!Object.hasOwn(lossesByName, loss)) throw unknownName("compile", "loss", loss, Object.keys(lossesByName));
+  return lossesByName[loss]();
+}
+
+/** Logarithms of probabilities along the last axis, which are first made to add up to 1. */
+function logProbability(yPred: SymbolicTensor, logits: boolean): SymbolicTensor {
+  if (logits) return logSoftmax(yPred);
+  return log(clipByValue(div(yPred, sum(yPred, -1, true)), epsilon, 1 - epsilon));
+}
+
+function smoothingOf(name: string, { labelSmoothing = 0 }: SmoothingOptions): number {
+  if (labelSmoothing >= 0 && labelSmoothing < 1) return labelSmoothing;
+  throw new RondoError({
+    where: name,
+    received: `labelSmoothing: ${labelSmoothing}`,
+    expected: "a fraction from 0 (none) to below 1",
+    fix: "Change labelSmoothing",
+  });
+}

@@ -1,0 +1,124 @@
+import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
+import { RondoError } from "../errors.js";
+import type { Op, SymbolicTensor } from "../graph/ir.js";
+import { cast, mul, where } from "../graph/ops/elementwise.js";
+import { sum } from "../graph/ops/reduce.js";
+import { broadcastTo, expandDims, reshape, squeeze } from "../graph/ops/shape.js";
+import { size } from "../graph/ops/source.js";
+
+/** A loss or a metric of your own: targets and predictions, both [B, …], to one value per sample [B] or step [B, T]. */
+export type MeasureFunction = (yTrue: SymbolicTensor, yPred: SymbolicTensor) => SymbolicTensor;
+
+/** A loss or a metric: one value for each sample (or time step), before masks, weights and the mean. */
+export interface Measure {
+  readonly name: string;
+  /**
+   * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `classes`: class
+   * numbers, the prediction's shape without its last axis (or with a last axis of size 1); `any`: passed on as it is.
+   */
+  readonly target: "values" | "classes" | "any";
+  /** Where the model's last op is this one, the measure takes its operand instead, as logits. */
+  readonly link?: Op<Readonly<Record<string, never>>>;
+  /** yTrue and yPred as `target` says → [B] or [B, T]. */
+  values(yTrue: SymbolicTensor, yPred: SymbolicTensor, linked: boolean): SymbolicTensor;
+}
+
+/** What a batch contributes to a mean: float32 scalars. */
+export interface Contribution {
+  readonly sum: SymbolicTensor;
+  readonly count: SymbolicTensor;
+}
+
+/**
+ * The one place where masks and weights meet losses and metrics. Masked steps of targets and predictions are selected
+ * to 0 before any arithmetic, so that no NaN in them reaches a value or a gradient, and masked values afterwards.
+ *
+ * @param weight [B], or as many axes as there are values per sample
+ * @param mean divide the weighted sum by the number of unmasked values (losses, Keras's `sum_over_batch_size`), or by the
+ *   sum of their weights (weighted metrics)
+ */
+export function contribution(
+  measure: Measure,
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+  weight?: SymbolicTensor,
+  mean: "count" | "weight" = "count",
+): Contribution {
+  const logits = measure.link !== undefined && yPred.node.op === measure.link ? yPred.node.inputs[0] : undefined;
+  const aligned = alignTarget(measure, yTrue, yPred);
+  const [target, prediction] = selectUnmasked(aligned, (logits ?? yPred).withMask(yPred.mask));
+  const values = measure.values(target, prediction, logits !== undefined);
+  return reduce(measure.name, values, weight, mean);
+}
+
+/** yTrue in the form that the measure takes. */
+function alignTarget({ name, target }: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor): SymbolicTensor {
+  if (target === "any") return yTrue;
+  const wanted = target === "classes" ? yPred.shape.slice(0, -1) : yPred.shape;
+  const aligned =
+    target === "classes" && yTrue.rank === yPred.rank && equal(yTrue.shape.at(-1) ?? 0, 1)
+      ? squeeze(yTrue, [-1])
+      : target === "values" && yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1)
+        ? expandDims(yTrue, -1)
+        : yTrue;
+  if (!sameShape(aligned.shape, wanted)) {
+    throw new RondoError({
+      where: name,
+      received: `y of shape ${shapeText(yTrue.shape)} for a model whose output is ${shapeText(yPred.shape)}`,
+      expected: `y of shape ${shapeText(wanted)}${target === "classes" ? " holding class numbers" : ""}`,
+      fix: mismatchFix(target, yTrue.shape, yPred.shape),
+    });
+  }
+  return cast(aligned, target === "classes" ? "int32" : "float32");
+}
+
+function mismatchFix(target: "values" | "classes", y: Shape, prediction: Shape): string {
+  const rank = prediction.length;
+  if (target === "values" && sameShape(y, prediction.slice(0, -1)))
+    return 'For class numbers use "sparseCategoricalCrossentropy", or make one-hot rows of them with toCategorical';
+  if (target === "classes" && sameShape(y, prediction)) return 'For one-hot rows use "categoricalCrossentropy"';
+  if (y.length === rank - 1 && target === "values") return "Set returnSequences to false on the last recurrent layer, or give one target per step";
+  return "Make the last layer's units and the targets agree";
+}
+
+const widen = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
+  reshape(mask, [...mask.shape, ...Array<Dim>(rank - mask.rank).fill(1)]);
+
+function selectUnmasked(yTrue: SymbolicTensor, yPred: SymbolicTensor): readonly [SymbolicTensor, SymbolicTensor] {
+  const mask = yPred.mask;
+  if (mask === undefined) return [yTrue, yPred];
+  // A mask over every axis of the prediction: its last axis is time, and each step has one value.
+  const scalar = mask.rank === yPred.rank;
+  const [target, prediction] = scalar ? [expandDims(yTrue, -1), expandDims(yPred.withMask(undefined), -1)] : [yTrue, yPred.withMask(undefined)];
+  const select = (x: SymbolicTensor) => (x.rank < mask.rank ? x : where(widen(mask, x.rank), x, 0));
+  return [select(target), select(prediction).withMask(mask)];
+}
+
+function reduce(
+  name: string,
+  values: SymbolicTensor,
+  weight: SymbolicTensor | undefined,
+  mean: "count" | "weight",
+): Contribution {
+  const { mask, shape } = values;
+  const bare = cast(values.withMask(undefined), "float32");
+  const counted = (x: SymbolicTensor) => (mask === undefined ? x : where(widen(mask, x.rank), x, 0));
+  const weights = weight === undefined ? undefined : alignWeight(name, weight, values);
+  const total = sum(counted(weights === undefined ? bare : mul(bare, weights)));
+  if (weights !== undefined && mean === "weight") return { sum: total, count: sum(counted(broadcastTo(weights, shape))) };
+  if (mask === undefined) return { sum: total, count: size(product(shape)) };
+  return { sum: total, count: sum(cast(broadcastTo(widen(mask, values.rank), shape), "float32")) };
+}
+
+function alignWeight(name: string, weight: SymbolicTensor, values: SymbolicTensor): SymbolicTensor {
+  const lead = weight.shape.slice(0, values.rank);
+  if (weight.rank > values.rank || !sameShape(lead, values.shape.slice(0, weight.rank))) {
+    throw new RondoError({
+      where: name,
+      received: `sampleWeight of shape ${shapeText(weight.shape)}`,
+      expected: `a weight per sample, or one per value: ${shapeText(values.shape)}`,
+      fix: "Give one weight for each sample, or one for each time step where the model's output has a time axis",
+    });
+  }
+  return reshape(weight, [...weight.shape, ...Array<Dim>(values.rank - weight.rank).fill(1)]);
+}

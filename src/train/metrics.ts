@@ -1,0 +1,104 @@
+import { unknownName } from "../errors.js";
+import { equal, type Shape } from "../graph/dim.js";
+import { cast, equalTo, greater } from "../graph/ops/elementwise.js";
+import { argMax, mean } from "../graph/ops/reduce.js";
+import { lossesByName } from "./losses.js";
+import type { Measure, MeasureFunction } from "./measure.js";
+
+/** What is reported: one value per sample or time step, averaged over the unmasked ones of an epoch. */
+export type Metric = Measure;
+
+/** Whether the most probable class is the target's: yTrue, yPred [.., C] → [..]. */
+export const categoricalAccuracy = (): Metric => ({
+  name: "categoricalAccuracy",
+  target: "values",
+  values: (yTrue, yPred) => cast(equalTo(argMax(yTrue, -1), argMax(yPred, -1)), "float32"),
+});
+
+/** Whether the most probable class is the target: class numbers yTrue [..], yPred [.., C] → [..]. */
+export const sparseCategoricalAccuracy = (): Metric => ({
+  name: "sparseCategoricalAccuracy",
+  target: "classes",
+  values: (yTrue, yPred) => cast(equalTo(yTrue, argMax(yPred, -1)), "float32"),
+});
+
+/** Share of the last axis where yPred > threshold agrees with yTrue: yTrue, yPred [.., K] → [..]. `threshold`: 0.5. */
+export const binaryAccuracy = ({ threshold = 0.5 }: { readonly threshold?: number } = {}): Metric => ({
+  name: "binaryAccuracy",
+  target: "values",
+  values: (yTrue, yPred) =>
+    mean(cast(equalTo(yTrue, cast(greater(yPred, threshold), "float32")), "float32"), -1),
+});
+
+/** All metrics by name; every loss is one too. `accuracy` is resolved by the shapes of targets and output. */
+export const metricsByName = {
+  ...lossesByName,
+  categoricalAccuracy,
+  sparseCategoricalAccuracy,
+  binaryAccuracy,
+} as const satisfies Record<string, () => Metric>;
+
+const accuracyNames = ["accuracy", "acc"] as const;
+
+export type MetricName = keyof typeof metricsByName | (typeof accuracyNames)[number];
+
+/** What `compile` takes as a metric. */
+export type MetricSpec = MetricName | Metric | MeasureFunction;
+
+/** Under which name a metric appears in logs: a given name as it is given. */
+export const metricLabel = (metric: MetricSpec): string =>
+  typeof metric === "string" ? metric : metric.name || "metric";
+
+/** Throws for an unknown name. */
+export function checkMetric(metric: MetricSpec): void {
+  const known = [...accuracyNames, ...Object.keys(metricsByName)];
+  if (typeof metric === "string" && !known.includes(metric)) throw unknownName("compile", "metric", metric, known);
+}
+
+/**
+ * A metric from its name, an object of this module, or a function of your own. `accuracy` is binary for an output of
+ * one unit, sparse where y has no axis of classes, and categorical otherwise, as in Keras.
+ */
+export function resolveMetric(metric: MetricSpec, yTrue: Shape, yPred: Shape): Metric {
+  checkMetric(metric);
+  if (typeof metric === "function") return { name: metricLabel(metric), target: "any", values: metric };
+  if (typeof metric !== "string") return metric;
+  if (metric !== "accuracy" && metric !== "acc") return metricsByName[metric]();
+  const classes = yPred.at(-1) ?? 1;
+  if (equal(classes, 1)) return binaryAccuracy();
+  const sparse = yTrue.length < yPred.length || equal(yTrue.at(-1) ?? 0, 1);
+  return sparse ? sparseCategoricalAccuracy() : categoricalAccuracy();
+}
+
+/** Means over the batches of an epoch: sums and counts of float32 batches, added in float64. */
+export class Totals {
+  readonly #names: readonly string[];
+  readonly #sums: Float64Array;
+  readonly #counts: Float64Array;
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    this.#sums = new Float64Array(names.length);
+    this.#counts = new Float64Array(names.length);
+  }
+
+  /** Adds a batch: (sum, count) for each name in turn. */
+  add(pairs: ArrayLike<number>): void {
+    for (const i of this.#sums.keys()) {
+      this.#sums[i] = (this.#sums[i] ?? 0) + (pairs[2 * i] ?? 0);
+      this.#counts[i] = (this.#counts[i] ?? 0) + (pairs[2 * i + 1] ?? 0);
+    }
+  }
+
+  /** The mean under each name; 0 where nothing counted. */
+  means(): [number, ...number[]] {
+    const means = Array.from(this.#sums, (sum, i) => (this.#counts[i] ? sum / (this.#counts[i] ?? 1) : 0));
+    return means as [number, ...number[]];
+  }
+
+  /** The means by name. */
+  logs(prefix = ""): Record<string, number> {
+    const means = this.means();
+    return Object.fromEntries(this.#names.map((name, i) => [prefix + name, means[i] ?? 0]));
+  }
+}

@@ -1,0 +1,18 @@
+import { unknownName } from "../../errors.js";
+import { adam } from "./adam.js";
+import type { Optimizer } from "./optimizer.js";
+import { rmsprop } from "./rmsprop.js";
+import { sgd } from "./sgd.js";
+
+/** All optimizers by name. */
+export const optimizersByName = { sgd, rmsprop, adam } as const satisfies Record<string, () => Optimizer>;
+
+export type OptimizerName = keyof typeof optimizersByName;
+
+/** An optimizer from its name (with its defaults) or as given. Unknown names are errors. */
+export function resolveOptimizer(optimizer: OptimizerName | Optimizer): Optimizer {
+  if (typeof optimizer !== "string") return optimizer;
+  if (!Object.hasOwn(optimizersByName, optimizer))
+    throw unknownName("compile", "optimizer", optimizer, Object.keys(optimizersByName));
+  return optimizersByName[optimizer]();
+}

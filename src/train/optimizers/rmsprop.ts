@@ -1,0 +1,44 @@
+import { add, div, mul, sqrt, square, sub } from "../../graph/ops/elementwise.js";
+import { makeOptimizer, type Optimizer, type OptimizerOptions } from "./optimizer.js";
+
+export interface RmspropOptions extends OptimizerOptions {
+  /** Decay of the mean square; default 0.9. */
+  readonly rho?: number;
+  /** Default 0. */
+  readonly momentum?: number;
+  /** Added to the mean square; default 1e-7. */
+  readonly epsilon?: number;
+  /** Whether the squared mean gradient is subtracted from the mean square (the variance is used). Default false. */
+  readonly centered?: boolean;
+}
+
+/**
+ * RMSprop (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013, equations 38 to 41). Default learningRate 0.001.
+ *
+ * n ← ρ·n + (1 − ρ)·g²; Δ = η·g / √(n + ε), in the centered form η·g / √(n − m² + ε) with m ← ρ·m + (1 − ρ)·g; θ ← θ − Δ, with
+ * momentum b ← μ·b + Δ and θ ← θ − b.
+ */
+export function rmsprop(options: RmspropOptions = {}): Optimizer {
+  const { learningRate = 0.001, rho = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = options;
+  return makeOptimizer(
+    "rmsprop",
+    { ...options, learningRate },
+    { rho, momentum, epsilon, centered },
+    ["velocity", ...(momentum > 0 ? ["momentum"] : []), ...(centered ? ["averageGradient"] : [])],
+    ({ parameters, gradients: g, learningRate: rate, slot }) => {
+      const velocity = add(mul(slot("velocity"), rho), mul(square(g), 1 - rho));
+      const average = centered ? add(mul(slot("averageGradient"), rho), mul(g, 1 - rho)) : undefined;
+      const variance = average === undefined ? velocity : sub(velocity, square(average));
+      const step = div(mul(rate, g), sqrt(add(variance, epsilon)));
+      const change = momentum > 0 ? add(mul(slot("momentum"), momentum), step) : step;
+      return {
+        parameters: sub(parameters, change),
+        slots: {
+          velocity,
+          ...(momentum > 0 ? { momentum: change } : {}),
+          ...(average === undefined ? {} : { averageGradient: average }),
+        },
+      };
+    },
+  );
+}

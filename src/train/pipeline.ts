@@ -1,0 +1,34 @@
+/** One step: prepares and submits it; resolves with the step's own promise once it is submitted. */
+export type Submit = (index: number) => Promise<{ readonly done: Promise<void> }>;
+
+/**
+ * Runs `count` steps in order, never more than two under way: while step i runs, step i + 1 is prepared and submitted.
+ *
+ * @param submit called for i when step i − 2 has finished
+ * @param finish called in order, after step i is done
+ * @param stopped asked before each step; the steps under way are finished
+ */
+export async function pipeline(
+  count: number,
+  submit: Submit,
+  finish: (index: number) => Promise<void>,
+  stopped: () => boolean = () => false,
+): Promise<void> {
+  const running: Promise<void>[] = [];
+  let finished = 0;
+  const settle = async () => {
+    await running.shift();
+    await finish(finished++);
+  };
+  try {
+    for (let i = 0; i < count && !stopped(); i++) {
+      if (running.length === 2) await settle();
+      if (stopped()) break;
+      const { done } = await submit(i);
+      running.push(done);
+    }
+    while (running.length > 0) await settle();
+  } finally {
+    await Promise.allSettled(running);
+  }
+}
