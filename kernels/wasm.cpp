@@ -3,7 +3,7 @@
 
 #include "abi.h"
 
-#if defined(__wasm_atomics__)
+#if RONDO_THREADS
 #include "pool.h"
 #endif
 
@@ -15,7 +15,7 @@ extern const rondo::Kernels kernels;
 
 EXPORT(vectorWidth) int32_t vectorWidth() { return RONDO_NAMESPACE::kernels.vectorWidth; }
 
-#if defined(__wasm_atomics__)
+#if RONDO_THREADS
 
 namespace rondo {
 namespace host {

@@ -79,7 +79,8 @@ export async function buildNative({ quiet = false } = {}) {
 
   const stamp = join(objects, "linked.txt");
   const wanted = jobs.map((job) => job.object).join("\n");
-  if (existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return { built: true };
+  if (existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted)
+    return { built: true };
 
   mkdirSync(objects, { recursive: true });
   mkdirSync(output, { recursive: true });
@@ -88,7 +89,10 @@ export async function buildNative({ quiet = false } = {}) {
   await Promise.all(Array.from({ length: availableParallelism() }, compileSome));
   async function compileSome() {
     for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
-      await compile([...job.flags, "-c", join(sources, job.file), "-o", job.object], `kernels/${job.file} (${job.set})`);
+      await compile(
+        [...job.flags, "-c", join(sources, job.file), "-o", job.object],
+        `kernels/${job.file} (${job.set})`,
+      );
     }
   }
   async function compile(args, what) {

@@ -1,7 +1,8 @@
 // Compiles the kernels and the WebAssembly host into dist/wasm: `node scripts/build-wasm.mjs`.
 // The compiler is the package @yowasp/clang (clang and lld as wasm); nothing else is needed.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -9,27 +10,16 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = join(root, "kernels");
 const output = join(root, "dist/wasm");
-const stamps = join(root, "build/wasm");
+const objects = join(root, "build/wasm");
 
-/** The files, each with what the compiler and the linker need for it. */
-const simd = ["-msimd128", "-mbulk-memory", "-DRONDO_ISA=simd128"];
-const relaxed = ["-msimd128", "-mrelaxed-simd", "-mbulk-memory", "-DRONDO_ISA=relaxed"];
-const shared = ["-matomics", "-Wl,--shared-memory", "-Wl,--max-memory=4294967296"];
-const variants = {
-  simd128: simd,
-  "simd128-threads": [...simd, ...shared],
-  "relaxed-simd": relaxed,
-  "relaxed-simd-threads": [...relaxed, ...shared],
-};
-
-const common = [
+const compiling = [
   "clang++",
   "--target=wasm32",
   "-std=c++17",
   "-O3",
   "-Wall",
   "-Wextra",
-  "-nostdlib",
+  "-nostdlibinc",
   "-ffreestanding",
   "-fno-exceptions",
   "-fno-rtti",
@@ -37,71 +27,147 @@ const common = [
   "-fno-trapping-math",
   "-ffp-contract=off",
   "-fvisibility=hidden",
+  "-mbulk-memory",
+  "-matomics", // the kernels use none, so their objects serve both kinds of memory
+];
+/** The instruction sets, with the compiler's flags. */
+const sets = {
+  simd128: ["-msimd128", "-DRONDO_ISA=simd128"],
+  "relaxed-simd": ["-msimd128", "-mrelaxed-simd", "-DRONDO_ISA=relaxed"],
+};
+
+const linking = [
+  "clang++",
+  "--target=wasm32",
+  "-nostdlib",
   "-Wl,--no-entry",
   "-Wl,--import-memory",
   "-Wl,--export=__heap_base",
-  "-Wl,--export=__stack_pointer",
   "-Wl,--strip-all",
   "-Wl,-z,stack-size=262144",
 ];
+/** The kinds of memory, by the ending of the file's name, with the flags of the host and the linker. */
+const memories = {
+  "": { host: ["-DRONDO_THREADS=0"], link: [] },
+  "-threads": {
+    host: ["-DRONDO_THREADS=1"],
+    link: ["-Wl,--shared-memory", "-Wl,--max-memory=4294967296", "-Wl,--export=__stack_pointer"],
+  },
+};
 
-/** Builds what changed since the last time; with nothing changed this takes some milliseconds. */
+/**
+ * Builds what changed since the last time; with nothing changed this takes some milliseconds.
+ *
+ * @param options `quiet`: print nothing
+ */
 export async function buildWasm({ quiet = false } = {}) {
   const started = performance.now();
   const files = readdirSync(sources).filter((name) => /\.(h|def|cpp)$/.test(name) && name !== "napi.cpp");
   const tree = Object.fromEntries(files.sort().map((name) => [name, readFileSync(join(sources, name))]));
   const compiler = JSON.parse(readFileSync(join(root, "node_modules/@yowasp/clang/package.json"), "utf8"));
-  const stale = Object.entries(variants).flatMap(([name, flags]) => {
-    const hash = createHash("sha256").update(`${compiler.version} ${common.join(" ")} ${flags.join(" ")}`);
-    for (const [file, text] of Object.entries(tree)) hash.update(file).update(text);
-    const key = hash.digest("hex");
-    const stamp = join(stamps, `${name}.txt`);
-    const built = existsSync(join(output, `${name}.wasm`)) && existsSync(stamp);
-    return built && readFileSync(stamp, "utf8") === key ? [] : [{ name, flags, key, stamp }];
-  });
-  if (stale.length === 0) return;
+  const shared = createHash("sha256").update(compiler.version).update(compiling.join(" "));
+  for (const file of files.filter((name) => !name.endsWith(".cpp"))) shared.update(file).update(tree[file]);
+  const base = shared.digest("hex");
+
+  const units = new Map();
+  const modules = Object.entries(sets).flatMap(([set, flags]) =>
+    Object.entries(memories).map(([ending, { host, link }]) => {
+      const inputs = files
+        .filter((name) => name.endsWith(".cpp"))
+        .map((file) => objectOf(file, file === "wasm.cpp" ? [...flags, ...host] : flags, set));
+      return { name: `${set}${ending}`, inputs, link };
+    }),
+  );
+  function objectOf(file, flags, set) {
+    const key = createHash("sha256").update(base).update(flags.join(" ")).update(tree[file]).digest("hex");
+    const object = `${set}-${file}-${key.slice(0, 16)}.o`;
+    units.set(object, { file, flags, object });
+    return object;
+  }
+
+  const stamp = join(objects, "linked.txt");
+  const wanted = [...linking, ...modules.map((module) => [...module.link, ...module.inputs].join(" "))].join(
+    "\n",
+  );
+  const present = modules.every(({ name }) => existsSync(join(output, `${name}.wasm`)));
+  if (present && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
 
   mkdirSync(output, { recursive: true });
-  mkdirSync(stamps, { recursive: true });
-  const names = stale.map((variant) => variant.name);
-  await Promise.all([compileSome(), compileSome()]);
-  async function compileSome() {
-    for (let variant = stale.shift(); variant !== undefined; variant = stale.shift()) {
-      writeFileSync(join(output, `${variant.name}.wasm`), await inThread({ flags: variant.flags, tree }));
-      writeFileSync(variant.stamp, variant.key);
-    }
+  mkdirSync(objects, { recursive: true });
+  rmSync(stamp, { force: true });
+  const crew = Array.from({ length: Math.min(4, availableParallelism()) }, () => new Compiler());
+  try {
+    const missing = [...units.values()].filter(({ object }) => !existsSync(join(objects, object)));
+    await spread(crew, missing, async (compiler, { file, flags, object }) => {
+      const args = [...compiling, ...flags, "-c", file, "-o", "out"];
+      writeFileSync(join(objects, object), await compiler.run(args, tree));
+    });
+    await spread(crew, modules, async (compiler, { name, inputs, link }) => {
+      const parts = Object.fromEntries(inputs.map((object) => [object, readFileSync(join(objects, object))]));
+      const args = [...linking, ...link, ...inputs, "-o", "out"];
+      writeFileSync(join(output, `${name}.wasm`), await compiler.run(args, parts));
+    });
+  } finally {
+    for (const compiler of crew) compiler.stop();
   }
+  for (const file of readdirSync(objects)) {
+    if (file.endsWith(".o") && !units.has(file)) rmSync(join(objects, file), { force: true });
+  }
+  writeFileSync(stamp, wanted);
   if (!quiet) {
-    console.log(`Wasm: ${names.join(", ")}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    const names = modules.map(({ name }) => name).join(", ");
+    console.log(`Wasm: ${names}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
 }
 
-/** Compiles in a thread of its own: the compiler computes synchronously. */
-function inThread(data) {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { ...data, compileKernels: true } });
-    worker.once("message", resolve);
-    worker.once("error", reject);
+/** Gives the items to whoever of the crew is free. */
+async function spread(crew, items, work) {
+  const queue = [...items];
+  await Promise.all(
+    crew.map(async (member) => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(member, item);
+    }),
+  );
+}
+
+/** The compiler in a thread of its own, as it computes synchronously; started when first used. */
+class Compiler {
+  #worker;
+
+  /** Runs clang on a folder of files; resolves to the file `out`. */
+  run(args, files) {
+    this.#worker ??= new Worker(fileURLToPath(import.meta.url), { workerData: { rondoCompiler: true } });
+    return new Promise((resolve, reject) => {
+      this.#worker.once("message", ({ out, error }) => (error ? reject(new Error(error)) : resolve(out)));
+      this.#worker.postMessage({ args, files });
+    });
+  }
+
+  stop() {
+    this.#worker?.terminate();
+  }
+}
+
+async function serve() {
+  const { runClang, runLLVM } = await import("@yowasp/clang");
+  await runLLVM(null, {}, { fetchProgress() {} }); // loads the compiler without a word
+  parentPort.on("message", async ({ args, files }) => {
+    const messages = [];
+    const stderr = (bytes) => {
+      if (bytes !== null) messages.push(Buffer.from(bytes));
+    };
+    try {
+      const { out } = await runClang(args, files, { stderr });
+      parentPort.postMessage({ out });
+    } catch (error) {
+      const text = `clang failed: ${args.join(" ")}\n${Buffer.concat(messages)}${error.message}`;
+      parentPort.postMessage({ error: text });
+    }
   });
 }
 
-async function compile({ flags, tree }) {
-  const { runClang } = await import("@yowasp/clang");
-  const messages = [];
-  const stderr = (bytes) => {
-    if (bytes !== null) messages.push(Buffer.from(bytes));
-  };
-  const inputs = Object.keys(tree).filter((name) => name.endsWith(".cpp"));
-  try {
-    const files = await runClang([...common, ...flags, ...inputs, "-o", "out.wasm"], tree, { stderr, fetchProgress: () => {} });
-    return files["out.wasm"];
-  } catch (error) {
-    throw new Error(`clang failed (${flags.join(" ")}):\n${Buffer.concat(messages)}${error.message}`);
-  }
-}
-
-if (!isMainThread && workerData?.compileKernels === true) {
-  parentPort.postMessage(await compile(workerData));
+if (!isMainThread && workerData?.rondoCompiler === true) {
+  await serve();
 } else if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await buildWasm();
 }

@@ -22,7 +22,8 @@ export function slotsOf(program: Program): Float64Array {
       });
     }
     const ports = buffer.region === "output" ? program.inputs.length : 0;
-    slots[2 * i] = regionCode[buffer.region === "output" ? "input" : buffer.region] + ports + portIndex(buffer);
+    slots[2 * i] =
+      regionCode[buffer.region === "output" ? "input" : buffer.region] + ports + portIndex(buffer);
     slots[2 * i + 1] = buffer.offset;
   }
   return slots;
@@ -56,7 +57,8 @@ function portBytes(port: Port | undefined): number {
 /** The entry that a call names, after checking its state and its arrays against the program's ports. */
 export function checkCall(program: Program, call: Call): Entry {
   const entry = Object.hasOwn(program.entries, call.entry) ? program.entries[call.entry] : undefined;
-  if (entry === undefined) throw unknownName(named(program), "entry", call.entry, Object.keys(program.entries));
+  if (entry === undefined)
+    throw unknownName(named(program), "entry", call.entry, Object.keys(program.entries));
   checkState(program, call.state);
   checkArrays(program, "input", program.inputs, call.inputs);
   checkArrays(program, "output", program.outputs, call.outputs);

@@ -91,16 +91,20 @@ export class Engine {
     this.#exports.work?.();
   }
 
-  /** Makes the memory reach up to `top`; false when the system refuses. */
-  reach(top: number): boolean {
-    const missing = Math.ceil((top - this.#memory.buffer.byteLength) / pageBytes);
+  /** Makes a memory reach up to `top`; false when the system refuses. */
+  static reach(memory: WebAssembly.Memory, top: number): boolean {
+    const missing = Math.ceil((top - memory.buffer.byteLength) / pageBytes);
     if (missing <= 0) return true;
     try {
-      this.#memory.grow(missing);
+      memory.grow(missing);
       return true;
     } catch {
       return false;
     }
+  }
+
+  reach(top: number): boolean {
+    return Engine.reach(this.#memory, top);
   }
 
   /** A view of the memory, valid until it grows. */
@@ -121,6 +125,7 @@ export class Engine {
   /** Runs `prepare` if the cache is of another version, then the words; returns a fault when the VM stopped. */
   run(request: EngineRun): Fault | undefined {
     const loaded = this.#programs.get(request.program);
+    // It was not loaded, as the memory had no room for it.
     if (loaded === undefined) return { status: outOfMemory, opcode: 0, word: 0, details: [] };
     const { at, slots, prepare } = loaded.image;
     const bases = [request.scratch, request.state, at.cache, at.constants, ...request.arrays];

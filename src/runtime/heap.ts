@@ -10,64 +10,110 @@ const alignment = 64;
  * touches the memory, so it may live on another thread than the one that owns it.
  */
 export class Heap {
-  /** Where the memory must reach for everything that was ever handed out. */
-  top: number;
   readonly #limit: number;
-  /** Sorted by address, no two adjacent. */
+  #top: number;
+  /** Below `top`: sorted by address, no two adjacent, none at the end. */
   readonly #free: Span[] = [];
   readonly #used = new Map<number, number>();
 
   /** Hands out addresses from `base` (rounded up) to below `limit`. */
   constructor(base: number, limit: number) {
-    this.top = roundUp(base);
+    this.#top = roundUp(base);
     this.#limit = limit;
   }
 
-  /** The address of `bytes` bytes, or undefined when they do not fit. A span that was used before is not cleared. */
+  /** The end of what is in use: the memory must reach up to here. */
+  get top(): number {
+    return this.#top;
+  }
+
+  /** The address of `bytes` bytes with undefined contents; undefined when they do not fit. */
   allocate(bytes: number): number | undefined {
     const size = roundUp(Math.max(bytes, 1));
     const found = this.#free.findIndex((span) => span.bytes >= size);
     const span = this.#free[found];
-    let address: number;
+    let address = this.#top;
     if (span !== undefined) {
       address = span.address;
       span.address += size;
       span.bytes -= size;
       if (span.bytes === 0) this.#free.splice(found, 1);
     } else {
-      const last = this.#free.at(-1);
-      const reuseTail = last !== undefined && last.address + last.bytes === this.top;
-      address = reuseTail ? last.address : this.top;
       if (address + size > this.#limit) return undefined;
-      if (reuseTail) this.#free.pop();
-      this.top = address + size;
+      this.#top += size;
     }
     this.#used.set(address, size);
     return address;
   }
 
+  /** Takes back what `allocate` handed out. */
   free(address: number): void {
     const bytes = this.#used.get(address);
     if (bytes === undefined) throw new Error(`heap: ${address} is not in use`);
     this.#used.delete(address);
     const next = this.#free.findIndex((span) => span.address > address);
     const at = next < 0 ? this.#free.length : next;
-    const after = this.#free[at];
-    const before = this.#free[at - 1];
-    const joinsAfter = after !== undefined && address + bytes === after.address;
-    const joinsBefore = before !== undefined && before.address + before.bytes === address;
-    if (joinsBefore) {
-      before.bytes += bytes + (joinsAfter ? after.bytes : 0);
-      if (joinsAfter) this.#free.splice(at, 1);
-    } else if (joinsAfter) {
-      after.address = address;
-      after.bytes += bytes;
-    } else {
-      this.#free.splice(at, 0, { address, bytes });
+    this.#free.splice(at, 0, { address, bytes });
+    this.#join(at);
+    if (at > 0) this.#join(at - 1);
+    const last = this.#free.at(-1);
+    if (last !== undefined && last.address + last.bytes === this.#top) {
+      this.#top = last.address;
+      this.#free.pop();
     }
+  }
+
+  /** Makes one of the free spans `at` and `at + 1` if they are adjacent. */
+  #join(at: number): void {
+    const span = this.#free[at];
+    const after = this.#free[at + 1];
+    if (span === undefined || after === undefined || span.address + span.bytes !== after.address) return;
+    span.bytes += after.bytes;
+    this.#free.splice(at + 1, 1);
   }
 }
 
-function roundUp(bytes: number): number {
+/** Bytes as the heap counts them: a multiple of 64. */
+export function roundUp(bytes: number): number {
   return Math.ceil(bytes / alignment) * alignment;
+}
+
+/** One span that runs which never overlap use in turn: as large as the largest of the programs that are loaded. */
+export class Scratch {
+  readonly #heap: Heap;
+  readonly #retire: (address: number) => void;
+  readonly #needs = new Map<number, number>();
+  #span: Span | undefined;
+
+  /** `retire` frees an address when no run under way uses it any more. */
+  constructor(heap: Heap, retire: (address: number) => void) {
+    this.#heap = heap;
+    this.#retire = retire;
+  }
+
+  /** A program needs so much from now on. */
+  enter(program: number, bytes: number): void {
+    this.#needs.set(program, bytes);
+  }
+
+  /** A program is gone. */
+  leave(program: number): void {
+    this.#needs.delete(program);
+    if (this.#span !== undefined && this.#span.bytes > Math.max(0, ...this.#needs.values())) this.#drop();
+  }
+
+  /** The address of at least `bytes` bytes; undefined when they do not fit. */
+  fit(bytes: number): number | undefined {
+    if (this.#span === undefined || this.#span.bytes < bytes) {
+      this.#drop();
+      const address = this.#heap.allocate(bytes);
+      this.#span = address === undefined ? undefined : { address, bytes };
+    }
+    return this.#span?.address;
+  }
+
+  #drop(): void {
+    if (this.#span !== undefined) this.#retire(this.#span.address);
+    this.#span = undefined;
+  }
 }

@@ -51,14 +51,22 @@ export function nativeBackend(addon: Addon, threads: number, instructionSet?: st
   const chosen = instructionSet === undefined ? sets[0] : sets.find(([name]) => name === instructionSet);
   if (chosen === undefined) {
     const names = sets.map(([name]) => name);
-    throw unknownName("createBackend", "native instruction set on this machine", String(instructionSet), names);
+    throw unknownName(
+      "createBackend",
+      "native instruction set on this machine",
+      String(instructionSet),
+      names,
+    );
   }
   const [name, vectorWidth] = chosen;
   const jobs = new Jobs();
   const executor = addon.create(name, threads, (record) =>
     jobs.settle(record === undefined ? undefined : faultFrom(record)),
   );
-  return new QueuedBackend(new NativeDriver(addon, executor, name, { vectorWidth, threads, synchronous: true }), jobs);
+  return new QueuedBackend(
+    new NativeDriver(addon, executor, name, { vectorWidth, threads, synchronous: true }),
+    jobs,
+  );
 }
 
 class NativeDriver implements Driver<Block, Loaded> {

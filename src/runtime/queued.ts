@@ -34,8 +34,11 @@ export interface Driver<Block, Loaded> {
   read(block: Block, offset: number, into: TypedArray): void;
   /** `from` may change as soon as this returns. */
   write(block: Block, offset: number, from: TypedArray): void;
-  /** Brings the state to the caller's thread where it is not there yet; `read` submits a read of all its bytes. */
-  prepareSync(block: Block, version: number, read: (into: Uint8Array) => Promise<void>): Promise<void>;
+  /**
+   * Brings the state to the caller's thread where it is not there yet. `read` submits a read of all its bytes and
+   * resolves to the version that was read.
+   */
+  prepareSync(block: Block, version: number, read: (into: Uint8Array) => Promise<number>): Promise<void>;
   /** Runs now; returns a fault when the VM stopped. */
   runSync(loaded: Loaded, request: Request<Block>): Fault | undefined;
   /** Ends the threads; nothing is pending. */
@@ -102,7 +105,12 @@ export class QueuedBackend<Block, Loaded> implements Backend {
   }
 
   /** @internal Waits for the job just submitted, holding `keep` and counting it on the memory until then. */
-  async settled(memory: QueuedMemory<Block, Loaded>, writes: boolean, keep: unknown, program?: Program): Promise<void> {
+  async settled(
+    memory: QueuedMemory<Block, Loaded>,
+    writes: boolean,
+    keep: unknown,
+    program?: Program,
+  ): Promise<void> {
     memory.pending++;
     if (writes) memory.writers++;
     try {
@@ -210,7 +218,11 @@ class QueuedExecutable<Block, Loaded> implements Executable {
     this.#backend.requireOpen("prepareSync");
     const state = this.#backend.own(memory, this.program);
     checkState(this.program, state);
-    await this.#backend.driver.prepareSync(state.block, state.version, (into) => state.read(0, into));
+    await this.#backend.driver.prepareSync(state.block, state.version, async (into) => {
+      const version = state.version;
+      await state.read(0, into);
+      return version;
+    });
   }
 
   #request(call: Call): { state: QueuedMemory<Block, Loaded>; request: Request<Block> } {

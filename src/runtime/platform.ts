@@ -1,0 +1,29 @@
+import type { Addon } from "./native.js";
+
+/** The builds of the WebAssembly kernels (scripts/build-wasm.mjs). */
+export type WasmBuild = "simd128" | "simd128-threads" | "relaxed-simd" | "relaxed-simd-threads";
+
+/** A worker thread that runs wasm-worker.ts. */
+export interface WasmWorker {
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Handlers of what the worker posts, and of its end by an error. */
+  listen(message: (message: unknown) => void, error: (error: Error) => void): void;
+  /** Whether the process stays alive for this worker. */
+  hold(pending: boolean): void;
+  terminate(): Promise<void>;
+}
+
+/** What the runtime needs from Node or from a browser (the module `#platform`). */
+export interface Platform {
+  readonly cores: number;
+  /** Whether native addons exist here at all. */
+  readonly native: boolean;
+  /** Whether threads may share a WebAssembly memory. */
+  readonly sharedMemory: boolean;
+  /** An environment variable that is set and not empty. */
+  environment(name: string): string | undefined;
+  /** Throws an Error that says why there is no addon. */
+  loadAddon(): Addon;
+  compile(build: WasmBuild): Promise<WebAssembly.Module>;
+  startWorker(): WasmWorker;
+}
