@@ -12,17 +12,18 @@ export class SymbolicDim {
     this.key = [...terms].map(([m, c]) => (m === "" ? `${c}` : c === 1 ? m : `${c}*${m}`)).join("+");
   }
 
-  /** The symbol `name` itself. */
+  /** The symbol `name` itself: a letter, then letters, digits or `_`. */
   static symbol(name: string): SymbolicDim {
+    if (!/^[A-Za-z]\w*$/.test(name)) throw new Error(`"${name}" cannot name a size`);
     return new SymbolicDim(new Map([[name, 1]]));
   }
 
   /** A polynomial from its terms: a number when no symbol is left. */
   static of(terms: Iterable<readonly [string, number]>): Dim {
     const kept = [...terms].filter(([, c]) => c !== 0).sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
-    if (kept.length === 0) return 0;
     const [only] = kept;
-    if (kept.length === 1 && only?.[0] === "") return only[1];
+    if (only === undefined) return 0;
+    if (kept.length === 1 && only[0] === "") return only[1];
     return new SymbolicDim(new Map(kept));
   }
 
@@ -35,8 +36,8 @@ export const symbol = (name: string): SymbolicDim => SymbolicDim.symbol(name);
 
 const termsOf = (d: Dim): ReadonlyMap<string, number> =>
   typeof d === "number" ? new Map([["", d]]) : d.terms;
-const times = (a: string, b: string): string =>
-  [...a.split("*"), ...b.split("*")].filter(Boolean).sort().join("*");
+const symbolsOf = (monomial: string): string[] => (monomial === "" ? [] : monomial.split("*"));
+const times = (a: string, b: string): string => [...symbolsOf(a), ...symbolsOf(b)].sort().join("*");
 
 export function add(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return a + b;
@@ -55,24 +56,49 @@ export function mul(a: Dim, b: Dim): Dim {
   return SymbolicDim.of(product);
 }
 
-/** a / b where that is exact for every value of the symbols and b is a number or a single product; else undefined. */
+/**
+ * a / b where b divides a as a polynomial, so that the quotient is exact for every value of the symbols; else undefined.
+ * Long division by the leading term (Cox, Little & O'Shea, "Ideals, Varieties, and Algorithms", §2.3).
+ */
 export function divide(a: Dim, b: Dim): Dim | undefined {
-  if (equal(a, b)) return 1;
-  const divisor = [...termsOf(b)];
-  const [single] = divisor;
-  if (divisor.length !== 1 || single === undefined || single[1] === 0) return undefined;
-  const quotient: [string, number][] = [];
-  for (const [m, c] of termsOf(a)) {
-    const rest = m.split("*").filter(Boolean);
-    for (const s of single[0].split("*").filter(Boolean)) {
-      const at = rest.indexOf(s);
-      if (at < 0) return undefined;
-      rest.splice(at, 1);
-    }
-    if (c % single[1] !== 0) return undefined;
-    quotient.push([rest.join("*"), c / single[1]]);
+  const divisor = leading(b);
+  if (divisor === undefined) return undefined;
+  let [quotient, rest]: [Dim, Dim] = [0, a];
+  for (let top = leading(rest); top !== undefined; top = leading(rest)) {
+    const symbols = without(top.symbols, divisor.symbols);
+    if (symbols === undefined || top.factor % divisor.factor !== 0) return undefined;
+    const term = SymbolicDim.of([[symbols.join("*"), top.factor / divisor.factor]]);
+    quotient = add(quotient, term);
+    rest = sub(rest, mul(term, b));
   }
-  return SymbolicDim.of(quotient);
+  return quotient;
+}
+
+interface Term {
+  readonly symbols: readonly string[];
+  readonly factor: number;
+}
+
+/** The term that comes first in an order that products respect: more symbols first, then by the alphabet; none for 0. */
+function leading(d: Dim): Term | undefined {
+  const terms = [...termsOf(d)].map(([m, factor]) => ({ symbols: symbolsOf(m), factor }));
+  const precedes = (a: Term, b: Term): boolean =>
+    a.symbols.length !== b.symbols.length
+      ? a.symbols.length > b.symbols.length
+      : `${a.symbols}` < `${b.symbols}`;
+  const [first, ...others] = terms.filter((t) => t.factor !== 0);
+  return first && others.reduce<Term>((top, t) => (precedes(t, top) ? t : top), first);
+}
+
+/** The symbols of a product less those of one that divides it. */
+function without(all: readonly string[], gone: readonly string[]): string[] | undefined {
+  const rest = [...all];
+  for (const s of gone) {
+    const at = rest.indexOf(s);
+    if (at < 0) return undefined;
+    rest.splice(at, 1);
+  }
+  return rest;
 }
 
 export const equal = (a: Dim, b: Dim): boolean =>
@@ -89,7 +115,7 @@ export function bind(d: Dim, bindings: Readonly<Record<string, number>>): number
   let sum = 0;
   for (const [m, c] of d.terms) {
     let p = c;
-    for (const s of m.split("*").filter(Boolean)) {
+    for (const s of symbolsOf(m)) {
       const value = bindings[s];
       if (value === undefined) throw new Error(`size ${d.key}: symbol ${s} is not bound`);
       p *= value;

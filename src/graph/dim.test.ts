@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  add,
+  bind,
+  type Dim,
+  divide,
+  equal,
+  mul,
+  product,
+  sameShape,
+  shapeText,
+  sub,
+  symbol,
+} from "./dim.js";
+
+const names = ["B", "T", "T2", "t"] as const;
+const bindings = fc.record(Object.fromEntries(names.map((name) => [name, fc.integer({ min: 0, max: 9 })])));
+
+/** Polynomials of small degree with small coefficients. */
+const dim: fc.Arbitrary<Dim> = fc.letrec<{ dim: Dim }>((tie) => ({
+  dim: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.integer({ min: -4, max: 4 }).map((n): Dim => n),
+    fc.constantFrom(...names).map((name): Dim => symbol(name)),
+    fc.tuple(tie("dim"), tie("dim")).map(([a, b]) => add(a, b)),
+    fc.tuple(tie("dim"), tie("dim")).map(([a, b]) => sub(a, b)),
+    fc.tuple(tie("dim"), tie("dim")).map(([a, b]) => mul(a, b)),
+  ),
+})).dim;
+
+const holds = <T>(arbitrary: fc.Arbitrary<T>, law: (x: T) => boolean): void =>
+  fc.assert(fc.property(arbitrary, law), { numRuns: 200, seed: 7 });
+
+const pair = fc.tuple(dim, dim);
+const triple = fc.tuple(dim, dim, dim);
+
+describe("sizes in canonical form", () => {
+  it("add and multiply in any order and grouping", () => {
+    holds(triple, ([a, b, c]) => {
+      const laws: [Dim, Dim][] = [
+        [add(a, b), add(b, a)],
+        [mul(a, b), mul(b, a)],
+        [add(add(a, b), c), add(a, add(b, c))],
+        [mul(mul(a, b), c), mul(a, mul(b, c))],
+        [mul(a, add(b, c)), add(mul(a, b), mul(a, c))],
+      ];
+      return laws.every(([x, y]) => equal(x, y));
+    });
+  });
+
+  it("are unchanged by 0 and 1, and cancel", () => {
+    holds(
+      dim,
+      (a) => equal(add(a, 0), a) && equal(mul(a, 1), a) && equal(mul(a, 0), 0) && equal(sub(a, a), 0),
+    );
+  });
+
+  it("are numbers when no symbol is left, so that equality is equality of keys", () => {
+    holds(pair, ([a, b]) => {
+      const back = sub(add(a, b), b);
+      return typeof back === typeof a && `${back}` === `${a}`;
+    });
+  });
+
+  it("bind like arithmetic on numbers", () => {
+    holds(fc.tuple(pair, bindings), ([[a, b], values]) => {
+      const [x, y] = [bind(a, values), bind(b, values)];
+      return (
+        bind(add(a, b), values) === x + y &&
+        bind(sub(a, b), values) === x - y &&
+        bind(mul(a, b), values) === x * y
+      );
+    });
+  });
+
+  it("differ where some binding tells them apart", () => {
+    holds(
+      fc.tuple(pair, bindings),
+      ([[a, b], values]) => !equal(a, b) || bind(a, values) === bind(b, values),
+    );
+  });
+});
+
+describe("divide", () => {
+  it("undoes mul for every divisor but 0", () => {
+    holds(pair, ([a, b]) => {
+      const quotient = divide(mul(a, b), b);
+      return equal(b, 0) ? quotient === undefined : quotient !== undefined && equal(quotient, a);
+    });
+  });
+
+  it("is undone by mul where it is defined", () => {
+    holds(pair, ([a, b]) => {
+      const quotient = divide(a, b);
+      return quotient === undefined || equal(mul(quotient, b), a);
+    });
+  });
+
+  it("refuses what is not exact for every value of the symbols", () => {
+    const [B, T] = [symbol("B"), symbol("T")];
+    expect(divide(7, 2)).toBeUndefined();
+    expect(divide(B, T)).toBeUndefined();
+    expect(divide(mul(B, 3), 2)).toBeUndefined();
+    expect(divide(add(B, 1), B)).toBeUndefined();
+    expect(divide(add(B, 1), add(T, 1))).toBeUndefined();
+  });
+
+  it("divides by sums", () => {
+    const [B, T] = [symbol("B"), symbol("T")];
+    expect(`${divide(mul(mul(B, 6), add(T, 1)), mul(add(T, 1), 2))}`).toBe("3*B");
+  });
+
+  it("has no answer for 0 / 0", () => {
+    expect(divide(0, 0)).toBeUndefined();
+  });
+});
+
+describe("shapes", () => {
+  const B = symbol("B");
+  it("print as in messages", () => {
+    expect(shapeText([B, add(mul(B, -2), 28), 3])).toBe("[B, -2*B+28, 3]");
+  });
+
+  it("compare by axis and rank", () => {
+    expect(sameShape([B, 3], [symbol("B"), 3])).toBe(true);
+    expect(sameShape([B, 3], [B])).toBe(false);
+    expect(sameShape([B, 3], [B, 4])).toBe(false);
+    expect(sameShape([B], [3])).toBe(false);
+  });
+
+  it("have a product, 1 without axes", () => {
+    expect(product([])).toBe(1);
+    expect(`${product([B, 2, B])}`).toBe("2*B*B");
+  });
+
+  it("name a symbol that is not bound", () => {
+    expect(() => bind(mul(B, symbol("T")), { B: 2 })).toThrow(/symbol T is not bound/);
+  });
+
+  it("refuse names that would read as arithmetic", () => {
+    for (const name of ["", "2", "B+1", "a*b", "-B"])
+      expect(() => symbol(name)).toThrow(/cannot name a size/);
+  });
+});
