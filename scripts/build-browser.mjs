@@ -14,6 +14,7 @@ export const browserOptions = {
   platform: "browser",
   target: "es2022",
   logLevel: "warning",
+  tsconfigRaw: "{}", // the paths of tsconfig.json are for the sources
 };
 
 /** Writes dist/browser. Workers are the files `src/runtime/*.worker.browser.ts`, found beside the bundle by their name. */

@@ -1,5 +1,5 @@
 /** The report's looks: light and dark by the reader's setting, ink-saving on paper. */
-export const style = `
+export const style: string = `
 :root {
   color-scheme: light dark;
   --paper: #fbfaf8; --card: #ffffff; --ink: #1d1f24; --soft: #666b76; --line: #e4e1db;
