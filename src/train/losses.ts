@@ -44,7 +44,9 @@ export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
     values(yTrue, yPred, linked) {
       const classes = yPred.shape.at(-1) ?? 1;
       const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / Number(classes));
-      return neg(sum(mul(target, logProbability(yPred, linked || options.fromLogits === true)), -1));
+      const logits = linked || options.fromLogits === true;
+      const logarithms = logits ? logSoftmax(yPred) : clippedLog(div(yPred, sum(yPred, -1, true)));
+      return neg(sum(mul(target, logarithms), -1));
     },
   };
 }
@@ -57,8 +59,8 @@ export function sparseCategoricalCrossentropy(options: ProbabilityOptions = {}):
     link: softmaxOp,
     values(yTrue, yPred, linked) {
       const hit = oneHot(yTrue, Number(yPred.shape.at(-1)));
-      const logits = linked || options.fromLogits === true;
-      return neg(sum(mul(hit, logProbability(yPred, logits)), -1));
+      const logits = linked || options.fromLogits === true ? yPred : clippedLog(yPred);
+      return neg(sum(mul(hit, logSoftmax(logits)), -1));
     },
   };
 }
@@ -74,8 +76,8 @@ export function binaryCrossentropy(options: SmoothingOptions = {}): Loss {
       const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / 2);
       // With p = σ(x): −log p = softplus(x) − x and −log(1 − p) = softplus(x).
       if (linked || options.fromLogits === true) return mean(sub(softplus(yPred), mul(target, yPred)), -1);
-      const p = clipByValue(yPred, epsilon, 1 - epsilon);
-      return neg(mean(add(mul(target, log(p)), mul(sub(1, target), log(sub(1, p)))), -1));
+      const [yes, no] = [clippedLog(yPred), clippedLog(sub(1, yPred))];
+      return neg(mean(add(mul(target, yes), mul(sub(1, target), no)), -1));
     },
   };
 }
@@ -115,11 +117,8 @@ export function resolveLoss(loss: LossName | Loss | MeasureFunction): Loss {
   return lossesByName[loss]();
 }
 
-/** Logarithms of probabilities along the last axis, which are first made to add up to 1. */
-function logProbability(yPred: SymbolicTensor, logits: boolean): SymbolicTensor {
-  if (logits) return logSoftmax(yPred);
-  return log(clipByValue(div(yPred, sum(yPred, -1, true)), epsilon, 1 - epsilon));
-}
+const clippedLog = (probability: SymbolicTensor): SymbolicTensor =>
+  log(clipByValue(probability, epsilon, 1 - epsilon));
 
 function smoothingOf(name: string, { labelSmoothing = 0 }: SmoothingOptions): number {
   if (labelSmoothing >= 0 && labelSmoothing < 1) return labelSmoothing;

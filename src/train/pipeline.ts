@@ -25,6 +25,7 @@ export async function pipeline(
       if (running.length === 2) await settle();
       if (stopped()) break;
       const { done } = await submit(i);
+      done.catch(() => {}); // reported by settle; until then it is not unhandled
       running.push(done);
     }
     while (running.length > 0) await settle();

@@ -1,0 +1,67 @@
+import type { SymbolicTensor } from "../graph/ir.js";
+import { div, maximum } from "../graph/ops/elementwise.js";
+import { concat, reshape } from "../graph/ops/shape.js";
+import { type Loss, type LossName, resolveLoss } from "./losses.js";
+import { type Contribution, contribution, type MeasureFunction } from "./measure.js";
+import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics.js";
+import { type OptimizerName, resolveOptimizer } from "./optimizers/index.js";
+import type { Optimizer } from "./optimizers/optimizer.js";
+
+/** How a model is trained. */
+export interface CompileOptions {
+  /** Name, or an optimizer such as `optimizers.adam({ learningRate: 0.01 })`. Default `rmsprop`, as in Keras. */
+  readonly optimizer?: OptimizerName | Optimizer;
+  /** Name, a loss such as `losses.categoricalCrossentropy({ fromLogits: true })`, or a function of your own. */
+  readonly loss: LossName | Loss | MeasureFunction;
+  /** Reported beside the loss; they leave sample weights out of account. */
+  readonly metrics?: readonly MetricSpec[];
+  /** Reported beside the loss, weighted by sampleWeight and classWeight. */
+  readonly weightedMetrics?: readonly MetricSpec[];
+}
+
+/** Loss, metrics and optimizer of a compiled model. */
+export class Objective {
+  readonly optimizer: Optimizer;
+  readonly loss: Loss;
+  /** `loss` and the metrics, in the order of the figures. */
+  readonly names: readonly string[];
+  readonly #metrics: readonly { readonly spec: MetricSpec; readonly weighted: boolean }[];
+
+  /** @throws RondoError for an unknown name of an optimizer, a loss or a metric */
+  constructor({ optimizer = "rmsprop", loss, metrics = [], weightedMetrics = [] }: CompileOptions) {
+    this.optimizer = resolveOptimizer(optimizer);
+    this.loss = resolveLoss(loss);
+    this.#metrics = [
+      ...metrics.map((spec) => ({ spec, weighted: false })),
+      ...weightedMetrics.map((spec) => ({ spec, weighted: true })),
+    ];
+    const names = ["loss"];
+    for (const { spec, weighted } of this.#metrics) {
+      checkMetric(spec);
+      const label = metricLabel(spec);
+      names.push(weighted && names.includes(label) ? `weighted_${label}` : label);
+    }
+    this.names = names;
+  }
+
+  /**
+   * @param weight [B], or one weight per value of the loss
+   * @returns the loss of the batch ([]), and the figures: sum and count for each name in turn, [2 · names]
+   */
+  measure(
+    yTrue: SymbolicTensor,
+    yPred: SymbolicTensor,
+    weight?: SymbolicTensor,
+  ): { readonly loss: SymbolicTensor; readonly figures: SymbolicTensor } {
+    const loss = contribution(this.loss, yTrue, yPred, weight);
+    const metrics = this.#metrics.map(({ spec, weighted }) => {
+      const metric = resolveMetric(spec, yTrue.shape, yPred.shape);
+      return contribution(metric, yTrue, yPred, weighted ? weight : undefined, "weight");
+    });
+    const pair = ({ sum, count }: Contribution) => [reshape(sum, [1]), reshape(count, [1])];
+    return {
+      loss: div(loss.sum, maximum(loss.count, 1)),
+      figures: concat([loss, ...metrics].flatMap(pair), 0),
+    };
+  }
+}
