@@ -1,6 +1,7 @@
 import { RondoError } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import type { RandomSource } from "../graph/ops/random.js";
+import { type RandomSource, streamOf } from "../graph/ops/random.js";
+import { constant } from "../graph/ops/source.js";
 import {
   type Fields,
   type JsonObject,
@@ -39,6 +40,17 @@ export interface Definition<F extends Fields> {
 /** The name under which a class is made in code: `LSTM` → `lstm`, `SimpleRNN` → `simpleRNN`, `LSTMCell` → `lstmCell`. */
 export const kindOf = (className: string): string =>
   className.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (capitals) => capitals.toLowerCase());
+
+/** Where a component's random draws come from: its path, or a seed of its own, which gives the same in every model. */
+export function drawFrom(
+  context: WeightContext,
+  path: string,
+  seed: number | null,
+): { source: RandomSource; stream: number } {
+  if (seed === null) return { source: context.random, stream: streamOf(path) };
+  const own = constant(Int32Array.of(seed, 0), [2], "int32");
+  return { source: { ...context.random, seed: own }, stream: 0 };
+}
 
 /** What layers and cells have in common: checked settings, a name once they belong to a model, weights, a configuration. */
 export abstract class Component<F extends Fields = Fields> {
@@ -103,6 +115,16 @@ export abstract class Component<F extends Fields = Fields> {
     const weight: Weight = Object.freeze({ name, shape, dtype: "float32", initializer, trainable });
     this.#weights.push(weight);
     return weight;
+  }
+
+  /** A declared weight, for `call`; an error where the component has not been built. */
+  protected builtWeight(weight: Weight | undefined): Weight {
+    if (weight !== undefined) return weight;
+    throw this.error(
+      "a call before build",
+      "a component that has been built",
+      "Call build(inputShape) first",
+    );
   }
 
   /** An error about this component. */

@@ -32,3 +32,65 @@ export interface ShapeError<Message extends string> {
 
 /** The output shape of a rule for an input shape. */
 export type OutputOf<R extends ShapeRule, In extends Sizes> = (R & { readonly in: In })["out"];
+
+/** Sizes of an `inputShape` literal; an open size is a `number`. */
+export type SizesOf<S extends InputShape | undefined> = S extends InputShape
+  ? { readonly [K in keyof S]: S[K] extends number ? S[K] : number }
+  : Sizes;
+
+/** True where the types know nothing about the shape. */
+export type IsUnknown<In extends Sizes> = number extends In["length"] ? true : false;
+
+/** Elementwise layers: what goes in comes out. */
+export interface Keeps<S extends InputShape | undefined = undefined> extends ShapeRule {
+  readonly given: S;
+  readonly out: this["in"];
+}
+
+/** Layers whose result the types do not follow. */
+export interface Untold<S extends InputShape | undefined = undefined> extends ShapeRule {
+  readonly given: S;
+  readonly out: Sizes;
+}
+
+type Compatible<A extends Sizes, B extends Sizes> = A extends B ? true : B extends A ? true : false;
+
+/** The shape that reaches a layer: the output of the one before, or its own `inputShape` where that is told. */
+type Arriving<R extends ShapeRule, Before extends Sizes> =
+  IsUnknown<SizesOf<R["given"]>> extends true
+    ? Before
+    : IsUnknown<Before> extends true
+      ? SizesOf<R["given"]>
+      : Compatible<Before, SizesOf<R["given"]>> extends true
+        ? Before
+        : ShapeError<"inputShape differs from the output of the layer before; leave it out or correct it">;
+
+type Carrier = { readonly "~rule": ShapeRule };
+
+/** The list with a ShapeError in the place of the first layer that does not fit. */
+type Check<L, In extends Sizes, Done extends readonly unknown[] = []> = L extends readonly [
+  infer First extends Carrier,
+  ...infer Rest,
+]
+  ? Step<First["~rule"], Arriving<First["~rule"], In>> extends infer Out
+    ? Out extends Sizes
+      ? Check<Rest, Out, [...Done, First]>
+      : [...Done, Out, ...Rest]
+    : never
+  : Done;
+type Step<R extends ShapeRule, Arrived> = Arrived extends Sizes ? OutputOf<R, Arrived> : Arrived;
+
+type Place<L, K> = K extends keyof L ? L[K] : unknown;
+
+/**
+ * The parameter type of a function that takes a list of layers: the list itself where every layer fits the one before,
+ * else one whose first misfit must have the message as its type, so that the compiler's error stands on that layer.
+ * Lists of unknown length are taken as they are.
+ *
+ * ```ts
+ * function sequential<const L extends readonly Layer[]>(layers: CheckedLayers<L>)
+ * ```
+ */
+export type CheckedLayers<L extends readonly Carrier[]> = number extends L["length"]
+  ? L
+  : { readonly [K in keyof L]: L[K] & Place<Check<L, Sizes>, K> };

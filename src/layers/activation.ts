@@ -1,0 +1,118 @@
+import { RondoError, unknownName } from "../errors.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import { type FusedActivation, fusedActivations } from "../graph/ops/scan.js";
+import { activations } from "./activations.js";
+import { camelCase, type Field, type Json, type JsonObject, type OptionsOf, snakeCase } from "./fields.js";
+import { type CallContext, defineLayer, Layer } from "./layer.js";
+import type { InputShape, Keeps, ShapeRule } from "./types.js";
+
+type Table = typeof activations;
+type Parameters<F> = F extends (x: SymbolicTensor, options?: infer O) => SymbolicTensor
+  ? O extends object
+    ? O
+    : never
+  : never;
+
+/** Names that stand alone; `threshold` needs its parameters. */
+export type ActivationName = Exclude<keyof Table, "threshold">;
+
+/** An activation with parameters: `{ name: "elu", alpha: 0.5 }`. */
+export type ActivationWithParameters = {
+  [N in keyof Table]: [Parameters<Table[N]>] extends [never]
+    ? never
+    : { readonly name: N } & Parameters<Table[N]>;
+}[keyof Table];
+
+/** By name, by name with parameters, or a function of your own over the ops. */
+export type Activation = ActivationName | ActivationWithParameters | ((x: SymbolicTensor) => SymbolicTensor);
+
+/** An activation as a layer keeps it. */
+export interface ResolvedActivation {
+  readonly apply: (x: SymbolicTensor) => SymbolicTensor;
+  /** The name of the same activation in the fused kernels, where they know it. */
+  readonly fused: FusedActivation | undefined;
+  /** Its form in configuration files; undefined for functions. */
+  readonly json: Json | undefined;
+}
+
+const names = Object.keys(activations).filter((name) => name !== "threshold");
+/** Parameters are checked by their types alone, so the table is looked up as a method, whose parameters may vary. */
+type Equation = { apply(x: SymbolicTensor, parameters: object): SymbolicTensor }["apply"];
+const lookUp: Readonly<Record<string, Equation>> = activations;
+const fusedNames: readonly string[] = fusedActivations;
+const isFused = (name: string): name is FusedActivation => fusedNames.includes(name);
+
+function resolve(given: Activation, where: string): ResolvedActivation {
+  if (typeof given === "function") return { apply: given, fused: undefined, json: undefined };
+  const { name, ...parameters }: { readonly name: string } =
+    typeof given === "string" ? { name: given } : given;
+  const equation = Object.hasOwn(lookUp, name) ? lookUp[name] : undefined;
+  if (equation === undefined) throw unknownName(where, "activation", name, names);
+  if (Object.keys(parameters).length > 0) {
+    const config: JsonObject = Object.fromEntries(
+      Object.entries<Json>(parameters).map(([k, v]) => [snakeCase(k), v]),
+    );
+    return {
+      apply: (x) => equation(x, parameters),
+      fused: undefined,
+      json: { class_name: snakeCase(name), config },
+    };
+  }
+  if (name === "threshold") {
+    throw new RondoError({
+      where,
+      received: 'the activation "threshold" without its parameters',
+      expected: "a threshold and a default value",
+      fix: 'Write { name: "threshold", threshold: 1, defaultValue: 0 }',
+    });
+  }
+  return { apply: (x) => equation(x, {}), fused: isFused(name) ? name : undefined, json: snakeCase(name) };
+}
+
+/** A field that holds an activation; `initial` is Keras's default. */
+export const activationField = (initial: ActivationName): Field<Activation, ResolvedActivation, false> => ({
+  required: false,
+  initial: resolve(initial, "activation"),
+  read: (given, where) => resolve(given, where),
+  write(value, where) {
+    if (value.json !== undefined) return value.json;
+    throw new RondoError({
+      where,
+      received: "an activation that is a function",
+      expected: "an activation with a name, to write it to a configuration",
+      fix: "Use one of the named activations, or save the weights alone",
+    });
+  },
+  parse(json): Activation {
+    if (json === null) return "linear";
+    const { class_name: name, config } =
+      typeof json === "object" ? (json as { class_name?: Json; config?: object }) : { class_name: json };
+    const parameters = Object.entries(config ?? {}).map(([k, v]) => [camelCase(k), v]);
+    const camel = camelCase(String(name));
+    return (config === undefined ? camel : { name: camel, ...Object.fromEntries(parameters) }) as Activation;
+  },
+});
+
+const definition = defineLayer("Activation", {
+  /** Which activation; default linear. */
+  activation: activationField("linear"),
+});
+export type ActivationOptions = OptionsOf<typeof definition.fields>;
+
+/** Applies an activation element by element (softmax, sparsemax and glu: along an axis); keeps the mask. */
+export class ActivationLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof definition.fields> {
+  static readonly definition = definition;
+
+  constructor(options: ActivationOptions) {
+    super(definition, options);
+  }
+
+  override call(x: SymbolicTensor, _context: CallContext): SymbolicTensor {
+    return this.settings.activation.apply(x);
+  }
+}
+
+/** An activation as a layer of its own. */
+export const activation = <const S extends InputShape | undefined = undefined>(
+  options: ActivationOptions & { readonly inputShape?: S },
+): ActivationLayer<Keeps<S>> => new ActivationLayer(options);

@@ -1,0 +1,166 @@
+import { RondoError } from "../errors.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import {
+  abs,
+  add,
+  cast,
+  clipByValue,
+  div,
+  erf,
+  exp,
+  expm1,
+  greater,
+  greaterEqual,
+  minimum,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  softplus,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from "../graph/ops/elementwise.js";
+import { normalizeAxis, sum } from "../graph/ops/reduce.js";
+import { expandDims, split, transpose } from "../graph/ops/shape.js";
+import { logSoftmax, softmax } from "../graph/ops/softmax.js";
+
+type X = SymbolicTensor;
+
+/** λ and α of Klambauer et al., "Self-normalizing neural networks", 2017. */
+const SELU_SCALE = 1.0507009873554805;
+const SELU_ALPHA = 1.6732632423543772;
+
+/** α (e^x − 1) below 0; e^x is taken of what is not above 0 only, so that it cannot overflow. */
+const belowZero = (x: X, alpha: number): X => mul(expm1(minimum(x, 0)), alpha);
+const relu6 = (x: X): X => clipByValue(x, 0, 6);
+const hardSigmoid = (x: X): X => div(relu6(add(x, 3)), 6);
+const leaky = (x: X, slope: number): X => where(greater(x, 0), x, mul(x, slope));
+const silu = (x: X): X => mul(x, sigmoid(x));
+const hardSilu = (x: X): X => mul(x, hardSigmoid(x));
+
+export interface ReluOptions {
+  readonly negativeSlope?: number;
+  readonly maxValue?: number | null;
+  readonly threshold?: number;
+}
+
+/** f(x) = maxValue from there on, x from the threshold on, negativeSlope · (x − threshold) below. */
+function reluWith(x: X, { negativeSlope = 0, maxValue = null, threshold = 0 }: ReluOptions): X {
+  const bare = threshold === 0 ? relu(x) : where(greater(x, threshold), x, 0);
+  const upper = maxValue === null ? bare : minimum(bare, maxValue);
+  return negativeSlope === 0 ? upper : sub(upper, mul(relu(sub(threshold, x)), negativeSlope));
+}
+
+function glu(x: X, { axis = -1 }: AxisOptions): X {
+  const size = x.shape[normalizeAxis("glu", x.shape, axis)];
+  if (typeof size !== "number" || size % 2 !== 0) {
+    throw new RondoError({
+      where: "glu",
+      received: `an axis of size ${size}`,
+      expected: "an even size, half of it for the gate",
+      fix: "Give the layer before twice as many units",
+    });
+  }
+  const [a = x, b = x] = split(x, [size / 2, size / 2], axis);
+  return mul(a, sigmoid(b));
+}
+
+/**
+ * max(z − τ, 0) with τ such that the results sum to 1. Martins & Astudillo, "From softmax to sparsemax", 2016, with
+ * the sorted sums of algorithm 1 taken by comparing all pairs: for zᵢ, k = #{j: zⱼ ≥ zᵢ} and s = Σ{zⱼ ≥ zᵢ} zⱼ; zᵢ
+ * belongs to the support S where 1 + k zᵢ > s; τ = (Σ_S z − 1) / |S|. Memory grows with the square of the last axis.
+ */
+function sparsemax(x: X, { axis = -1 }: AxisOptions): X {
+  const index = normalizeAxis("sparsemax", x.shape, axis);
+  const last = x.rank - 1;
+  const perm = [...x.shape.keys()].map((i) => (i === index ? last : i === last ? index : i));
+  const z = transpose(x.withMask(undefined), perm);
+  const [own, others] = [expandDims(z, -1), expandDims(z, -2)];
+  const notLess = cast(greaterEqual(others, own), "float32");
+  const support = cast(greater(add(mul(sum(notLess, -1), z), 1), sum(mul(notLess, others), -1)), "float32");
+  const tau = div(sub(sum(mul(z, support), -1, true), 1), sum(support, -1, true));
+  return transpose(relu(sub(z, tau)), perm).withMask(x.mask);
+}
+
+interface AxisOptions {
+  readonly axis?: number;
+}
+interface AlphaOptions {
+  readonly alpha?: number;
+}
+
+/** Keras's activations as equations. Each takes its parameters, if any, with Keras's defaults. */
+export const activations = {
+  linear: (x: X): X => x,
+  relu: (x: X, options: ReluOptions = {}): X => reluWith(x, options),
+  /** x above 0, negativeSlope · x (default 0.2) below. */
+  leakyRelu: (x: X, { negativeSlope = 0.2 }: { readonly negativeSlope?: number } = {}): X =>
+    leaky(x, negativeSlope),
+  /** min(max(x, 0), 6) */
+  relu6,
+  /** Over `axis` (default −1). */
+  softmax: (x: X, { axis = -1 }: AxisOptions = {}): X => softmax(x, axis),
+  logSoftmax: (x: X, { axis = -1 }: AxisOptions = {}): X => logSoftmax(x, axis),
+  sparsemax: (x: X, options: AxisOptions = {}): X => sparsemax(x, options),
+  /** max(x, 0) + α (e^(min(x, 0)/α) − 1). Barron 2017. */
+  celu: (x: X, { alpha = 1 }: AlphaOptions = {}): X => add(relu(x), belowZero(div(x, alpha), alpha)),
+  /** x above 0, α (e^x − 1) below. Clevert et al. 2016. */
+  elu: (x: X, { alpha = 1 }: AlphaOptions = {}): X => where(greaterEqual(x, 0), x, belowZero(x, alpha)),
+  /** λ x above 0, λ α (e^x − 1) below. Klambauer et al. 2017. */
+  selu: (x: X): X => where(greaterEqual(x, 0), mul(x, SELU_SCALE), belowZero(x, SELU_SCALE * SELU_ALPHA)),
+  /** log(1 + e^x) */
+  softplus,
+  /** x / (1 + |x|) */
+  softsign: (x: X): X => div(x, add(abs(x), 1)),
+  /** (x + √(x² + b)) / 2, b = 4 by default. */
+  squareplus: (x: X, { b = 4 }: { readonly b?: number } = {}): X => mul(add(x, sqrt(add(square(x), b))), 0.5),
+  /** x moved towards 0 by the threshold (default 0.5), 0 within it. */
+  softShrink: (x: X, { threshold = 0.5 }: ShrinkOptions = {}): X =>
+    where(greater(x, threshold), sub(x, threshold), where(greater(-threshold, x), add(x, threshold), 0)),
+  /** 0 up to −1, (x + 1)²/4 up to 1, then x. */
+  sparsePlus: (x: X): X => where(greaterEqual(x, 1), x, mul(square(add(clipByValue(x, -1, 1), 1)), 0.25)),
+  /** x σ(x). Ramachandran et al. 2017. */
+  silu,
+  swish: silu,
+  /** x Φ(x); `approximate`: by tanh. Hendrycks & Gimpel 2016. */
+  gelu: (x: X, { approximate = false }: { readonly approximate?: boolean } = {}): X => {
+    const phi = approximate
+      ? tanh(mul(add(x, mul(mul(square(x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
+      : erf(mul(x, Math.SQRT1_2));
+    return mul(mul(x, 0.5), add(phi, 1));
+  },
+  /** a σ(b) of the two halves of `axis` (default −1). Dauphin et al. 2017. */
+  glu: (x: X, options: AxisOptions = {}): X => glu(x, options),
+  tanh,
+  /** x − tanh x */
+  tanhShrink: (x: X): X => sub(x, tanh(x)),
+  /** x above the threshold, else the default value (both must be given). */
+  threshold: (
+    x: X,
+    { threshold, defaultValue }: { readonly threshold: number; readonly defaultValue: number },
+  ): X => where(greater(x, threshold), x, defaultValue),
+  sigmoid,
+  /** 0 up to −1, (x + 1)/2 up to 1, then 1. Blondel et al. 2019. */
+  sparseSigmoid: (x: X): X => mul(add(clipByValue(x, -1, 1), 1), 0.5),
+  exponential: exp,
+  /** 0 up to −3, x/6 + 1/2 up to 3, then 1. */
+  hardSigmoid,
+  /** x · hardSigmoid(x). Howard et al. 2019. */
+  hardSilu,
+  hardSwish: hardSilu,
+  /** x limited to [−1, 1]. */
+  hardTanh: (x: X): X => clipByValue(x, -1, 1),
+  /** x where |x| is above the threshold (default 0.5), else 0. */
+  hardShrink: (x: X, { threshold = 0.5 }: ShrinkOptions = {}): X => where(greater(abs(x), threshold), x, 0),
+  /** x tanh(softplus(x)). Misra 2019. */
+  mish: (x: X): X => mul(x, tanh(softplus(x))),
+  /** log σ(x) = −softplus(−x) */
+  logSigmoid: (x: X): X => neg(softplus(neg(x))),
+};
+
+interface ShrinkOptions {
+  readonly threshold?: number;
+}

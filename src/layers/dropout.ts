@@ -1,0 +1,56 @@
+import type { Shape } from "../graph/dim.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import { dropout as dropoutOp } from "../graph/ops/random.js";
+import { drawFrom } from "./component.js";
+import { type OptionsOf, optionalShape, rate, seed } from "./fields.js";
+import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
+import type { InputShape, Keeps, ShapeRule } from "./types.js";
+
+const definition = defineLayer("Dropout", {
+  /** Fraction of the elements that become 0. */
+  rate,
+  /** Shape of the mask with its batch axis: one draw for all along axes of size 1, null for the input's size. */
+  noiseShape: optionalShape,
+  seed,
+});
+export type DropoutOptions = OptionsOf<typeof definition.fields>;
+
+/**
+ * In training sets a fraction of the elements to 0 and scales the others by 1/(1 − rate). Srivastava et al.,
+ * "Dropout: a simple way to prevent neural networks from overfitting", 2014. Keeps the mask.
+ */
+export class Dropout<R extends ShapeRule = ShapeRule> extends Layer<R, typeof definition.fields> {
+  static readonly definition = definition;
+
+  constructor(options: DropoutOptions) {
+    super(definition, options);
+  }
+
+  protected override checkInput(shape: Shape): void {
+    const { noiseShape } = this.settings;
+    if (noiseShape === null) return;
+    const fits =
+      noiseShape.length === shape.length &&
+      noiseShape.every((d, i) => d === null || d === 1 || d === shape[i]);
+    if (!fits) {
+      throw this.error(
+        `${batchShapeText(shape)} with noiseShape [${noiseShape.join(", ")}]`,
+        "a noiseShape of as many axes as the input, each of the input's size, 1 or null",
+        "Write null for every axis that is drawn in full, 1 for every axis that shares a draw",
+      );
+    }
+  }
+
+  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+    const { rate: fraction, noiseShape, seed: own } = this.settings;
+    if (!context.training) return x;
+    const { source, stream } = drawFrom(context, this.path, own);
+    const shape = noiseShape?.map((d, i) => d ?? x.shape[i] ?? 1) ?? x.shape;
+    return dropoutOp(x, fraction, source, stream, shape);
+  }
+}
+
+/** Dropout as a layer. */
+export const dropout = <const S extends InputShape | undefined = undefined>(
+  options: DropoutOptions & { readonly inputShape?: S },
+): Dropout<Keeps<S>> => new Dropout(options);
