@@ -7,11 +7,11 @@ namespace {
 // x = (quarter turns)·π/2 + r with |r| ≤ π/4, for any finite x: x·2/π in fixed point with as many bits of 2/π as the
 // exponent asks for (Payne and Hanek, "Radian reduction for trigonometric functions", 1983).
 double reduceLarge(float x, int32_t& turns) {
-  static constexpr uint32_t twoOverPi[] = {0xA2F9836E, 0x4E441529, 0xFC2757D1, 0xF534DDC0, 0xDB629599, 0x3C439041, 0xFE5163AB};
+  static constexpr uint32_t twoOverPi[] = {0, 0xA2F9836E, 0x4E441529, 0xFC2757D1, 0xF534DDC0, 0xDB629599, 0x3C439041, 0xFE5163AB};
   uint32_t word;
   __builtin_memcpy(&word, &x, 4);
   const uint64_t m = (word & 0x7fffff) | 0x800000;
-  const int32_t first = static_cast<int32_t>(word >> 23 & 0xff) - 150 - 2;  // bits of 2/π before it give whole turns
+  const int32_t first = static_cast<int32_t>(word >> 23 & 0xff) - 150 - 2 + 32;  // bits before it give whole turns
   const auto bitsFrom = [&](int32_t at) {
     const int32_t i = at >> 5, shift = at & 31;
     return shift == 0 ? twoOverPi[i] : twoOverPi[i] << shift | twoOverPi[i + 1] >> (32 - shift);
