@@ -18,6 +18,7 @@ const rooms = [
   "src/datasets/",
   "src/report/",
   "src/index.ts",
+  "src/recipe/",
   "recipes/",
   "src/cli/",
 ];

@@ -9,7 +9,7 @@ export default defineConfig({
     alias: [
       { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
       { find: /^rondo$/, replacement: source("./src/index.ts") },
-      { find: /^rondo\/(datasets|formats|report)$/, replacement: source("./src/$1/index.ts") },
+      { find: /^rondo\/(datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },
     ],
   },
   test: {
