@@ -1,0 +1,44 @@
+// Handwritten digits, read row by row: each image is a sequence of 28 time steps with 28 features, the rows of pixels.
+// Two LSTM layers read it; the first hands its whole sequence to the second, whose last state is classified.
+import { callbacks, layers, optimizers, sequential } from "rondo";
+import { mnist } from "rondo/datasets";
+import type { Recipe } from "rondo/recipe";
+import { cosineTo } from "./schedule.js";
+
+export const recipe: Recipe = {
+  name: "double-lstm",
+  title: "MNIST digits through two LSTM layers",
+  adds: "The learning rate follows half a cosine down to zero, so that the last epochs settle.",
+  source: { metric: "accuracy", value: 0.9789 },
+  unit: "epoch",
+  defaults: { epochs: 15, batchSize: 500, learningRate: 0.001 },
+
+  async train(settings, run) {
+    const { train, validation, test } = await mnist({ data: settings.data });
+
+    const model = sequential(
+      [
+        layers.lstm({ units: 64, inputShape: [28, 28], returnSequences: true }),
+        layers.lstm({ units: 32 }),
+        layers.dense({ units: 10, activation: "softmax" }),
+      ],
+      { seed: settings.seed, backend: run.backend },
+    );
+    model.compile({
+      optimizer: optimizers.adam({ learningRate: settings.learningRate }),
+      loss: "categoricalCrossentropy",
+      metrics: ["accuracy"],
+    });
+    run.begin(model);
+
+    const history = await model.fit(train.x, train.y, {
+      batchSize: settings.batchSize,
+      epochs: settings.epochs,
+      validationData: [validation.x, validation.y],
+      callbacks: settings.asInSource ? [] : [callbacks.learningRateScheduler(cosineTo(settings))],
+      signal: run.signal,
+      verbose: run.verbose,
+    });
+    await run.finish(model, history, { ...test, images: test.x });
+  },
+};

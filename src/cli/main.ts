@@ -1,0 +1,168 @@
+#!/usr/bin/env node
+import { randomInt } from "node:crypto";
+import { join, resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { RondoError, unknownName } from "../errors.js";
+import type { Recipe } from "../recipe/index.js";
+import { Run } from "../recipe/index.js";
+import { createBackend } from "../runtime/select.js";
+
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was trained is kept).
+const failed = 1;
+const usage = 2;
+const interrupted = 130;
+
+interface TrainOptions {
+  readonly asInSource?: boolean;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly seed?: number;
+  readonly backend: "auto" | "native" | "wasm";
+  readonly threads?: number;
+  readonly data?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { recipes } = (await import(new URL("../recipes/index.js", import.meta.url).href)) as {
+    recipes: readonly Recipe[];
+  };
+  let code = 0;
+  const program = new Command("rondo")
+    .description(
+      "Trains recurrent networks: each recipe is a model, its data and the training that reaches its figure.",
+    )
+    .exitOverride()
+    .showHelpAfterError("Run with --help for the options.");
+  program
+    .command("list")
+    .description("the recipes")
+    .option("--json", "as JSON")
+    .action(({ json }: { json?: boolean }) => {
+      console.log(json === true ? JSON.stringify(recipes.map(described)) : table(recipes));
+    });
+  program
+    .command("train")
+    .description("trains a recipe on its data and writes history, weights and a report")
+    .argument("<recipe>", recipes.map((r) => r.name).join(" | "))
+    .option("--as-in-source", "the source's settings exactly, without what the default adds")
+    .option("--epochs <n>", "epochs (steps, where a recipe counts steps)", wholeNumber(1))
+    .option("--batch-size <n>", "samples of one step", wholeNumber(1))
+    .option("--learning-rate <x>", "of the optimizer, where the schedule begins", positive)
+    .option("--seed <n>", "weights, dropout and order follow from it (default: a new one)", wholeNumber(0))
+    .addOption(
+      new Option("--backend <name>", "what computes").choices(["auto", "native", "wasm"]).default("auto"),
+    )
+    .option("--threads <n>", "threads that compute (default: one per core)", wholeNumber(1))
+    .option("--data <folder>", "folder of the data set's files")
+    .option("--out <folder>", "folder to write (default: runs/<recipe>-<time>)")
+    .option("--json", "one line of JSON at the end instead of text")
+    .option("--quiet", "no output but errors")
+    .addHelpText("after", () => `\nRecipes:\n${table(recipes)}\n`)
+    .action(async (name: string, options: TrainOptions) => {
+      const recipe = recipes.find((r) => r.name === name);
+      if (recipe === undefined) {
+        code = usage;
+        throw unknownName(
+          "rondo train",
+          "recipe",
+          name,
+          recipes.map((r) => r.name),
+        );
+      }
+      code = await train(recipe, options);
+    });
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && String(error.code).startsWith("commander.")) {
+      return "exitCode" in error && error.exitCode === 0 ? 0 : usage;
+    }
+    if (!(error instanceof RondoError)) throw error;
+    console.error(error.message);
+    return code === 0 ? failed : code;
+  }
+  return code;
+}
+
+async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
+  const abort = new AbortController();
+  const onInterrupt = () => {
+    if (abort.signal.aborted) process.exit(interrupted);
+    abort.abort();
+    console.error("\nEnding after the current step; press Ctrl-C again to stop at once.");
+  };
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onInterrupt);
+  const { threads, data } = options;
+  const backend = await createBackend({
+    backend: options.backend,
+    ...(threads === undefined ? {} : { threads }),
+    warn: (text) => console.error(text),
+  });
+  try {
+    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    const settings = {
+      ...recipe.defaults,
+      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+      ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+      ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
+      seed: options.seed ?? randomInt(2 ** 31),
+      asInSource: options.asInSource === true,
+      data,
+    };
+    const run = await Run.open({
+      recipe,
+      settings,
+      backend,
+      folder: resolve(options.out ?? join("runs", `${recipe.name}-${time}`)),
+      signal: abort.signal,
+      quiet: options.quiet === true,
+      json: options.json === true,
+      print: (text) => console.log(text),
+    });
+    await recipe.train(settings, run);
+    return abort.signal.aborted ? interrupted : 0;
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    process.off("SIGTERM", onInterrupt);
+    await backend.close();
+  }
+}
+
+const described = ({ name, title, adds, source, unit, defaults }: Recipe) => ({
+  name,
+  title,
+  adds,
+  source,
+  unit,
+  defaults,
+});
+
+function table(recipes: readonly Recipe[]): string {
+  const width = Math.max(...recipes.map((r) => r.name.length));
+  return recipes
+    .map((r) => `  ${r.name.padEnd(width)}  ${r.title} (source: ${r.source.metric} ${r.source.value})`)
+    .join("\n");
+}
+
+function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected a whole number from ${least}.`);
+    }
+    return value;
+  };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number above 0.");
+  return value;
+}
+
+process.exitCode = await main(process.argv);

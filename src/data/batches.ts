@@ -1,0 +1,60 @@
+import { RondoError } from "../errors.js";
+import { Tensor } from "../tensor.js";
+import { permutation } from "../train/shuffle.js";
+
+export interface BatchOptions {
+  /** Samples of one batch. */
+  readonly batchSize: number;
+  /** The order of every pass is a function of it; left out: the samples come in their own order. */
+  readonly seed?: number;
+}
+
+/**
+ * Batches without end: pass after pass over the samples, a new order for each when a seed is given. Every batch is
+ * full; what is left at the end of a pass is joined by the beginning of the next.
+ *
+ * @param tensors with the same number of rows
+ * @throws RondoError when there are no rows, their numbers differ, or the batch size is no whole number above 0
+ */
+export function* batches<T extends readonly Tensor[]>(
+  tensors: T,
+  options: BatchOptions,
+): Generator<{ [K in keyof T]: Tensor }> {
+  const { batchSize, seed } = options;
+  const rows = tensors[0]?.shape[0] ?? 0;
+  if (rows === 0 || tensors.some((t) => t.shape[0] !== rows)) {
+    throw new RondoError({
+      where: "batches",
+      received: `tensors with ${tensors.map((t) => t.shape[0] ?? 0).join(", ")} rows`,
+      expected: "the same number of rows in each, at least one",
+      fix: "Pass inputs and targets of the same samples",
+    });
+  }
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new RondoError({
+      where: "batches",
+      received: `batch size ${batchSize}`,
+      expected: "a whole number from 1",
+      fix: "Choose how many samples one step takes",
+    });
+  }
+  for (let next = 0, pass = -1, row = (place: number) => place; ; ) {
+    const picked = Int32Array.from({ length: batchSize }, () => {
+      if (Math.floor(next / rows) !== pass) {
+        pass = Math.floor(next / rows);
+        row = seed === undefined ? (place) => place : permutation(seed, pass, rows);
+      }
+      return row(next++ % rows);
+    });
+    yield tensors.map((t) => gather(t, picked)) as { [K in keyof T]: Tensor };
+  }
+}
+
+function gather(tensor: Tensor, rows: Int32Array): Tensor {
+  const width = tensor.data.length / (tensor.shape[0] ?? 1);
+  const data = tensor.data.slice(0, rows.length * width);
+  rows.forEach((row, i) => {
+    data.set(tensor.data.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return new Tensor(data, [rows.length, ...tensor.shape.slice(1)], tensor.dtype);
+}

@@ -1,0 +1,213 @@
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { prepareFolder, writeFileAtomically } from "../formats/files.js";
+import { encodeSafetensors } from "../formats/safetensors.js";
+import type { Sequential } from "../models/sequential.js";
+import {
+  type Classification,
+  classification,
+  historyCsv,
+  historyJson,
+  type RunHistory,
+  renderReport,
+} from "../report/index.js";
+import type { Backend } from "../runtime/backend.js";
+import type { Tensor } from "../tensor.js";
+import type { History } from "../train/callbacks/history.js";
+import type { Recipe, Settings } from "./recipe.js";
+
+/** Where a run writes and how it speaks. */
+export interface RunOptions {
+  readonly recipe: Recipe;
+  readonly settings: Settings;
+  readonly backend: Backend;
+  /** The run's folder; made when missing. */
+  readonly folder: string;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Nothing but errors is printed. */
+  readonly quiet: boolean;
+  /** One line of JSON at the end instead of text. */
+  readonly json: boolean;
+  print(text: string): void;
+}
+
+/** What a finished run is known by; printed with `--json` and written to result.json. */
+export interface RunResult {
+  readonly recipe: string;
+  readonly folder: string;
+  readonly interrupted: boolean;
+  readonly backend: string;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly parameters: number;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+  readonly sourceAccuracy: number;
+  readonly trainingSeconds: number;
+}
+
+/** One training run of a recipe: what it prints, and the folder it leaves behind. */
+export class Run {
+  readonly #options: RunOptions;
+  #start = performance.now();
+  #drawn = Number.NEGATIVE_INFINITY;
+  #result: RunResult | undefined;
+
+  private constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the folder and writes the configuration there before anything is trained: a folder that cannot be written fails at once. */
+  static async open(options: RunOptions): Promise<Run> {
+    await prepareFolder(options.folder);
+    const run = new Run(options);
+    await run.#write("config.json", `${JSON.stringify(run.#configuration(), null, 2)}\n`);
+    return run;
+  }
+
+  get backend(): Backend {
+    return this.#options.backend;
+  }
+  get signal(): AbortSignal {
+    return this.#options.signal;
+  }
+  /** What `fit` prints: a progress bar on a terminal, a line per epoch in a log, nothing when quiet. */
+  get verbose(): 0 | 1 | 2 {
+    if (this.#options.quiet || this.#options.json) return 0;
+    return process.stdout.isTTY ? 1 : 2;
+  }
+  get result(): RunResult | undefined {
+    return this.#result;
+  }
+
+  /** Prints a line, unless the run is quiet or speaks JSON. */
+  say(text: string): void {
+    if (this.#options.quiet || this.#options.json) return;
+    if (this.verbose === 1) process.stdout.write("\r\u001b[K");
+    this.#options.print(text);
+  }
+
+  /** Prints the model's table and where it runs; the clock of the training starts here. */
+  begin(model: Sequential): void {
+    const lines: string[] = [];
+    model.summary({ print: (line: string) => lines.push(line) });
+    this.say(lines.join("\n"));
+    this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
+    this.#start = performance.now();
+  }
+
+  /** Shows how far a training by hand is: a line that is drawn over, on a terminal only. */
+  progress(step: number, steps: number, figures: Readonly<Record<string, number>>): void {
+    if (this.verbose !== 1 || (performance.now() - this.#drawn < 50 && step !== steps)) return;
+    this.#drawn = performance.now();
+    const seconds = (this.#drawn - this.#start) / 1000;
+    const text = Object.entries(figures).map(([name, value]) => ` - ${name}: ${value.toFixed(4)}`);
+    const left = ((steps - step) * seconds) / step;
+    process.stdout.write(`\r\u001b[K${step}/${steps} - ${left.toFixed(0)} s left${text.join("")}`);
+    if (step === steps) process.stdout.write("\n");
+  }
+
+  /** Evaluates on the test samples, prints the figures beside the source's, and writes the run's folder. */
+  async finish(
+    model: Sequential,
+    measured: History | RunHistory,
+    test: { readonly x: Tensor; readonly y: Tensor; readonly images?: Tensor },
+  ): Promise<void> {
+    const { recipe, settings, folder, backend, signal } = this.#options;
+    const trainingSeconds = (performance.now() - this.#start) / 1000;
+    const history = asRunHistory(measured);
+    const probabilities = await model.predict(test.x, { batchSize: 1000 });
+    const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(test.x, test.y, {
+      batchSize: 1000,
+      verbose: 0,
+    });
+    const compared = classification(
+      test.y,
+      probabilities,
+      test.images === undefined ? {} : { images: test.images },
+    );
+    const result: RunResult = {
+      recipe: recipe.name,
+      folder,
+      interrupted: signal.aborted,
+      backend: backend.name,
+      seed: settings.seed,
+      epochs: history.positions.at(-1) ?? 0,
+      parameters: model.countParams(),
+      testLoss,
+      testAccuracy,
+      sourceAccuracy: recipe.source.value,
+      trainingSeconds,
+    };
+    this.#result = result;
+    const weights = await model.getWeights();
+    const names = model.weightNames();
+    await this.#write(
+      "weights.safetensors",
+      encodeSafetensors(names.map((name, i) => [name, weights[i]] as const).filter(isNamed), {
+        format: "rondo",
+        recipe: recipe.name,
+      }),
+    );
+    await this.#write("history.json", historyJson(history));
+    await this.#write("history.csv", historyCsv(history));
+    await this.#write("result.json", `${JSON.stringify(result, null, 2)}\n`);
+    await this.#write("report.html", this.#report(model, history, compared, result));
+    const interrupted = signal.aborted ? "Interrupted; what was trained is kept. " : "";
+    this.say(
+      `${interrupted}Test loss ${testLoss.toFixed(4)}, accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
+        `after ${result.epochs} ${recipe.unit}${result.epochs === 1 ? "" : "s"}, ${trainingSeconds.toFixed(1)} s of training.`,
+    );
+    this.say(`Weights, history and report: ${folder}`);
+    if (this.#options.json) this.#options.print(JSON.stringify(result));
+  }
+
+  #report(model: Sequential, history: RunHistory, compared: Classification, result: RunResult): string {
+    const { recipe } = this.#options;
+    const lines: string[] = [];
+    model.summary({ print: (line: string) => lines.push(line) });
+    return renderReport({
+      title: recipe.title,
+      description: `Recipe ${recipe.name}${result.interrupted ? ", interrupted" : ""}.`,
+      date: new Date(),
+      headline: [
+        {
+          label: "Test accuracy",
+          value: result.testAccuracy.toFixed(4),
+          note: `source: ${recipe.source.value}`,
+        },
+        { label: "Test loss", value: result.testLoss.toFixed(4) },
+        { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
+        { label: "Parameters", value: result.parameters.toLocaleString("en") },
+      ],
+      history,
+      classification: compared,
+      summary: lines.join("\n"),
+      configuration: this.#configuration(),
+      environment: {
+        backend: result.backend,
+        node: process.version,
+        platform: `${process.platform} ${process.arch}`,
+        processor: cpus()[0]?.model ?? "unknown",
+      },
+    });
+  }
+
+  #configuration(): object {
+    const { recipe, settings, backend } = this.#options;
+    return { recipe: recipe.name, ...settings, data: settings.data ?? null, backend: backend.name };
+  }
+
+  #write(name: string, content: string | Uint8Array): Promise<void> {
+    return writeFileAtomically(join(this.#options.folder, name), content);
+  }
+}
+
+const isNamed = (entry: readonly [string, Tensor | undefined]): entry is [string, Tensor] =>
+  entry[1] !== undefined;
+
+function asRunHistory(measured: History | RunHistory): RunHistory {
+  if ("positions" in measured) return measured;
+  return { unit: "epoch", positions: measured.epoch.map((e) => e + 1), values: measured.history };
+}
