@@ -47,7 +47,7 @@ const groups = [
   [
     {
       name: "browser bundle",
-      from: ["src", "kernels", "scripts/build-browser.mjs", "package.json"],
+      from: ["src", "scripts/build-browser.mjs", "package.json"],
       to: ["dist/browser/rondo.js"],
       run: async () => (await import("./build-browser.mjs")).buildBrowser(),
     },
