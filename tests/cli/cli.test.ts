@@ -1,0 +1,170 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { decodeSafetensors } from "../../src/formats/index.js";
+
+const command = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const folders: string[] = [];
+const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), "rondo-"));
+  folders.push(path);
+  return path;
+};
+afterEach(() => {
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(
+  args: readonly string[],
+  watch?: (child: ChildProcessWithoutNullStreams, out: string) => void,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [command, ...args], { cwd: tmpdir() });
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (chunk) => {
+      out += String(chunk);
+      watch?.(child, out);
+    });
+    child.stderr.on("data", (chunk) => {
+      err += String(chunk);
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+describe("rondo", () => {
+  it("lists its recipes, as text and as JSON", async () => {
+    const text = await run(["list"]);
+    expect(text.code).toBe(0);
+    for (const name of ["double-lstm", "bilstm", "simple-rnn", "stacked-lstm"])
+      expect(text.out).toContain(name);
+    const json = JSON.parse((await run(["list", "--json"])).out) as {
+      name: string;
+      source: { value: number };
+    }[];
+    expect(json.find((r) => r.name === "double-lstm")?.source.value).toBe(0.9789);
+  });
+
+  it("names every option in its help", async () => {
+    const { code, out } = await run(["train", "--help"]);
+    expect(code).toBe(0);
+    for (const option of [
+      "as-in-source",
+      "epochs",
+      "batch-size",
+      "learning-rate",
+      "seed",
+      "backend",
+      "threads",
+      "data",
+      "out",
+      "json",
+      "quiet",
+    ])
+      expect(out).toContain(`--${option}`);
+  });
+
+  it("answers wrong usage with exit code 2 and the fix", async () => {
+    const unknown = await run(["train", "dubble-lstm"]);
+    expect(unknown.code).toBe(2);
+    expect(unknown.err).toContain('Did you mean "double-lstm"?');
+    const option = await run(["train", "double-lstm", "--epochs", "0"]);
+    expect(option.code).toBe(2);
+    expect(option.err).toContain("a whole number from 1");
+    expect((await run(["train", "double-lstm", "--epoch", "1"])).err).toContain("--epochs");
+  });
+
+  it("fails with exit code 1 where data or folder are not to be had", async () => {
+    const empty = folder();
+    const data = await run([
+      "train",
+      "simple-rnn",
+      "--epochs",
+      "1",
+      "--data",
+      empty,
+      "--out",
+      join(empty, "run"),
+    ]);
+    expect(data.code).toBe(1);
+    expect(data.err).toContain("train-images-idx3-ubyte");
+    const file = join(empty, "file");
+    writeFileSync(file, "");
+    chmodSync(file, 0o444);
+    const out = await run(["train", "simple-rnn", "--epochs", "1", "--out", join(file, "run")]);
+    expect(out.code).toBe(1);
+    expect(out.err).toContain(file);
+  });
+
+  it("trains on the real digits and leaves everything in its folder", { timeout: 120_000 }, async () => {
+    const out = join(folder(), "run");
+    const args = ["train", "simple-rnn", "--epochs", "300", "--seed", "1", "--out", out];
+    const first = await run([...args, "--json"]);
+    expect(first.err).toBe("");
+    expect(first.code).toBe(0);
+    const result = JSON.parse(first.out) as { testAccuracy: number; testLoss: number; parameters: number };
+    expect(result.parameters).toBe(28 * 50 + 50 * 50 + 50 + 50 * 10 + 10);
+    expect(result.testAccuracy).toBeGreaterThan(0.75);
+    const weights = decodeSafetensors(readFileSync(join(out, "weights.safetensors")), "weights");
+    expect([...weights.tensors.values()].reduce((n, t) => n + t.data.length, 0)).toBe(result.parameters);
+    expect(readFileSync(join(out, "history.csv"), "utf8").split("\r\n")[0]).toBe(
+      "step,loss,accuracy,val_loss,val_accuracy",
+    );
+    expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({
+      seed: 1,
+      epochs: 300,
+      batchSize: 50,
+    });
+    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Confusion");
+    const again = await run([...args, "--json"]);
+    expect((JSON.parse(again.out) as { testLoss: number }).testLoss).toBe(result.testLoss);
+  });
+
+  it("trains on WebAssembly too", { timeout: 120_000 }, async () => {
+    const out = join(folder(), "run");
+    const { code, out: text } = await run([
+      "train",
+      "simple-rnn",
+      "--epochs",
+      "20",
+      "--backend",
+      "wasm",
+      "--out",
+      out,
+    ]);
+    expect(code).toBe(0);
+    expect(text).toMatch(/Running on wasm/);
+    expect(text).toMatch(/source: 0\.95/);
+  });
+
+  it("ends after the current step on Ctrl-C, keeps what was trained and says where", {
+    timeout: 120_000,
+  }, async () => {
+    const out = join(folder(), "run");
+    let sent = false;
+    const { code, out: text } = await run(
+      ["train", "double-lstm", "--epochs", "200", "--out", out],
+      (child, soFar) => {
+        if (sent || !soFar.includes("Epoch 2/200")) return;
+        sent = true;
+        child.kill("SIGINT");
+      },
+    );
+    expect(code).toBe(130);
+    expect(text).toContain("Interrupted; what was trained is kept.");
+    expect(text).toContain(out);
+    for (const name of ["weights.safetensors", "history.json", "report.html"])
+      expect(existsSync(join(out, name))).toBe(true);
+  });
+});
