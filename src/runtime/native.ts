@@ -88,7 +88,7 @@ class NativeDriver implements Driver<Block, Loaded> {
   }
 
   load(program: Program): Loaded {
-    const prepare = program.entries["prepare"];
+    const prepare = program.entries.prepare;
     const slots = slotsOf(program);
     return orOutOfMemory(`load of program "${program.name}"`, program.constants.byteLength, () =>
       this.#addon.load(

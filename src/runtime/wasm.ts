@@ -489,7 +489,7 @@ function imageOf(program: Program, id: number, slots: Float64Array, claim: (byte
     constants: error + faultBytes,
     cache: error + faultBytes + constantBytes,
   };
-  const prepare = program.entries["prepare"];
+  const prepare = program.entries.prepare;
   return { at, words, constants, slots, prepare: [prepare?.begin ?? 0, prepare?.end ?? 0] };
 }
 
