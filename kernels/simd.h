@@ -216,13 +216,17 @@ RONDO_INLINE vf sigmoid(vf x) {
   return select(bits(x) < 0, e, broadcast(1.f)) / (e + 1.f);
 }
 
-// tanh x = x·P(x²)/Q(x²), a minimax fit for |x| ≤ 9.02; beyond, the nearest float is ±1. At most 4 ulp.
+// tanh |x| = t / (1 - t) with t = (1 - e^(-2|x|)) / 2, which loses nothing near zero; at most 4 ulp.
 RONDO_INLINE vf tanh(vf x) {
-  static constexpr float p[] = {0.999999979235f, 0.133797883396f, 0.00349411403572f, 2.05846274205e-5f, 1.33203654178e-8f};
-  static constexpr float q[] = {1.f, 0.467131037371f, 0.0258713862464f, 0.00032832157711f, 7.76261071205e-7f};
-  x = atLeast(atMost(x, 9.02f), -9.02f);
-  const vf square = x * x;
-  return x * polynomial(square, p) / polynomial(square, q);
+  static constexpr float c[] = {-0.9999999608f, 0.66666154637f, -0.33333777493f, 0.13387492879f, -0.044423537362f};
+  const vf size = atMost(abs(x), 10.f);
+  const vf sum = fma_(size, broadcast(-2.88539008f), broadcast(kShift + 127.f));  // |x| = r - n·ln 2 / 2
+  const vf n = sum - (kShift + 127.f);
+  const vf r = fma_(n, broadcast(0.34657359f), size);
+  const vf y = fma_(r * r, polynomial(r, c), r);  // (1 - e^(-2r)) / 2
+  const vf power = fromBits(bits(sum) << 23);     // 2^n
+  const vf t = fma_(power, y, fma_(power, broadcast(-0.5f), broadcast(0.5f)));
+  return copySign(t / (1.f - t), x);
 }
 
 // ln(1 + e^x), at most 4 ulp.

@@ -1,0 +1,200 @@
+// What the recurrent kernels share: where their private buffers hold what (sizes: src/plan/sizes.ts), how the batch is cut
+// into chunks, and the activations.
+//
+// B batch rows, T time steps, D input features, H units. Units come in groups, each one vector wide (simple: kWide
+// vectors). A group's gates lie together: its `slots` vectors for one row, row after row, group after group; that is the
+// gates of one step of one chunk of rows. The order of the slots: lstm i, f, c, o; gru h (from the input), z, r and, when
+// the reset comes after the product, h from the recurrent product; simple: the group's units.
+#pragma once
+
+#include "tile.h"
+
+namespace RONDO_NAMESPACE {
+
+constexpr Index kChunkRows = 66;  // at most
+constexpr Index kSlots = 4;       // at most, per group
+
+// The rows [first, first + rows) of the batch: what one task works on, through all steps. Even sizes, in even numbers
+// where the batch is large enough; they depend on B alone.
+struct Chunk {
+  Index first, rows;
+};
+inline int32_t chunkCount(Index B) {
+  return B < 16 ? 1 : B < 32 ? 2 : static_cast<int32_t>(4 * ((B + 255) / 256));
+}
+inline Chunk chunkOf(Index B, int32_t index) {
+  const int32_t count = chunkCount(B);
+  const Index pairs = (B + 1) / 2;
+  const Index first = 2 * share(pairs, index, count), end = 2 * share(pairs, index + 1, count);
+  return {first, (end < B ? end : B) - first};
+}
+
+struct Layout {
+  Cell cell;
+  Index T, B, D, H;
+  Index ldh;
+  Index slots;    // vectors per group and row
+  Index groups;
+  Index vectors;  // of units in all groups
+  Index gates;    // of Keras's matrices
+
+  Layout(int32_t cellCode, Index T, Index B, Index D, Index H, Index ldh)
+      : cell(static_cast<Cell>(cellCode)), T(T), B(B), D(D), H(H), ldh(ldh) {
+    const bool simple = cell == Cell::simple;
+    vectors = (H + VL - 1) / VL;
+    slots = simple ? kWide : cell == Cell::gruResetBefore ? 3 : 4;
+    groups = simple ? (vectors + kWide - 1) / kWide : vectors;
+    if (simple) vectors = groups * kWide;
+    gates = simple ? 1 : cell == Cell::lstm ? 4 : 3;
+  }
+
+  Index rowGates() const { return groups * slots * VL; }  // floats of one row's gates
+  Index groupStride(Index rows) const { return rows * slots * VL; }
+  Index rowStride() const { return slots * VL; }
+
+  // Gates of a chunk's step t, in reserve: [group][row][slot].
+  float* gatesOf(float* reserve, Chunk chunk, Index t) const {
+    return reserve + (chunk.first * T + t * chunk.rows) * rowGates();
+  }
+  // lstm: c and tanh c after t steps, in reserve: [group][row][2].
+  float* cellsOf(float* reserve, Chunk chunk, Index t) const {
+    return reserve + B * T * rowGates() + (chunk.first * (T + 1) + t * chunk.rows) * groups * 2 * VL;
+  }
+  // [T, B, ldh] each: r ⊙ h (gru, reset before), and h ⊙ dropout.
+  float* resetOf(float* reserve, Index t) const { return reserve + B * T * rowGates() + t * B * ldh; }
+  float* droppedOf(float* reserve, Index t) const {
+    const Index before = cell == Cell::lstm ? B * (T + 1) * groups * 2 * VL : cell == Cell::gruResetBefore ? T * B * ldh : 0;
+    return reserve + B * T * rowGates() + before + t * B * ldh;
+  }
+
+  // Lanes of vector u that are units.
+  Index unitsIn(Index u) const { return H - u * VL < VL ? (H > u * VL ? H - u * VL : 0) : VL; }
+
+  // Where a group's slot stands in the rows of Keras's kernel or recurrent kernel, and how many units it has; in the
+  // GRU's slot 3 the former, in its slot 0 the latter has no part when the reset comes after the product.
+  struct Columns {
+    Index first, count;
+  };
+  Columns columnsOf(Index group, Index slot, bool recurrent) const {
+    if (cell == Cell::simple) return {(group * slots + slot) * VL, unitsIn(group * slots + slot)};
+    Index gate = slot;
+    if (cell != Cell::lstm) gate = slot == 0 || slot == 3 ? 2 : slot - 1;
+    const bool none = cell == Cell::gru && slot == (recurrent ? 0 : 3);
+    return {gate * H + group * VL, none ? 0 : unitsIn(group)};
+  }
+};
+
+// A product of a group's gates: which slots it makes from x and from h. `forward` is a list of panels per group, each
+// [biases of slots + others][D, slots of x][H, slots of h] in vectors.
+struct Panel {
+  Index x, h, slots, biases;
+};
+struct Panels {
+  Index count;
+  Panel panel[4 / kWide > 2 ? 4 / kWide : 2];
+};
+inline Panels panelsOf(Cell cell) {
+  if (cell == Cell::simple) return {1, {{0, 0, kWide, kWide}}};
+  if (cell == Cell::gru) return {1, {{0, 1, 3, 4}}};
+  if (cell == Cell::gruResetBefore) return {2, {{1, 1, 2, 2}, {0, 0, 1, 1}}};
+  Panels panels{4 / kWide, {}};
+  for (Index i = 0; i < panels.count; ++i) panels.panel[i] = {i * kWide, i * kWide, kWide, kWide};
+  return panels;
+}
+inline Index panelSize(const Panel& panel, Index D, Index H) { return (panel.biases + panel.slots * (D + H)) * VL; }
+inline Index groupPanels(const Layout& layout) {
+  const Panels panels = panelsOf(layout.cell);
+  Index size = 0;
+  for (Index i = 0; i < panels.count; ++i) size += panelSize(panels.panel[i], layout.D, layout.H);
+  return size;
+}
+
+// `backward` is a list of transposed matrices: per kWide vectors of columns, the gate gradients they are multiplied with:
+// [column block][group][slot][lane][kWide vectors].
+struct Transposed {
+  Index first, slots;  // of the gates
+  float* base;         // of the matrix
+
+  Index block(const Layout& layout) const { return layout.groups * slots * VL * kWide * VL; }
+};
+inline Index columnBlocks(Index columns) { return (columns + kWide * VL - 1) / (kWide * VL); }
+// Those of the recurrent kernel (`reset`: of r ⊙ h alone, gruResetBefore), and of the kernel behind them.
+struct BackwardPack {
+  Transposed recurrent, reset, input;
+
+  BackwardPack(const Layout& layout, float* base) {
+    const Index blocks = columnBlocks(layout.H);
+    const bool gru = layout.cell == Cell::gru, before = layout.cell == Cell::gruResetBefore;
+    recurrent = {gru || before ? 1 : 0, gru ? 3 : before ? 2 : layout.slots, base};
+    reset = {0, before ? 1 : 0, base + blocks * recurrent.block(layout)};
+    input = {0, gru || before ? 3 : layout.slots, reset.base + blocks * reset.block(layout)};
+  }
+};
+
+// Rows of a chunk whose step t is not masked: their indices within the chunk, and behind them the masked ones.
+struct Active {
+  Index count;
+  int32_t rows[kChunkRows];
+};
+inline void findActive(Active& active, const uint8_t* mask, Index maskB, Chunk chunk) {
+  active.count = 0;
+  if (mask == nullptr) {
+    for (Index row = 0; row < chunk.rows; ++row) active.rows[row] = static_cast<int32_t>(row);
+    active.count = chunk.rows;
+    return;
+  }
+  Index masked = chunk.rows;
+  for (Index row = chunk.rows - 1; row >= 0; --row) {
+    if (!mask[(chunk.first + row) * maskB]) active.rows[--masked] = static_cast<int32_t>(row);
+  }
+  for (Index row = 0; row < chunk.rows; ++row) {
+    if (mask[(chunk.first + row) * maskB]) active.rows[active.count++] = static_cast<int32_t>(row);
+  }
+}
+
+RONDO_INLINE vf loadLanes(const float* p, Index n) { return n >= VL ? load(p) : loadPart(p, n); }
+RONDO_INLINE void storeLanes(float* p, vf v, Index n) {
+  if (n >= VL) {
+    store(p, v);
+  } else {
+    storePart(p, v, n);
+  }
+}
+
+// Keras's activations, and their slopes computed from the output y.
+vf activate(Activation kind, vf x);
+vf slope(Activation kind, vf y);
+
+// The cells' default activations, compiled in, and any others, looked up. `clean` zeroes the lanes beyond the first n,
+// where others than the defaults may have made infinities of nothing.
+struct DefaultActivations {
+  RONDO_INLINE vf gate(vf x) { return sigmoid(x); }
+  RONDO_INLINE vf gateSlope(vf y) { return fma_(-y, y, y); }
+  RONDO_INLINE vf output(vf x) { return tanh(x); }
+  RONDO_INLINE vf outputSlope(vf y) { return fma_(-y, y, broadcast(1.f)); }
+  RONDO_INLINE vf clean(vf x, Index) { return x; }
+};
+struct AnyActivations {
+  Activation outputKind, gateKind;
+  vf gate(vf x) const { return activate(gateKind, x); }
+  vf gateSlope(vf y) const { return slope(gateKind, y); }
+  vf output(vf x) const { return activate(outputKind, x); }
+  vf outputSlope(vf y) const { return slope(outputKind, y); }
+  vf clean(vf x, Index n) const {
+    for (Index lane = n; lane < VL; ++lane) x[lane] = 0;
+    return x;
+  }
+};
+
+// body(activations) with those of the codes.
+template <class Body>
+inline void withActivations(int32_t output, int32_t gate, const Body& body) {
+  const AnyActivations any{static_cast<Activation>(output), static_cast<Activation>(gate)};
+  if (any.outputKind == Activation::tanh && any.gateKind == Activation::sigmoid) {
+    body(DefaultActivations{});
+  } else {
+    body(any);
+  }
+}
+
+}  // namespace RONDO_NAMESPACE

@@ -1,0 +1,178 @@
+// rnnForward: all steps of simple recurrent layers, LSTMs and GRUs.
+//
+// A task takes a chunk of the batch through all steps, without a barrier. In each step it goes from group to group of
+// units; a tile of rows × gates is multiplied in registers, then the gates are finished row by row while they are in the
+// nearest cache. Tiles are made of the rows that are not masked, wherever these lie.
+#include "rnnForward.h"
+
+namespace RONDO_NAMESPACE {
+namespace {
+
+using Pointers = const float* const*;
+
+template <int R>
+RONDO_INLINE void pick(Pointers from, const float* (&to)[R]) {
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) to[i] = from[i];
+}
+
+// out[row][v] = bias + x·W + h·U for R rows and NV slots. hk is H, or 0 where h is zero.
+template <int R, int NV>
+__attribute__((noinline)) void affineTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out) {
+  vf c[R][NV];
+  RONDO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const vf bias = load(panel + v * VL);
+    RONDO_UNROLL
+    for (int i = 0; i < R; ++i) c[i][v] = bias;
+  }
+  const float* a[R];
+  pick<R>(x, a);
+  accumulate<R, NV>(D, a, panel + NV * VL, c);
+  pick<R>(h, a);
+  accumulate<R, NV>(hk, a, panel + NV * (1 + D) * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) store(out + (i * kSlots + v) * VL, c[i][v]);
+  }
+}
+
+// The GRU's, reset after: x makes slots 0 to 2, h slots 1 to 3.
+template <int R>
+__attribute__((noinline)) void gruTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out) {
+  vf c[R][3];
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < 3; ++v) c[i][v] = load(panel + v * VL);
+  }
+  const float* a[R];
+  pick<R>(x, a);
+  accumulate<R, 3>(D, a, panel + 4 * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    store(out + i * kSlots * VL, c[i][0]);
+    c[i][0] = c[i][1];
+    c[i][1] = c[i][2];
+    c[i][2] = load(panel + 3 * VL);
+  }
+  pick<R>(h, a);
+  accumulate<R, 3>(hk, a, panel + (4 + 3 * D) * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < 3; ++v) store(out + (i * kSlots + 1 + v) * VL, c[i][v]);
+  }
+}
+
+// One step of one chunk.
+template <class A>
+struct Step {
+  const Forward& f;
+  const A& activations;
+  const Active& active;
+  const StepRows& rows;
+  const float* x[kChunkRows];  // of the active rows
+  const float* h[kChunkRows];
+  Index hk;
+
+  void run() {
+    switch (f.layout.cell) {
+      case Cell::simple: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
+        affineTile<decltype(tile)::count, kWide>(panel(group), f.layout.D, x + at, hk, h + at, z);
+        for (int i = 0; i < tile.count; ++i) finishSimple(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
+      });
+      case Cell::lstm: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
+        const float* weights = panel(group);
+        for (Index v = 0; v < 4; v += kWide, weights += panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H)) {
+          affineTile<decltype(tile)::count, kWide>(weights, f.layout.D, x + at, hk, h + at, z + v * VL);
+        }
+        for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
+      });
+      case Cell::gru: return eachTile<3>([&](auto tile, Index group, Index at, float* z) {
+        gruTile<decltype(tile)::count>(panel(group), f.layout.D, x + at, hk, h + at, z);
+        for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
+      });
+      case Cell::gruResetBefore: return resetBefore();
+    }
+  }
+
+  void resetBefore() {
+    const Index D = f.layout.D;
+    eachTile<2>([&](auto tile, Index group, Index at, float* z) {
+      affineTile<decltype(tile)::count, 2>(panel(group), D, x + at, hk, h + at, z);
+      for (int i = 0; i < tile.count; ++i) finishReset(f, activations, rows, group, active.rows[at + i], h[at + i], z + i * kSlots * VL);
+    });
+    for (Index i = 0; i < active.count; ++i) h[i] = rows.reset + active.rows[i] * f.layout.ldh;
+    eachTile<1>([&](auto tile, Index group, Index at, float* z) {
+      const float* weights = panel(group) + panelSize({1, 1, 2, 2}, D, f.layout.H);
+      affineTile<decltype(tile)::count, 1>(weights, D, x + at, hk, h + at, z);
+      for (int i = 0; i < tile.count; ++i) finishBefore(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
+    });
+  }
+
+ private:
+  const float* panel(Index group) const { return f.pack + group * f.panels; }
+
+  template <int NV, class Body>
+  void eachTile(const Body& body) {
+    alignas(64) float z[kTileRows * kSlots * VL];
+    for (Index group = 0; group < f.layout.groups; ++group) {
+      forTiles<NV>(active.count, [&](auto tile, Index at) { body(tile, group, at, z); });
+    }
+  }
+};
+
+void copyVectors(const float* from, float* to, Index vectors, Index fromStride, Index toStride) {
+  for (Index v = 0; v < vectors; ++v) store(to + v * toStride, load(from + v * fromStride));
+}
+
+// Rows that are masked keep h and c.
+void carry(const Forward& f, const StepRows& rows, const Active& active) {
+  const Index groupCells = rows.count * rows.cellStride, vectors = (f.layout.H + VL - 1) / VL;
+  for (Index i = active.count; i < rows.count; ++i) {
+    const Index row = active.rows[i];
+    copyVectors(rows.h + row * f.layout.ldh, rows.hNext + row * f.layout.ldh, vectors, VL, VL);
+    if (rows.c != rows.cNext) {
+      copyVectors(rows.c + row * rows.cellStride, rows.cNext + row * rows.cellStride, vectors, groupCells, groupCells);
+    }
+  }
+}
+
+template <class A>
+void forwardChunk(const Forward& f, const A& activations, Chunk chunk) {
+  const Layout& layout = f.layout;
+  startRows(f, chunk);
+  Active active;
+  for (Index t = 0; t < layout.T; ++t) {
+    const StepRows rows = rowsOf(f, chunk, t);
+    if (t == 0 || f.mask != nullptr) findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, chunk);
+    Step<A> step{f, activations, active, rows, {}, {}, t == 0 && f.h0 == nullptr ? 0 : layout.H};
+    const float* h = f.dropout == nullptr ? rows.h : rows.dropped;
+    for (Index i = 0; i < active.count; ++i) {
+      const Index row = active.rows[i];
+      step.x[i] = f.x + t * f.xT + (chunk.first + row) * f.xB;
+      step.h[i] = h + row * layout.ldh;
+    }
+    if (f.dropout != nullptr) dropRows(f, chunk, rows);
+    step.run();
+    carry(f, rows, active);
+  }
+  finishRows(f, chunk);
+}
+
+}  // namespace
+
+Status execute(const Context& context, const op::rnnForward& o, Tail) {
+  if (absent(o.x, o.pack, o.hs, o.work)) return context.fail(Status::missingOperand);
+  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  if (o.keep < 2) return context.fail(Status::wrongField, o.keep, 2, o.T + 1);
+  const Forward f(context, o);
+  withActivations(o.activation, o.recurrentActivation, [&](const auto& activations) {
+    parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) { forwardChunk(f, activations, chunkOf(o.B, i)); });
+  });
+  return Status::ok;
+}
+
+}  // namespace RONDO_NAMESPACE

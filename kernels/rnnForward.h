@@ -1,0 +1,188 @@
+// The forward pass besides its products: operands, states, and the cells' equations. Shared by rnnForward.cpp (chunks of
+// rows) and rnnRow.cpp (one row).
+#pragma once
+
+#include "rnn.h"
+
+namespace RONDO_NAMESPACE {
+
+// The operands of rnnForward.
+struct Forward {
+  Layout layout;
+  Index panels;  // floats of a group in `pack`
+  const float* x;
+  Index xT, xB;
+  const float* h0;
+  Index h0Row;
+  const float* c0;
+  Index c0Row;
+  const uint8_t* mask;
+  Index maskT, maskB;
+  const float *dropout, *pack;
+  float* hs;
+  Index keep;
+  float *cFinal, *reserve, *work;
+
+  Forward(const Context& context, const op::rnnForward& o)
+      : layout(o.cell, o.T, o.B, o.D, o.H, o.ldh),
+        panels(groupPanels(layout)),
+        x(context.at<float>(o.x)), xT(o.xT), xB(o.xB),
+        h0(context.at<float>(o.h0)), h0Row(o.h0Row),
+        c0(context.at<float>(o.c0)), c0Row(o.c0Row),
+        mask(context.at<uint8_t>(o.mask)), maskT(o.maskT), maskB(o.maskB),
+        dropout(context.at<float>(o.dropout)),
+        pack(context.at<float>(o.pack)),
+        hs(context.at<float>(o.hs)), keep(o.keep),
+        cFinal(context.at<float>(o.cFinal)),
+        reserve(context.at<float>(o.reserve)),
+        work(context.at<float>(o.work)) {}
+
+  float* hOf(Chunk chunk, Index t) const { return hs + (t % keep * layout.B + chunk.first) * layout.ldh; }
+  // c after t steps of a chunk: [group][row], `cellStride` floats per row. Without a reserve there is only the latest.
+  Index cellStride() const { return reserve == nullptr ? VL : 2 * VL; }
+  float* cellsOf(Chunk chunk, Index t) const {
+    return reserve == nullptr ? work + chunk.first * layout.groups * VL : layout.cellsOf(reserve, chunk, t);
+  }
+};
+
+// Where a chunk's rows are in step t. Row r of a chunk: h + r·ldh, c + r·cellStride (+ group), gates + r·rowStride (+ group).
+struct StepRows {
+  Index count;
+  const float *h, *c;
+  float *hNext, *cNext;
+  Index cellStride;
+  float* gates;           // null without a reserve
+  float *reset, *update;  // gruResetBefore: r ⊙ h [row][ldh]; z [group][row] where there is no reserve
+  float* dropped;         // h ⊙ dropout [row][ldh]
+};
+
+inline StepRows rowsOf(const Forward& f, Chunk chunk, Index t) {
+  const Layout& layout = f.layout;
+  StepRows rows{chunk.rows, f.hOf(chunk, t), nullptr, f.hOf(chunk, t + 1), nullptr, f.cellStride(),
+                nullptr, nullptr, nullptr, nullptr};
+  float* work = f.work;
+  const Index first = chunk.first * layout.ldh;
+  if (layout.cell == Cell::lstm) {
+    rows.c = f.cellsOf(chunk, t);
+    rows.cNext = f.cellsOf(chunk, t + 1);
+    work += layout.B * layout.groups * VL;
+  }
+  if (layout.cell == Cell::gruResetBefore) {
+    rows.update = work + chunk.first * layout.groups * VL;
+    work += layout.B * layout.groups * VL;
+    rows.reset = f.reserve == nullptr ? work + first : layout.resetOf(f.reserve, t) + first;
+    work += layout.B * layout.ldh;
+  }
+  if (f.dropout != nullptr) rows.dropped = f.reserve == nullptr ? work + first : layout.droppedOf(f.reserve, t) + first;
+  if (f.reserve != nullptr) rows.gates = layout.gatesOf(f.reserve, chunk, t);
+  return rows;
+}
+
+// The initial states, zero beyond the units.
+inline void startRows(const Forward& f, Chunk chunk) {
+  const Layout& layout = f.layout;
+  float *h = f.hOf(chunk, 0), *c = layout.cell == Cell::lstm ? f.cellsOf(chunk, 0) : nullptr;
+  const Index vectors = (layout.H + VL - 1) / VL;
+  for (Index row = 0; row < chunk.rows; ++row) {
+    for (Index u = 0; u < vectors; ++u) {
+      const Index units = layout.unitsIn(u), batch = chunk.first + row;
+      store(h + row * layout.ldh + u * VL, f.h0 == nullptr ? vf{} : loadLanes(f.h0 + batch * f.h0Row + u * VL, units));
+      if (c == nullptr) continue;
+      store(c + (u * chunk.rows + row) * f.cellStride(),
+            f.c0 == nullptr ? vf{} : loadLanes(f.c0 + batch * f.c0Row + u * VL, units));
+    }
+  }
+}
+
+// The final cell state, where it is wanted.
+inline void finishRows(const Forward& f, Chunk chunk) {
+  const Layout& layout = f.layout;
+  if (f.cFinal == nullptr) return;
+  const float* c = f.cellsOf(chunk, layout.T);
+  for (Index row = 0; row < chunk.rows; ++row) {
+    for (Index u = 0; u < layout.groups; ++u) {
+      storeLanes(f.cFinal + (chunk.first + row) * layout.H + u * VL, load(c + (u * chunk.rows + row) * f.cellStride()),
+                 layout.unitsIn(u));
+    }
+  }
+}
+
+inline void dropRows(const Forward& f, Chunk chunk, const StepRows& rows) {
+  const Layout& layout = f.layout;
+  for (Index row = 0; row < chunk.rows; ++row) {
+    for (Index i = 0; i < layout.H; ++i) {
+      rows.dropped[row * layout.ldh + i] = rows.h[row * layout.ldh + i] * f.dropout[(chunk.first + row) * layout.H + i];
+    }
+  }
+}
+
+// ---- The cells. z: the sums of a row's slots, of one group of units.
+
+// h' = tanh(x·W + h·U + b)
+template <class A>
+RONDO_INLINE void finishSimple(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* z) {
+  float* h = rows.hNext + row * f.layout.ldh;
+  for (Index v = 0; v < kWide; ++v) {
+    const Index u = group * kWide + v;
+    if (u * VL < f.layout.H) store(h + u * VL, act.output(load(z + v * VL)));
+  }
+}
+
+// Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000: c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh c'
+template <class A>
+RONDO_INLINE void finishLstm(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* z) {
+  const Index cell = (group * rows.count + row) * rows.cellStride;
+  const vf i = act.gate(load(z)), forget = act.gate(load(z + VL)), g = act.output(load(z + 2 * VL));
+  const vf o = act.gate(load(z + 3 * VL));
+  const vf c = fma_(forget, load(rows.c + cell), i * g), tanhC = act.output(c);
+  store(rows.cNext + cell, c);
+  store(rows.hNext + row * f.layout.ldh + group * VL, o * tanhC);
+  if (rows.gates == nullptr) return;
+  store(rows.cNext + cell + VL, tanhC);
+  float* gates = rows.gates + (group * rows.count + row) * 4 * VL;
+  store(gates, i);
+  store(gates + VL, forget);
+  store(gates + 2 * VL, g);
+  store(gates + 3 * VL, o);
+}
+
+// Cho et al. 2014, with the reset after the product as in cuDNN: g = tanh(x·W + r ⊙ (h·U)), h' = z ⊙ h + (1 - z) ⊙ g
+template <class A>
+RONDO_INLINE void finishGru(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* sums) {
+  const Index at = row * f.layout.ldh + group * VL;
+  const vf z = act.gate(load(sums + VL)), r = act.gate(load(sums + 2 * VL)), product = load(sums + 3 * VL);
+  const vf g = act.output(fma_(r, product, load(sums)));
+  store(rows.hNext + at, fma_(z, load(rows.h + at) - g, g));
+  if (rows.gates == nullptr) return;
+  float* gates = rows.gates + (group * rows.count + row) * 4 * VL;
+  store(gates, g);
+  store(gates + VL, z);
+  store(gates + 2 * VL, r);
+  store(gates + 3 * VL, product);
+}
+
+// Cho et al. 2014, equations 5 to 8: r ⊙ h goes into the product. First z and r, then g = tanh(x·W + (r ⊙ h)·U).
+template <class A>
+RONDO_INLINE void finishReset(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* h,
+                              const float* sums) {
+  const vf z = act.gate(load(sums)), r = act.gate(load(sums + VL));
+  store(rows.reset + row * f.layout.ldh + group * VL, r * load(h + group * VL));
+  if (rows.gates == nullptr) {
+    store(rows.update + (group * rows.count + row) * VL, z);
+    return;
+  }
+  float* gates = rows.gates + (group * rows.count + row) * 3 * VL;
+  store(gates + VL, z);
+  store(gates + 2 * VL, r);
+}
+template <class A>
+RONDO_INLINE void finishBefore(const Forward& f, const A& act, const StepRows& rows, Index group, Index row,
+                               const float* sums) {
+  const Index at = row * f.layout.ldh + group * VL, place = group * rows.count + row;
+  const vf g = act.output(load(sums));
+  const vf z = load(rows.gates == nullptr ? rows.update + place * VL : rows.gates + (place * 3 + 1) * VL);
+  store(rows.hNext + at, fma_(z, load(rows.h + at) - g, g));
+  if (rows.gates != nullptr) store(rows.gates + place * 3 * VL, g);
+}
+
+}  // namespace RONDO_NAMESPACE

@@ -1,0 +1,234 @@
+// rnnWeights: the weights' gradients, as products over all rows and steps at once.
+//
+// A task owns some groups of units and some rows of the kernels, and goes through the whole batch: every number of the
+// result is added up by one task in a fixed order, whatever the number of threads. Within a block of about kBlockRows
+// (row, step) pairs sums stay in registers; a block's sums are then added to the total, which also keeps the rounding
+// errors of long sequences small.
+#include "rnn.h"
+
+namespace RONDO_NAMESPACE {
+namespace {
+
+constexpr Index kBlockRows = 128;
+constexpr Index kBlockPairs = kBlockRows + kChunkRows;
+
+struct Weights {
+  Layout layout;
+  const float* x;
+  Index xT, xB;
+  const uint8_t* mask;
+  Index maskT, maskB;
+  const float* dropout;
+  const float* hs;
+  float *reserve, *dw, *du, *db, *work;
+
+  Weights(const Context& context, const op::rnnWeights& o)
+      : layout(o.cell, o.T, o.B, o.D, o.H, o.ldh),
+        x(context.at<float>(o.x)), xT(o.xT), xB(o.xB),
+        mask(context.at<uint8_t>(o.mask)), maskT(o.maskT), maskB(o.maskB),
+        dropout(context.at<float>(o.dropout)),
+        hs(context.at<float>(o.hs)),
+        reserve(context.at<float>(o.reserve)),
+        dw(context.at<float>(o.dw)), du(context.at<float>(o.du)), db(context.at<float>(o.db)),
+        work(context.at<float>(o.work)) {}
+};
+
+// (row, step) pairs of a block: where they are in x, in the sequences of h, and in the gates of the first group.
+struct Block {
+  Chunk chunk;
+  Index firstStep;
+  const float* gates;  // of the chunk's step firstStep
+  Index count;
+  int32_t inX[kBlockPairs], inH[kBlockPairs], inGates[kBlockPairs];
+};
+
+// The sums of some slots of all groups: [group][K rows][slots][VL] in `work`, for a matrix with K rows and for biases.
+struct Sum {
+  const float* rows;  // x, h … at (row 0, step 0)
+  bool inX;           // rows are found by Block::inX, else by inH
+  Index K;
+  Index first, slots;
+  float *totals, *biases;  // biases may be null: none of this product's
+
+  Index groupStride() const { return K * slots * VL; }
+};
+
+// totals [R][NV] += (initially =) the block's sums for rows k … of a group.
+template <int R, int NV>
+__attribute__((noinline)) void sumTile(const float* a, const int32_t* aAt, const float* b, const int32_t* bAt, Index count,
+                                       bool initial, float* totals, Index totalStride) {
+  vf c[R][NV];
+  clear(c);
+  accumulatePairs<R, NV>(count, a, aAt, b, bAt, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      float* total = totals + i * totalStride + v * VL;
+      store(total, initial ? c[i][v] : load(total) + c[i][v]);
+    }
+  }
+}
+
+void sumBiases(const float* b, const int32_t* at, Index count, Index slots, bool initial, float* totals) {
+  for (Index v = 0; v < slots; ++v) {
+    vf even = {}, odd = {};
+    Index p = 0;
+    for (; p + 2 <= count; p += 2) {
+      even += load(b + at[p] + v * VL);
+      odd += load(b + at[p + 1] + v * VL);
+    }
+    if (p < count) even += load(b + at[p] + v * VL);
+    store(totals + v * VL, initial ? even + odd : load(totals + v * VL) + (even + odd));
+  }
+}
+
+template <int NV>
+void sumRows(const Sum& sum, const Block& block, const float* gates, Index slot, Index from, Index to, bool initial,
+             float* totals) {
+  forTiles<NV>(to - from, [&](auto tile, Index k) {
+    sumTile<decltype(tile)::count, NV>(sum.rows + from + k, sum.inX ? block.inX : block.inH, gates + (sum.first + slot) * VL,
+                                       block.inGates, block.count, initial,
+                                       totals + ((from + k) * sum.slots + slot) * VL, sum.slots * VL);
+  });
+}
+
+class Task {
+ public:
+  Task(const Weights& w, const Sum* sums, Index count, int32_t part, int32_t parts, int32_t groupParts)
+      : w(w), layout(w.layout), sums(sums), count(count), part(part), parts(parts),
+        firstGroup(share(layout.groups, part % groupParts, groupParts)),
+        endGroup(share(layout.groups, part % groupParts + 1, groupParts)),
+        rowPart(part / groupParts), rowParts(parts / groupParts) {}
+
+  void run() {
+    Block block;
+    bool initial = true;
+    for (int32_t i = 0; i < chunkCount(layout.B); ++i) {
+      block.chunk = chunkOf(layout.B, i);
+      const Index steps = kBlockRows / block.chunk.rows > 1 ? kBlockRows / block.chunk.rows : 1;
+      for (Index t = 0; t < layout.T; t += steps) {
+        collect(block, t, t + steps < layout.T ? t + steps : layout.T);
+        for (Index s = 0; s < count; ++s) add(sums[s], block, initial);
+        initial = false;
+      }
+    }
+  }
+
+ private:
+  const Weights& w;
+  const Layout& layout;
+  const Sum* sums;
+  const Index count;
+  const int32_t part, parts;
+  const Index firstGroup, endGroup;
+  const int32_t rowPart, rowParts;
+
+  void collect(Block& block, Index t0, Index t1) const {
+    const Chunk chunk = block.chunk;
+    block.firstStep = t0;
+    block.gates = layout.gatesOf(w.reserve, chunk, t0);
+    block.count = 0;
+    Active active;
+    findActive(active, nullptr, 0, chunk);
+    for (Index t = t0; t < t1; ++t) {
+      if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, chunk);
+      for (Index i = 0; i < active.count; ++i, ++block.count) {
+        const Index row = active.rows[i], batch = chunk.first + row;
+        block.inX[block.count] = static_cast<int32_t>(t * w.xT + batch * w.xB);
+        block.inH[block.count] = static_cast<int32_t>((t * layout.B + batch) * layout.ldh);
+        block.inGates[block.count] = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates() + row * layout.rowStride());
+      }
+    }
+  }
+
+  void add(const Sum& sum, const Block& block, bool initial) const {
+    const Index from = share(sum.K, rowPart, rowParts), to = share(sum.K, rowPart + 1, rowParts);
+    for (Index group = firstGroup; group < endGroup; ++group) {
+      const float* gates = block.gates + group * layout.groupStride(block.chunk.rows);
+      float* totals = sum.totals + group * sum.groupStride();
+      for (Index slot = 0; slot < sum.slots;) {
+        const Index width = sum.slots - slot;
+        if (sum.slots == 3) {
+          sumRows<3>(sum, block, gates, slot, from, to, initial, totals);
+          slot += 3;
+        } else if (width >= kWide) {
+          sumRows<kWide>(sum, block, gates, slot, from, to, initial, totals);
+          slot += kWide;
+        } else if (width >= 2) {
+          sumRows<2>(sum, block, gates, slot, from, to, initial, totals);
+          slot += 2;
+        } else {
+          sumRows<1>(sum, block, gates, slot, from, to, initial, totals);
+          slot += 1;
+        }
+      }
+      if (sum.biases != nullptr && rowPart == 0) {
+        sumBiases(gates + sum.first * VL, block.inGates, block.count, sum.slots, initial, sum.biases + group * sum.slots * VL);
+      }
+    }
+  }
+};
+
+// From sums to Keras's layout, one row of a matrix.
+void unpackRow(const Layout& layout, const Sum& sum, const float* totals, Index groupStride, bool recurrent, float* to) {
+  for (Index group = 0; group < layout.groups; ++group) {
+    for (Index v = 0; v < sum.slots; ++v) {
+      const Layout::Columns columns = layout.columnsOf(group, sum.first + v, recurrent);
+      if (columns.count > 0) storeLanes(to + columns.first, load(totals + group * groupStride + v * VL), columns.count);
+    }
+  }
+}
+
+}  // namespace
+
+Status execute(const Context& context, const op::rnnWeights& o, Tail) {
+  if (absent(o.x, o.hs, o.reserve, o.work)) return context.fail(Status::missingOperand);
+  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  const Weights w(context, o);
+  const Layout& layout = w.layout;
+  const float* h = w.dropout == nullptr ? w.hs : layout.droppedOf(w.reserve, 0);
+  const bool after = layout.cell == Cell::gru, before = layout.cell == Cell::gruResetBefore;
+  const Index inputSlots = after || before ? 3 : layout.slots;
+
+  Sum sums[3];
+  Index count = 0;
+  float* work = w.work;
+  const auto add = [&](const float* rows, bool inX, Index K, Index first, Index slots, bool biases) {
+    Sum& sum = sums[count++];
+    sum = {rows, inX, K, first, slots, work, nullptr};
+    work += layout.groups * sum.groupStride();
+    if (!biases) return;
+    sum.biases = work;
+    work += layout.groups * slots * VL;
+  };
+  add(w.x, true, w.dw == nullptr ? 0 : o.D, 0, inputSlots, w.db != nullptr);
+  if (before) {
+    add(h, false, w.du == nullptr ? 0 : o.H, 1, 2, false);
+    add(layout.resetOf(w.reserve, 0), false, w.du == nullptr ? 0 : o.H, 0, 1, false);
+  } else {
+    add(h, false, w.du == nullptr ? 0 : o.H, after ? 1 : 0, inputSlots, after && w.db != nullptr);
+  }
+
+  // At least eight tasks where there is enough to do: by groups of units, then by rows of the kernels.
+  const int32_t groupParts = layout.groups < 8 ? static_cast<int32_t>(layout.groups) : 8;
+  const int32_t rowParts = (8 + groupParts - 1) / groupParts;
+  parallelFor(context.parallel, groupParts * rowParts, [&](int32_t part) {
+    Task(w, sums, count, part, groupParts * rowParts, groupParts).run();
+  });
+
+  const Index columns = layout.gates * layout.H;
+  for (Index s = 0; s < count; ++s) {
+    const bool recurrent = s > 0;
+    float* matrix = recurrent ? w.du : w.dw;
+    for (Index k = 0; k < sums[s].K; ++k) {
+      unpackRow(layout, sums[s], sums[s].totals + k * sums[s].slots * VL, sums[s].groupStride(), recurrent, matrix + k * columns);
+    }
+    if (sums[s].biases != nullptr) {
+      unpackRow(layout, sums[s], sums[s].biases, sums[s].slots * VL, recurrent, w.db + (recurrent ? columns : 0));
+    }
+  }
+  return Status::ok;
+}
+
+}  // namespace RONDO_NAMESPACE

@@ -1,0 +1,108 @@
+// The inner loops of all products: a tile of R rows × NV vectors of sums, held in registers.
+//
+// A row's sums are added up in the order of k, one product at a time, whatever the tile it is in: its bits depend neither
+// on the number of rows nor on how they are cut into tiles.
+#pragma once
+
+#include "simd.h"
+
+#if defined(__clang__)
+#define RONDO_UNROLL_K _Pragma("clang loop unroll_count(4)")
+#else
+#define RONDO_UNROLL_K _Pragma("GCC unroll 4")
+#endif
+#if defined(__wasm__)  // engines spill registers in unrolled loops
+#undef RONDO_UNROLL_K
+#define RONDO_UNROLL_K _Pragma("clang loop unroll(disable)")
+#endif
+
+namespace RONDO_NAMESPACE {
+
+// Rows of a tile that is NV vectors wide, by what fits the registers (measured).
+constexpr int32_t tileRows(int32_t vectors) {
+#if defined(__wasm__)
+  return vectors == 1 ? 4 : vectors == 2 ? 4 : vectors == 3 ? 3 : 2;
+#elif RONDO_REGISTERS == 32
+  return vectors == 3 ? 8 : 6;
+#else
+  return vectors <= 2 ? 6 : vectors == 3 ? 4 : 2;
+#endif
+}
+constexpr int32_t kTileRows = 8;  // the largest of them
+
+// Width, in vectors, of tiles over many columns. Divides 4, to which packed matrices are padded.
+constexpr int32_t kWide = RONDO_REGISTERS == 32 ? 4 : 2;
+
+template <int N>
+struct Rows {
+  static constexpr int count = N;
+};
+
+// Cuts `count` rows into tiles: body(Rows<R>{}, first row). Eight rows are two tiles of four rather than six and two.
+template <int NV, class Body>
+RONDO_INLINE void forTiles(Index count, const Body& body) {
+  constexpr int most = tileRows(NV);
+  for (Index row = 0; row < count;) {
+    const Index left = count - row;
+    if (left >= most && !(most == 6 && left == 8)) {
+      body(Rows<most>{}, row);
+      row += most;
+    } else if (most > 4 && left >= 4) {
+      body(Rows<4>{}, row);
+      row += 4;
+    } else if (most > 2 && left >= 2) {
+      body(Rows<2>{}, row);
+      row += 2;
+    } else {
+      body(Rows<1>{}, row);
+      row += 1;
+    }
+  }
+}
+
+template <int R, int NV>
+RONDO_INLINE void clear(vf (&c)[R][NV]) {
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) c[i][v] = broadcast(0.f);
+  }
+}
+
+// c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors].
+template <int R, int NV>
+RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV]) {
+  RONDO_UNROLL_K
+  for (Index p = 0; p < k; ++p) {
+    vf line[NV];
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) line[v] = load(b + (p * NV + v) * VL);
+    RONDO_UNROLL
+    for (int i = 0; i < R; ++i) {
+      const vf s = broadcast(a[i][p]);
+      RONDO_UNROLL
+      for (int v = 0; v < NV; ++v) c[i][v] = fma_(s, line[v], c[i][v]);
+    }
+  }
+}
+
+// c += Aᵀ·B where rows of A and B are paired: for each of `count` pairs, R numbers at a + aAt[p], NV vectors at b + bAt[p].
+template <int R, int NV>
+RONDO_INLINE void accumulatePairs(Index count, const float* a, const int32_t* aAt, const float* b, const int32_t* bAt,
+                                  vf (&c)[R][NV]) {
+  RONDO_UNROLL_K
+  for (Index p = 0; p < count; ++p) {
+    const float *column = a + aAt[p], *row = b + bAt[p];
+    vf line[NV];
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) line[v] = load(row + v * VL);
+    RONDO_UNROLL
+    for (int i = 0; i < R; ++i) {
+      const vf s = broadcast(column[i]);
+      RONDO_UNROLL
+      for (int v = 0; v < NV; ++v) c[i][v] = fma_(s, line[v], c[i][v]);
+    }
+  }
+}
+
+}  // namespace RONDO_NAMESPACE
