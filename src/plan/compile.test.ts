@@ -63,7 +63,7 @@ describe("compile", () => {
       ),
     );
     const at = (b: number, j: number) => error[b]?.[j] ?? 0;
-    expect(outputs["loss"]?.[0]).toBeCloseTo(
+    expect(outputs.loss?.[0]).toBeCloseTo(
       (at(0, 0) ** 2 + at(0, 1) ** 2 + at(1, 0) ** 2 + at(1, 1) ** 2) / 4,
       5,
     );
@@ -115,8 +115,8 @@ describe("compile", () => {
     const sums: number[][] = [];
     for (let t = 0; t < 4; t++)
       sums.push([0, 1].map((j) => 0.5 * (sums[t - 1]?.[j] ?? 0) + (data[t * 2 + j] ?? 0)));
-    expect([...(result.outputs["ys"] ?? [])]).toEqual(sums.flat().map((s) => s * s));
-    expect([...(result.outputs["last"] ?? [])]).toEqual(sums[3]);
+    expect([...(result.outputs.ys ?? [])]).toEqual(sums.flat().map((s) => s * s));
+    expect([...(result.outputs.last ?? [])]).toEqual(sums[3]);
     const want = [0, 1, 2, 3].map((t) =>
       [0, 1].map((j) => {
         let g = 0;
@@ -124,6 +124,6 @@ describe("compile", () => {
         return g;
       }),
     );
-    expect([...(result.outputs["dx"] ?? [])]).toEqual(want.flat());
+    expect([...(result.outputs.dx ?? [])]).toEqual(want.flat());
   });
 });

@@ -3,7 +3,8 @@ import type { InputAttrs, StateAttrs } from "../graph/ops/source.js";
 import { optimize } from "../passes/index.js";
 import { type Buffer, byteSize, elements, type Operation, whole } from "./buffer.js";
 import { Encoder } from "./encode.js";
-import { Constants, Lowering, type LowerOptions, type Sink } from "./lower.js";
+import { instructions } from "./instructions.js";
+import { Constants, Lowering, type Sink } from "./lower.js";
 import { layArena, placeInOrder, resolve } from "./memory.js";
 import type { BufferSlot, Entry, Port, Program } from "./program.js";
 import type { StateLayout } from "./state.js";
@@ -20,9 +21,8 @@ export interface CompileOptions {
 /** From a traced graph to a program: passes, lowering, memory plan, encoding. */
 export function compile(graph: Graph, options: CompileOptions): Program {
   const optimized = optimize(graph);
-  const lowerOptions: LowerOptions = options;
   const constants = new Constants();
-  const lowering = new Lowering(lowerOptions, constants, undefined);
+  const lowering = new Lowering(options, instructions, constants, undefined);
 
   const inputs = optimized.inputs.map((x, i): Port => {
     const { name } = x.node.attrs as InputAttrs;

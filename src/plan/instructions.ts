@@ -7,14 +7,11 @@ import { codes } from "./abi.js";
 import { type Buffer, elements, isContiguous, pointer, type View } from "./buffer.js";
 import type { Pointer } from "./encode.js";
 import { lowerScan } from "./loop.js";
-import type { Lowering } from "./lower.js";
+import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
 import { matmulWork, orthogonalWork } from "./sizes.js";
 
 type Index = (buffer: Buffer) => number;
-
-/** How a node becomes operations. One entry per kernel name that ops declare. */
-export type LowerRule = (lowering: Lowering, node: Node) => void;
 
 const first = (node: Node, i = 0): SymbolicTensor => {
   const x = node.inputs[i];
@@ -270,6 +267,7 @@ const orthogonal: LowerRule = (l, node) => {
   l.set(node, 0, out);
 };
 
+/** One rule per kernel name that ops declare. */
 export const instructions: Readonly<Record<string, LowerRule>> = {
   reduce,
   assemble,

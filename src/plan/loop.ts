@@ -12,7 +12,7 @@ export function lowerScan(l: Lowering, node: Node): void {
   const { body, length } = node.attrs as ScanAttrs;
   const T = l.size(length);
   const loop: Loop = { parent: l.scope };
-  const inner = new Lowering(l.options, l.constants, loop, l.states);
+  const inner = new Lowering(l.options, l.rules, l.constants, loop, l.states);
   const advances: { buffer: Buffer; bytes: number }[] = [];
 
   /** The time steps of a view [T, ..], one after the other. */

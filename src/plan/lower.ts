@@ -13,11 +13,13 @@ import {
   whole,
 } from "./buffer.js";
 import { copyOperation, type MapOperand, mapOperation } from "./elementwise.js";
-import { instructions } from "./instructions.js";
 import { resolve } from "./memory.js";
 import type { Region } from "./program.js";
 import type { StateLayout } from "./state.js";
 import { formUnits, type Unit } from "./units.js";
+
+/** How a node becomes operations: one rule per kernel name that ops declare (instructions.ts). */
+export type LowerRule = (lowering: Lowering, node: Node) => void;
 
 export interface LowerOptions {
   /** Values of the symbols. */
@@ -79,6 +81,7 @@ export class Lowering {
 
   constructor(
     readonly options: LowerOptions,
+    readonly rules: Readonly<Record<string, LowerRule>>,
     readonly constants: Constants,
     readonly scope: Loop | undefined,
     /** Buffers of the state variables in use, shared with the bodies of loops. */
@@ -417,7 +420,7 @@ export class Lowering {
     }
     if (kernel.kind === "source") return;
     const name = kernel.kind === "instruction" ? kernel.name : kernel.kind;
-    const lower = instructions[name];
+    const lower = this.rules[name];
     if (lower === undefined) throw new Error(`there is no instruction for ${name}`);
     lower(this, node);
   }

@@ -1,2 +1,1 @@
-export type { Recipe, Settings } from "./recipe.js";
-export { Run, type RunOptions, type RunResult } from "./run.js";
+export { type Recipe, Run, type RunOptions, type RunResult, type Settings } from "./run.js";
