@@ -57,13 +57,16 @@ export abstract class Component<F extends Fields = Fields> {
   readonly className: string;
   readonly settings: SettingsOf<F>;
   readonly #fields: F;
+  readonly #options: OptionsOf<F>;
   #name: string | undefined;
-  #parent = "";
+  #parent: Component | undefined;
+  #scope = "";
   readonly #weights: Weight[] = [];
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
     this.className = definition.className;
     this.#fields = definition.fields;
+    this.#options = options;
     this.settings = readOptions(definition.fields, options, kindOf(definition.className));
   }
 
@@ -74,7 +77,8 @@ export abstract class Component<F extends Fields = Fields> {
 
   /** The name with those of the components around it: `bidirectional/forward_lstm`. Random streams hang on it. */
   get path(): string {
-    return `${this.#parent}${this.#name ?? kindOf(this.className)}`;
+    const own = this.#name ?? kindOf(this.className);
+    return this.#parent === undefined ? own : `${this.#parent.path}/${own}`;
   }
 
   /** How error messages call it: `lstm "lstm_1"`. */
@@ -83,11 +87,31 @@ export abstract class Component<F extends Fields = Fields> {
     return this.#name === undefined ? kind : `${kind} "${this.#name}"`;
   }
 
+  get #weightScope(): string {
+    return (this.#parent === undefined ? "" : this.#parent.#weightScope) + this.#scope;
+  }
+
   /** Names the component when it joins a model; a name stays once it is given. */
-  assignName(name: string, parent?: Component): void {
-    if (this.#name !== undefined) return;
+  assignName(name: string): void {
+    this.#name ??= name;
+  }
+
+  /** Makes it a part of another component, under `name`; `scope` goes before the names of its weights. */
+  attach(parent: Component, name: string, scope = ""): void {
     this.#name = name;
-    this.#parent = parent === undefined ? "" : `${parent.path}/`;
+    this.#parent = parent;
+    this.#scope = scope;
+  }
+
+  /** A new component of the same class with the same options but for `changes`, without weights or a name of its own. */
+  copy(changes: object = {}): Component {
+    const made: unknown = Reflect.construct(this.constructor, [{ ...this.#options, ...changes }]);
+    if (made instanceof Component) return made;
+    throw this.error(
+      "a constructor that makes something else",
+      "a class made with its options alone",
+      "Correct it",
+    );
   }
 
   /** The declared weights in Keras's order; none before `build`. */
@@ -112,7 +136,13 @@ export abstract class Component<F extends Fields = Fields> {
     initializer: Initializer,
     trainable = this.weightsTrainable,
   ): Weight {
-    const weight: Weight = Object.freeze({ name, shape, dtype: "float32", initializer, trainable });
+    const weight: Weight = Object.freeze({
+      name: this.#weightScope + name,
+      shape,
+      dtype: "float32",
+      initializer,
+      trainable,
+    });
     this.#weights.push(weight);
     return weight;
   }
@@ -132,3 +162,11 @@ export abstract class Component<F extends Fields = Fields> {
     return new RondoError({ where: this.where, received, expected, fix });
   }
 }
+
+/** A component in a configuration file: its class name and its configuration, as Keras writes them. */
+export const describe = (component: Component): JsonObject => ({
+  module: "keras.layers",
+  class_name: component.className,
+  config: component.config(),
+  registered_name: null,
+});

@@ -73,10 +73,18 @@ export function writeConfig(fields: Fields, settings: object, where: string): Js
   return config;
 }
 
-/** Fields of Keras's configurations that choose between ways to compute the same. */
-const withoutEffect: readonly string[] = ["implementation", "unroll", "use_cudnn", "dtype", "build_config"];
+/** Keys of Keras's configurations that are no options here, and which of their values ask for nothing else. */
+const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
+  // These choose between ways to compute the same.
+  implementation: () => true,
+  unroll: () => true,
+  use_cudnn: () => true,
+  data_format: (json) => json === "channels_last",
+  // A name, or a policy that has one in its configuration.
+  dtype: (json) => JSON.stringify(json).includes('"float32"'),
+};
 
-/** Options from Keras's configuration, the reverse of `writeConfig`. What is null there and unknown here is left out. */
+/** Options from Keras's configuration, the reverse of `writeConfig`. Unknown keys that are null or false ask for nothing. */
 export function parseConfig(
   fields: Fields,
   config: JsonObject,
@@ -87,7 +95,7 @@ export function parseConfig(
   for (const [key, json] of Object.entries(config)) {
     const field = fields[camelCase(key)];
     if (field !== undefined) options[camelCase(key)] = field.parse(json, reader, where);
-    else if (json !== null && !withoutEffect.includes(key)) {
+    else if (json !== null && json !== false && neutral[key]?.(json) !== true) {
       throw unknownName(where, "configuration key", key, Object.keys(fields).map(snakeCase));
     }
   }
@@ -203,6 +211,12 @@ export const optionalShape: Field<
   (x) => x === null || sizeList(1)(x),
   "a list of sizes of at least 1 (null where a size is not fixed)",
 ).optional(null);
+
+/** A field that configuration files do not hold. */
+export const notSaved = <G, V, R extends boolean>(field: Field<G, V, R>): Field<G, V, R> => ({
+  ...field,
+  write: () => undefined,
+});
 
 /** `returnSequences` → `return_sequences`, `LSTMCell` → `lstm_cell`, as Keras names layers. */
 export const snakeCase = (name: string): string =>

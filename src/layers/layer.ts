@@ -3,10 +3,10 @@ import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { input } from "../graph/ops/source.js";
 import { Component, type Definition, type Weight, type WeightContext } from "./component.js";
 import {
-  type Field,
   type Fields,
   flag,
   type JsonObject,
+  notSaved,
   type OptionsOf,
   optionalShape,
   optionalSize,
@@ -30,12 +30,6 @@ export interface CallContext extends WeightContext {
 
 /** One value, or several from a layer with `returnState`. */
 export type LayerOutput = SymbolicTensor | readonly SymbolicTensor[];
-
-/** A field that configuration files do not hold. */
-const notSaved = <G, V, R extends boolean>(field: Field<G, V, R>): Field<G, V, R> => ({
-  ...field,
-  write: () => undefined,
-});
 
 /** The fields that every layer has. */
 export const layerFields = {
@@ -83,6 +77,12 @@ export abstract class Layer<
 
   protected override get weightsTrainable(): boolean {
     return this.trainable;
+  }
+
+  /** The shape [batch, ..] of the layer's input where its options tell it: for the first layer of a model. */
+  get givenShape(): Shape | undefined {
+    const { inputShape, batchSize } = this.settings;
+    return inputShape === null ? undefined : batchShape(inputShape, batchSize);
   }
 
   /** Whether `build` has run. */

@@ -1,0 +1,65 @@
+import { activation } from "./activation.js";
+import { dense } from "./dense.js";
+import { dropout } from "./dropout.js";
+import { flatten, reshape } from "./flatten.js";
+import { input } from "./inputLayer.js";
+import { masking } from "./masking.js";
+import { bidirectional } from "./recurrent/bidirectional.js";
+import { GRUCell, type GRUCellOptions } from "./recurrent/cells/gru.js";
+import { LSTMCell, type LSTMCellOptions } from "./recurrent/cells/lstm.js";
+import { SimpleRNNCell, type SimpleRNNCellOptions } from "./recurrent/cells/simple.js";
+import { rnn } from "./recurrent/generic.js";
+import { gru, lstm, simpleRNN } from "./recurrent/layers.js";
+import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacked.js";
+
+/** The built-in layers and cells, each made from its options. */
+export const layers = {
+  input,
+  dense,
+  activation,
+  dropout,
+  flatten,
+  reshape,
+  masking,
+  simpleRNN,
+  lstm,
+  gru,
+  rnn,
+  bidirectional,
+  simpleRNNCell: (options: SimpleRNNCellOptions): SimpleRNNCell => new SimpleRNNCell(options),
+  lstmCell: (options: LSTMCellOptions): LSTMCell => new LSTMCell(options),
+  gruCell: (options: GRUCellOptions): GRUCell => new GRUCell(options),
+  stackedRNNCells: (options: StackedRNNCellsOptions): StackedRNNCells => new StackedRNNCells(options),
+};
+
+export type { Activation, ActivationName } from "./activation.js";
+export { activations } from "./activations.js";
+export { type Component, type Definition, describe, type Weight, type WeightContext } from "./component.js";
+export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "./fields.js";
+export * as fields from "./fields.js";
+export { type Initializer, type InitializerName, initializers } from "./initializers.js";
+export { InputLayer } from "./inputLayer.js";
+export {
+  batchShape,
+  batchShapeText,
+  type CallContext,
+  defineLayer,
+  Layer,
+  LayerNames,
+  type LayerOptions,
+  type LayerOutput,
+} from "./layer.js";
+export { Bidirectional } from "./recurrent/bidirectional.js";
+export { Cell, type CellOutput, defineCell } from "./recurrent/cell.js";
+export { Recurrent } from "./recurrent/rnn.js";
+export { type ComponentClass, componentClasses, layerFromConfig } from "./registry.js";
+export type {
+  CheckedLayers,
+  InputShape,
+  Keeps,
+  OutputOf,
+  ShapeError,
+  ShapeRule,
+  Sizes,
+  Untold,
+} from "./types.js";

@@ -1,0 +1,48 @@
+import type { Shape } from "../graph/dim.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import { choice, type JsonObject, notSaved, type OptionsOf, optionalShape } from "./fields.js";
+import { batchShape, defineLayer, Layer } from "./layer.js";
+import type { InputShape, Keeps, ShapeRule } from "./types.js";
+
+const definition = defineLayer("InputLayer", {
+  /** Shape of one sample, without the batch axis; null where a size is not fixed. */
+  shape: notSaved(optionalShape),
+  /** The shape with its batch axis, null for any number of rows; instead of `shape`. */
+  batchShape: notSaved(optionalShape),
+  /** Default float32. */
+  dtype: choice("float32", ["float32", "int32", "uint8", "bool"]),
+});
+export type InputLayerOptions = OptionsOf<typeof definition.fields>;
+
+/** Tells the shape of a model's input; passes it on. */
+export class InputLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof definition.fields> {
+  static readonly definition = definition;
+
+  constructor(options: InputLayerOptions) {
+    super(definition, options);
+    this.givenShape;
+  }
+
+  override get givenShape(): Shape {
+    const { shape, inputShape, batchSize, batchShape: whole } = this.settings;
+    const sample = shape ?? inputShape ?? whole?.slice(1);
+    if (sample === undefined) {
+      throw this.error("no shape", "the shape of one sample", "Write input({ shape: [28, 28] })");
+    }
+    return batchShape(sample, batchSize ?? whole?.[0] ?? null);
+  }
+
+  override config(): JsonObject {
+    const batch_shape = this.givenShape.map((d) => (typeof d === "number" ? d : null));
+    return { batch_shape, dtype: this.settings.dtype, name: this.name ?? null };
+  }
+
+  override call(x: SymbolicTensor): SymbolicTensor {
+    return x;
+  }
+}
+
+/** The input of a model, as its first layer: `input({ shape: [28, 28] })`. */
+export const input = <const S extends InputShape | undefined = undefined>(
+  options: InputLayerOptions & { readonly shape?: S },
+): InputLayer<Keeps<S>> => new InputLayer(options);

@@ -1,0 +1,130 @@
+import { RondoError } from "../../errors.js";
+import type { Dim, Shape } from "../../graph/dim.js";
+import type { SymbolicTensor } from "../../graph/ir.js";
+import type { ScanOptions, Step } from "../../graph/ops/scan.js";
+import { Component, type Definition, type WeightContext } from "../component.js";
+import {
+  type Fields,
+  flag,
+  type JsonObject,
+  notSaved,
+  type OptionsOf,
+  optionalText,
+  type SettingsOf,
+} from "../fields.js";
+
+// B batch, D input features, H units.
+
+/** The fields that every cell has. */
+export const cellFields = {
+  /** Default: the class name in snake case. */
+  name: notSaved(optionalText),
+  /** Whether training changes the cell's weights; default true. */
+  trainable: flag(true),
+};
+export type CellFields = typeof cellFields;
+
+/** A cell class's definition from its own fields. */
+export const defineCell = <F extends Fields>(className: string, fields: F): Definition<F & CellFields> => ({
+  className,
+  fields: { ...cellFields, ...fields },
+});
+
+/** What a cell computes in one time step. */
+export interface CellOutput {
+  /** [B, ..] */
+  readonly output: SymbolicTensor;
+  /** As many, and of the same shapes, as the cell's states. */
+  readonly states: readonly SymbolicTensor[];
+}
+
+/** A cell at work on one batch of sequences. */
+export interface CellRun {
+  /** [B, D], multiplies the input of every step; drawn once for all. */
+  readonly inputDropout?: SymbolicTensor | undefined;
+  /** Values that are the same in every step, in the order that the fused kernels take. */
+  readonly constants: readonly SymbolicTensor[];
+  step(
+    x: SymbolicTensor,
+    states: readonly SymbolicTensor[],
+    constants: readonly SymbolicTensor[],
+  ): CellOutput;
+  /** The kernel that computes the same over a whole sequence. */
+  readonly fused?: ScanOptions["fused"];
+}
+
+/**
+ * The equations of one time step. Time, masks, direction and state belong to the layer around it. A cell of your own
+ * extends this class, declares weights in `declareWeights` and computes in `call` with the ops; whatever it reads there
+ * (weights, encoder states) may be any value of the model.
+ */
+export abstract class Cell<F extends CellFields = CellFields> extends Component<F> {
+  declare readonly settings: SettingsOf<F> & SettingsOf<CellFields>;
+  #built = false;
+  #trainable = true;
+
+  constructor(definition: Definition<F>, options: OptionsOf<F>) {
+    super(definition, options);
+    const { name } = this.settings;
+    if (name !== null) this.assignName(name);
+  }
+
+  /** Shapes of the states without the batch axis: `[[units], [units]]` for an LSTM. */
+  abstract get stateShapes(): readonly (readonly number[])[];
+
+  /** Which state is also the output (0 for an LSTM's h); undefined where none is. */
+  get outputState(): number | undefined {
+    return undefined;
+  }
+
+  /** Shape of the output without the batch axis; default: that of the first state. */
+  get outputShape(): readonly number[] {
+    return this.stateShapes[this.outputState ?? 0] ?? [];
+  }
+
+  /** Rank of one step's input [B, ..]; undefined: any. */
+  get inputRank(): number | undefined {
+    return undefined;
+  }
+
+  protected override get weightsTrainable(): boolean {
+    return this.#trainable && this.settings.trainable;
+  }
+
+  /** Declares the weights, once. stepShape: [B, ..] of one step's input. */
+  build(stepShape: Shape, trainable = true): void {
+    if (this.#built) return;
+    this.#trainable = trainable;
+    this.declareWeights(stepShape);
+    this.#built = true;
+  }
+
+  /** Declares the weights with `addWeight`; runs once. */
+  protected declareWeights(_stepShape: Shape): void {}
+
+  /** One time step: x [B, ..] and the states before it → the output and the states after it. */
+  abstract call(x: SymbolicTensor, states: readonly SymbolicTensor[], context: WeightContext): CellOutput;
+
+  /** The cell for a batch of `batch` sequences, whose steps have `features` features. */
+  begin(_batch: Dim, _features: Dim, context: WeightContext): CellRun {
+    return { constants: [], step: (x, states) => this.call(x, states, context) };
+  }
+
+  override config(): JsonObject {
+    return { name: this.name ?? null, ...super.config(), dtype: "float32" };
+  }
+}
+
+/** The value as a cell; an error where it is none. */
+export function cellOf(value: unknown, where: string): Cell {
+  if (value instanceof Cell) return value;
+  throw new RondoError({
+    where,
+    received: typeof value === "object" ? `a ${value?.constructor.name ?? "null"}` : String(value),
+    expected: "a cell",
+    fix: "Give lstmCell({ units: 32 }), an object of your own class that extends Cell, or a list of cells",
+  });
+}
+
+/** One output and the new states as `scan` takes them. */
+export const asStep = ({ output, states }: CellOutput): Step => ({ outputs: [output], states });

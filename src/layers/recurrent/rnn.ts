@@ -1,0 +1,190 @@
+import { type Shape, sameShape } from "../../graph/dim.js";
+import type { StateVariable, SymbolicTensor, TensorType } from "../../graph/ir.js";
+import { cast, greater, mul, where } from "../../graph/ops/elementwise.js";
+import { sum } from "../../graph/ops/reduce.js";
+import { scan } from "../../graph/ops/scan.js";
+import { expandDims, reshape, reverse, slice, transpose } from "../../graph/ops/shape.js";
+import type { Definition } from "../component.js";
+import { type Fields, flag, type OptionsOf, type SettingsOf, snakeCase } from "../fields.js";
+import {
+  batchShapeText,
+  type CallContext,
+  defineLayer,
+  Layer,
+  type LayerFields,
+  type Weight,
+} from "../layer.js";
+import type { ShapeRule } from "../types.js";
+import { asStep, type Cell } from "./cell.js";
+
+// B batch, T time, D input features, H units. Layers are [B, T, ..], scans [T, B, ..].
+
+/** The fields that every recurrent layer has. */
+export const recurrentFields = {
+  /** The output of every step, [B, T, H], instead of the last one, [B, H]; default false. */
+  returnSequences: flag(false),
+  /** The final states too, as further outputs; default false. */
+  returnState: flag(false),
+  /** From the last step to the first; sequences come out in that order; default false. */
+  goBackwards: flag(false),
+  /** Each batch goes on from the final states of the one before; needs a fixed batch size; default false. */
+  stateful: flag(false),
+  /** Whether the output is 0 at masked steps, instead of that of the step before; default false. */
+  zeroOutputForMask: flag(false),
+};
+export type RecurrentFields = LayerFields & typeof recurrentFields;
+
+/** A recurrent layer's definition: its cell's fields, those of all recurrent layers, those of all layers. */
+export const defineRecurrent = <F extends Fields>(
+  className: string,
+  fields: F,
+): Definition<F & typeof recurrentFields & LayerFields> =>
+  defineLayer(className, { ...recurrentFields, ...fields });
+
+/** Axes 0 and 1 swapped: [B, T, ..] ↔ [T, B, ..]. */
+const swap = (x: SymbolicTensor): SymbolicTensor => transpose(x, [1, 0, ...[...x.shape.keys()].slice(2)]);
+
+/** A mask with axes of size 1 appended, up to `rank` axes. */
+const wide = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
+  reshape(mask, [...mask.shape, ...Array<number>(rank - mask.rank).fill(1)]);
+
+/** A cell over time: x [B, T, ..] → [B, T, H] or [B, H], and the final states [B, ..] if asked for. */
+export class Recurrent<
+  R extends ShapeRule = ShapeRule,
+  F extends RecurrentFields = RecurrentFields,
+> extends Layer<R, F> {
+  declare readonly settings: SettingsOf<F> & SettingsOf<RecurrentFields>;
+  readonly cell: Cell;
+  #states: readonly StateVariable[] = [];
+
+  constructor(definition: Definition<F>, options: OptionsOf<F>, cell: Cell) {
+    super(definition, options);
+    this.cell = cell;
+    cell.attach(this, cell.name ?? snakeCase(cell.className));
+  }
+
+  override weights(): readonly Weight[] {
+    return this.cell.weights();
+  }
+
+  override states(): readonly StateVariable[] {
+    return this.#states;
+  }
+
+  protected override checkInput(shape: Shape): void {
+    const steps = this.cell.inputRank === undefined ? undefined : this.cell.inputRank + 1;
+    if (shape.length >= 3 && (steps === undefined || shape.length === steps)) return;
+    const fix =
+      shape.length > 3
+        ? "Give every time step a single axis of features, for example with reshape"
+        : this.settings.inputShape !== null
+          ? "Set inputShape to [time, features]"
+          : "Set returnSequences: true on the layer before";
+    throw this.error(batchShapeText(shape), "[batch, time, features]", fix);
+  }
+
+  protected override declareWeights(shape: Shape): void {
+    const [batch, , ...features] = shape;
+    this.cell.build([batch ?? 1, ...features], this.trainable);
+    if (!this.settings.stateful) return;
+    if (typeof batch !== "number") {
+      throw this.error(
+        `${batchShapeText(shape)} with stateful: true`,
+        "a fixed number of rows",
+        "Set batchSize on the first layer of the model",
+      );
+    }
+    this.#states = this.cell.stateShapes.map((state, i) => ({
+      name: `${this.path}/state_${i}`,
+      shape: [batch, ...state],
+      dtype: "float32",
+      role: "recurrent",
+    }));
+  }
+
+  /**
+   * @param x [B, T, ..], with its mask [B, T] if it has one
+   * @param initialState the states before the first step, [B, ..] each; default: zeros, or the layer's own if stateful
+   * @returns the output, or with returnState the output and the final states
+   */
+  override call(
+    x: SymbolicTensor,
+    context: CallContext,
+    initialState?: readonly SymbolicTensor[],
+  ): SymbolicTensor | readonly SymbolicTensor[] {
+    const { returnSequences, returnState, goBackwards } = this.settings;
+    const run = this.cell.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
+    const bare = x.withMask(undefined);
+    const dropped = run.inputDropout === undefined ? bare : mul(bare, expandDims(run.inputDropout, 1));
+    const direct = (y: SymbolicTensor): SymbolicTensor => (goBackwards ? reverse(y, 0) : y);
+    const mask = x.mask && direct(swap(x.mask));
+    const before = this.#stateBefore(x, context, initialState);
+    const scanned = scan({
+      step: ([now = x], states, constants) => asStep(run.step(now, states, constants)),
+      sequences: [direct(swap(dropped))],
+      states: before,
+      constants: run.constants,
+      mask,
+      fused: run.fused,
+    });
+    this.#states.forEach((variable, i) => {
+      const state = scanned.states[i];
+      if (state !== undefined) context.writeState(variable, state);
+    });
+    const [outputs = x] = scanned.outputs;
+    const given = initialState !== undefined || this.settings.stateful;
+    const output = returnSequences
+      ? this.#sequence(outputs, mask, x.mask)
+      : this.#last(outputs, scanned.states, mask, given);
+    return returnState ? [output, ...scanned.states] : output;
+  }
+
+  #stateBefore(
+    x: SymbolicTensor,
+    context: CallContext,
+    given: readonly SymbolicTensor[] | undefined,
+  ): readonly (SymbolicTensor | TensorType)[] {
+    const batch = x.shape[0] ?? 1;
+    const types = this.cell.stateShapes.map((s): TensorType => ({ shape: [batch, ...s], dtype: "float32" }));
+    if (given === undefined) {
+      return this.#states.length > 0 ? this.#states.map((variable) => context.readState(variable)) : types;
+    }
+    if (given.length !== types.length || given.some((s, i) => !sameShape(s.shape, types[i]?.shape ?? []))) {
+      throw this.error(
+        `an initialState of ${given.map((s) => batchShapeText(s.shape)).join(", ") || "no states"}`,
+        types.map((t) => batchShapeText(t.shape)).join(", "),
+        "Give one state for each that the layer returns with returnState: true",
+      );
+    }
+    return given;
+  }
+
+  /** [T, B, H] → [B, T, H] in the order of the run; its mask likewise. */
+  #sequence(
+    ys: SymbolicTensor,
+    mask: SymbolicTensor | undefined,
+    outer: SymbolicTensor | undefined,
+  ): SymbolicTensor {
+    const { goBackwards, zeroOutputForMask } = this.settings;
+    const kept = mask !== undefined && zeroOutputForMask ? where(wide(mask, ys.rank), ys, 0) : ys;
+    return swap(kept).withMask(outer !== undefined && goBackwards ? reverse(outer, 1) : outer);
+  }
+
+  /** The output of the last step that counts: [B, H]; 0 in rows without one. */
+  #last(
+    ys: SymbolicTensor,
+    states: readonly SymbolicTensor[],
+    mask: SymbolicTensor | undefined,
+    given: boolean,
+  ): SymbolicTensor {
+    const at = this.cell.outputState;
+    const state = at === undefined ? undefined : states[at];
+    const lastOf = (y: SymbolicTensor): SymbolicTensor => reshape(slice(y, [-1], [1]), y.shape.slice(1));
+    const last = state ?? lastOf(ys);
+    if (mask === undefined) return last;
+    if (this.settings.zeroOutputForMask) return where(wide(lastOf(mask), last.rank), last, 0);
+    // A row without a step that counts ends in its initial state, but its output is 0.
+    if (state === undefined || !given) return last;
+    return where(wide(greater(sum(cast(mask, "int32"), 0), 0), last.rank), last, 0);
+  }
+}

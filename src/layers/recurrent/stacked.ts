@@ -1,0 +1,118 @@
+import { RondoError } from "../../errors.js";
+import type { Dim, Shape } from "../../graph/dim.js";
+import type { SymbolicTensor } from "../../graph/ir.js";
+import { mul } from "../../graph/ops/elementwise.js";
+import { describe, type Weight, type WeightContext } from "../component.js";
+import { type Field, type Json, type OptionsOf, snakeCase } from "../fields.js";
+import { Cell, type CellOutput, type CellRun, cellOf, defineCell } from "./cell.js";
+
+const cellsField: Field<readonly Cell[], readonly Cell[], true> = {
+  required: true,
+  initial: undefined,
+  read(given, where) {
+    if (given.length > 0 && given.every((cell) => cell instanceof Cell)) return given;
+    throw new RondoError({
+      where,
+      received: given.length === 0 ? "no cells" : "something that is not a cell",
+      expected: "a list of cells",
+      fix: "Write for example cells: [lstmCell({ units: 32 }), lstmCell({ units: 32 })]",
+    });
+  },
+  write: (cells): Json => cells.map(describe),
+  parse: (json, reader, where) =>
+    (Array.isArray(json) ? json : []).map((entry: Json) => cellOf(reader.component(entry, where), where)),
+};
+
+const definition = defineCell("StackedRNNCells", {
+  /** The first takes the input, each next one the output of the one before. */
+  cells: cellsField,
+});
+export type StackedRNNCellsOptions = OptionsOf<typeof definition.fields>;
+
+/** Several cells as one: in every time step the input goes through all of them. States: those of the cells in turn. */
+export class StackedRNNCells extends Cell<typeof definition.fields> {
+  static readonly definition = definition;
+
+  constructor(options: StackedRNNCellsOptions) {
+    super(definition, options);
+    const names = new Map<string, number>();
+    for (const cell of this.cells) {
+      const base = cell.name ?? snakeCase(cell.className);
+      const count = names.get(base) ?? 0;
+      names.set(base, count + 1);
+      const name = count === 0 ? base : `${base}_${count}`;
+      cell.attach(this, name, `${name}/`);
+    }
+  }
+
+  get cells(): readonly Cell[] {
+    return this.settings.cells;
+  }
+
+  override get stateShapes(): readonly (readonly number[])[] {
+    return this.cells.flatMap((cell) => cell.stateShapes);
+  }
+
+  override get outputState(): number | undefined {
+    const last = this.cells.at(-1);
+    return last?.outputState === undefined
+      ? undefined
+      : this.stateShapes.length - last.stateShapes.length + last.outputState;
+  }
+
+  override get inputRank(): number | undefined {
+    return this.cells[0]?.inputRank;
+  }
+
+  override weights(): readonly Weight[] {
+    return this.cells.flatMap((cell) => cell.weights());
+  }
+
+  override copy(changes: object = {}): Cell {
+    return cellOf(super.copy({ cells: this.cells.map((cell) => cell.copy()), ...changes }), this.where);
+  }
+
+  override build(stepShape: Shape, trainable = true): void {
+    this.cells.reduce((shape, cell) => {
+      cell.build(shape, trainable && this.settings.trainable);
+      return [stepShape[0] ?? 1, ...cell.outputShape];
+    }, stepShape);
+  }
+
+  override begin(batch: Dim, features: Dim, context: WeightContext): CellRun {
+    let width = features;
+    const runs = this.cells.map((cell) => {
+      const run = cell.begin(batch, width, context);
+      width = cell.outputShape.at(-1) ?? width;
+      return run;
+    });
+    return {
+      inputDropout: runs[0]?.inputDropout,
+      constants: runs.flatMap((run) => run.constants),
+      step: (x, states, constants) => this.#step(x, [...states], [...constants], runs),
+    };
+  }
+
+  #step(
+    x: SymbolicTensor,
+    states: SymbolicTensor[],
+    constants: SymbolicTensor[],
+    runs: readonly CellRun[],
+  ): CellOutput {
+    let output = x;
+    const after: SymbolicTensor[] = [];
+    runs.forEach((run, i) => {
+      const given = i === 0 || run.inputDropout === undefined ? output : mul(output, run.inputDropout);
+      const own = states.splice(0, this.cells[i]?.stateShapes.length);
+      const next = run.step(given, own, constants.splice(0, run.constants.length));
+      output = next.output;
+      after.push(...next.states);
+    });
+    return { output, states: after };
+  }
+
+  override call(x: SymbolicTensor, states: readonly SymbolicTensor[], context: WeightContext): CellOutput {
+    const run = this.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
+    return run.step(x, states, run.constants);
+  }
+}
