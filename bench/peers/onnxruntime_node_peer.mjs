@@ -14,7 +14,9 @@ async function make(name, kind) {
   const work = WORKS[name];
   const rows = kind === "row" ? 1 : work.batch;
   const file = path.join(models, `${name}-${kind === "row" ? "row" : "batch"}.onnx`);
-  if (!existsSync(file)) throw new Error(`onnxruntime_node_peer: ${file} is missing; run export_onnx.py ${models}`);
+  if (!existsSync(file)) {
+    throw new Error(`onnxruntime_node_peer: ${file} is missing; run export_onnx.py ${models}`);
+  }
   const session = await ort.InferenceSession.create(file, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
