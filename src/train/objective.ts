@@ -25,10 +25,13 @@ export class Objective {
   readonly loss: Loss;
   /** `loss` and the metrics, in the order of the figures. */
   readonly names: readonly string[];
+  readonly #options: CompileOptions;
   readonly #metrics: readonly { readonly spec: MetricSpec; readonly weighted: boolean }[];
 
   /** @throws RondoError for an unknown name of an optimizer, a loss or a metric */
-  constructor({ optimizer = "rmsprop", loss, metrics = [], weightedMetrics = [] }: CompileOptions) {
+  constructor(options: CompileOptions) {
+    const { optimizer = "rmsprop", loss, metrics = [], weightedMetrics = [] } = options;
+    this.#options = options;
     this.optimizer = resolveOptimizer(optimizer);
     this.loss = resolveLoss(loss);
     this.#metrics = [
@@ -42,6 +45,11 @@ export class Objective {
       names.push(weighted && names.includes(label) ? `weighted_${label}` : label);
     }
     this.names = names;
+  }
+
+  /** The same with another learning rate. */
+  withLearningRate(learningRate: number): Objective {
+    return new Objective({ ...this.#options, optimizer: { ...this.optimizer, learningRate } });
   }
 
   /**

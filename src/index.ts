@@ -1,0 +1,42 @@
+/** Rondo's public surface, the same in Node and in browsers. */
+export { type BatchOptions as BatchesOptions, batches } from "./data/batches.js";
+export { toCategorical } from "./data/labels.js";
+export type { Dtype, TypedArray } from "./dtype.js";
+export { type ErrorParts, RondoError } from "./errors.js";
+export * as ops from "./graph/build.js";
+export type { SymbolicTensor } from "./graph/ir.js";
+export {
+  type Activation,
+  activations,
+  type CallContext,
+  Cell,
+  defineCell,
+  defineLayer,
+  fields,
+  type Initializer,
+  initializers,
+  Layer,
+  type LayerOptions,
+  layerFromConfig,
+  layers,
+  type ShapeError,
+  type ShapeRule,
+  type Weight,
+} from "./layers/index.js";
+export {
+  type BatchOptions,
+  type EvaluateOptions,
+  type Figures,
+  type FitOptions,
+  type MemoryUse,
+  type PredictOptions,
+  Sequential,
+  type SequentialOptions,
+  sequential,
+  type ValidationData,
+} from "./models/sequential.js";
+export type { Backend, BackendOptions } from "./runtime/backend.js";
+export { defaultBackend } from "./runtime/default.js";
+export { createBackend } from "./runtime/select.js";
+export { ones, Tensor, type TensorLike, tensor, zeros } from "./tensor.js";
+export * from "./train/index.js";

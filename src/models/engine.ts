@@ -1,0 +1,231 @@
+import type { TypedArray } from "../dtype.js";
+import { RondoError } from "../errors.js";
+import { type Shape, shapeText } from "../graph/dim.js";
+import type { Bindings, Graph, StateVariable } from "../graph/ir.js";
+import { compile } from "../plan/compile.js";
+import type { Program } from "../plan/program.js";
+import { layoutState } from "../plan/state.js";
+import type { Backend, Executable, Memory } from "../runtime/backend.js";
+import { Tensor } from "../tensor.js";
+import type { Objective } from "../train/objective.js";
+import { RecentlyUsed } from "./cache.js";
+import { Store } from "./store.js";
+import {
+  makeOptimizerState,
+  type Network,
+  type OptimizerState,
+  traceEvaluation,
+  traceInitialization,
+  tracePrediction,
+  traceTraining,
+  type Types,
+} from "./trace.js";
+
+/** What a model's programs are for. */
+export type Kind = "train" | "evaluate" | "predict";
+
+/** Programs kept with their memory; each set of sizes (a last partial batch, say) has one. */
+const keptPrograms = 16;
+
+/** Traces of a network, each made once. */
+export class Traces {
+  readonly #graphs = new Map<string, Graph>();
+
+  constructor(readonly network: Network) {}
+
+  get(kind: Kind, types: Types, objective?: Objective, optimizer?: OptimizerState): Graph {
+    const key = `${kind} ${typesKey(types)}`;
+    const known = this.#graphs.get(key);
+    if (known !== undefined) return known;
+    const graph = this.#trace(kind, types, objective, optimizer);
+    this.#graphs.set(key, graph);
+    return graph;
+  }
+
+  /** Forgets what depends on loss, metrics and optimizer. */
+  clear(): void {
+    this.#graphs.clear();
+  }
+
+  #trace(kind: Kind, types: Types, objective?: Objective, optimizer?: OptimizerState): Graph {
+    if (kind === "predict") return tracePrediction(this.network, types);
+    if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
+    return kind === "train"
+      ? traceTraining(this.network, objective, optimizer, types)
+      : traceEvaluation(this.network, objective, types);
+  }
+}
+
+export const typesKey = ({ x, y, sampleWeight }: Types): string =>
+  [x, y].map((t) => t && `${t.dtype}${shapeText(t.shape)}`).join(" ") +
+  (sampleWeight === undefined ? "" : ` weighted ${shapeText(sampleWeight)}`);
+
+/** The state variables of a network, with those of an optimizer where there is one. */
+export const variablesOf = (network: Network, optimizer?: OptimizerState): StateVariable[] => [
+  ...network.parameters.variables,
+  ...(optimizer === undefined ? [] : [...optimizer.slots.values(), optimizer.learningRate, optimizer.iterations]),
+  ...network.layers.flatMap((layer) => layer.states()),
+  network.counters.seed,
+  network.counters.step,
+];
+
+/** A program planned on the same terms as the engine's, to be looked at, not run. */
+export function plan(
+  traces: Traces,
+  kind: Kind,
+  types: Types,
+  bindings: Bindings,
+  backend: Backend,
+  objective?: Objective,
+): Program {
+  const { network } = traces;
+  const optimizer = objective && makeOptimizerState(objective.optimizer.slots, network.parameters);
+  const graph = new Traces(network).get(kind, types, objective, optimizer);
+  const layout = layoutState(variablesOf(network, optimizer));
+  return compile(graph, { bindings, layout, vectorWidth: backend.capabilities.vectorWidth });
+}
+
+/** A built network on a backend: its state in memory and its programs. */
+export class Engine {
+  readonly #network: Network;
+  readonly #traces: Traces;
+  readonly #store: Store;
+  readonly #programs = new RecentlyUsed<Executable>(keptPrograms);
+  readonly #seed: number;
+  #initialized = false;
+  #objective: Objective | undefined;
+  #optimizer: OptimizerState | undefined;
+  #learningRate = 0;
+  /** Preparations and writes, one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(
+    network: Network,
+    seed: number,
+    readonly backend: Backend,
+  ) {
+    this.#network = network;
+    this.#traces = new Traces(network);
+    this.#store = new Store(backend);
+    this.#seed = seed;
+  }
+
+  get memory(): Memory {
+    return this.#store.memory;
+  }
+
+  /** Whether the state is in memory and no preparation is due. */
+  get initialized(): boolean {
+    return this.#initialized;
+  }
+
+  /** A new loss, metrics and optimizer; the weights stay, the optimizer begins anew. */
+  setObjective(objective: Objective): void {
+    this.#objective = objective;
+    this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
+    this.#learningRate = objective.optimizer.learningRate;
+    this.#traces.clear();
+    this.#programs.clear();
+  }
+
+  get learningRate(): number {
+    return this.#learningRate;
+  }
+
+  /** Holds for every step submitted from now on. */
+  set learningRate(rate: number) {
+    this.#learningRate = rate;
+    const variable = this.#optimizer?.learningRate;
+    if (variable === undefined || !this.#store.has(variable)) return;
+    // A backend that cannot write any more says so at the next step.
+    this.#store.write(variable, Float32Array.of(rate)).catch(() => {});
+  }
+
+  /** Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. */
+  prepare(): Promise<void> {
+    this.#queue = this.#queue.catch(() => {}).then(() => this.#prepare());
+    return this.#queue;
+  }
+
+  async #prepare(): Promise<void> {
+    const optimizer = this.#optimizer;
+    const isNew = optimizer !== undefined && !this.#store.has(optimizer.learningRate);
+    if (await this.#store.hold(variablesOf(this.#network, optimizer))) this.#programs.clear();
+    if (isNew) await this.#store.write(optimizer.learningRate, Float32Array.of(this.#learningRate));
+    if (this.#initialized) return;
+    const { seed } = this.#network.counters;
+    await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
+    const program = this.#load(traceInitialization(this.#network), {});
+    await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
+    this.#initialized = true;
+  }
+
+  /** The program of a kind for these types and sizes. */
+  program(kind: Kind, types: Types, bindings: Bindings): Executable {
+    const sizes = Object.entries(bindings).map(([name, size]) => `${name}=${size}`);
+    return this.#programs.get(`${kind} ${typesKey(types)} ${sizes.join(" ")}`, () =>
+      this.#load(this.#traces.get(kind, types, this.#objective, this.#optimizer), bindings),
+    );
+  }
+
+  #load(graph: Graph, bindings: Bindings): Executable {
+    const { vectorWidth } = this.backend.capabilities;
+    return this.backend.load(compile(graph, { bindings, layout: this.#store.layout, vectorWidth }));
+  }
+
+  /** Values of all weights, in Keras's order. */
+  async readWeights(): Promise<Tensor<"float32">[]> {
+    await this.prepare();
+    const { places } = this.#network.parameters;
+    return Promise.all(
+      places.map(async ({ variable, offset, size, weight }) => {
+        const data = (await this.#store.read(variable, offset, size)) as Float32Array;
+        return new Tensor(data, weight.shape, "float32");
+      }),
+    );
+  }
+
+  /** Sets all weights, in Keras's order. */
+  async writeWeights(weights: readonly Tensor[]): Promise<void> {
+    const { places } = this.#network.parameters;
+    const mismatch = places.findIndex(({ weight }, i) => shapeText(weight.shape) !== shapeText(weights[i]?.shape ?? []));
+    if (weights.length !== places.length || mismatch >= 0) {
+      const place = places[mismatch];
+      throw new RondoError({
+        where: "setWeights",
+        received:
+          weights.length === places.length
+            ? `an array of shape ${shapeText(weights[mismatch]?.shape ?? [])} for ${place?.path}`
+            : `${weights.length} arrays`,
+        expected:
+          weights.length === places.length ? `shape ${shapeText(place?.weight.shape ?? [])}` : `${places.length} arrays, as getWeights gives`,
+        fix: "Take the weights from a model with the same layers",
+      });
+    }
+    await this.prepare();
+    await Promise.all(
+      places.map(({ variable, offset }, i) => {
+        const data: TypedArray = weights[i]?.data ?? new Float32Array(0);
+        return this.#store.write(variable, data instanceof Float32Array ? data : Float32Array.from(data), offset);
+      }),
+    );
+  }
+
+  /** Sets the layers' recurrent states to 0. */
+  async resetStates(): Promise<void> {
+    await this.prepare();
+    for (const layer of this.#network.layers) {
+      for (const state of layer.states()) {
+        const size = state.shape.reduce((n, d) => n * d, 1);
+        await this.#store.write(state, state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size));
+      }
+    }
+  }
+}
+
+/** The values of a shape's symbols for an array of the given sizes. */
+export function bindingsOf(shape: Shape, sizes: readonly number[]): Record<string, number> {
+  const bindings: Record<string, number> = {};
+  for (const [i, d] of shape.entries()) if (typeof d !== "number") bindings[d.key] = sizes[i] ?? 0;
+  return bindings;
+}

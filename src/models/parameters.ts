@@ -1,0 +1,86 @@
+import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
+import { type RandomSource, streamOf } from "../graph/ops/random.js";
+import { concat, reshape, slice } from "../graph/ops/shape.js";
+import { read } from "../graph/ops/source.js";
+import type { Layer, Weight } from "../layers/layer.js";
+import { sizeOf } from "../tensor.js";
+
+/** Where one array of weights lies: `size` elements from `offset` of a flat variable. */
+export interface Place {
+  readonly weight: Weight;
+  /** Names the array within the model, as `lstm/kernel`. */
+  readonly path: string;
+  readonly variable: StateVariable;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * The weights of built layers, side by side in two flat float32 variables: those that training changes (so that clipping
+ * and the optimizer see one vector), and the others. A variable without elements is left out.
+ */
+export class Parameters {
+  /** In Keras's order. */
+  readonly places: readonly Place[];
+  readonly trainable: StateVariable | undefined;
+  readonly fixed: StateVariable | undefined;
+  readonly #byWeight = new Map<Weight, Place>();
+
+  constructor(layers: readonly Layer[]) {
+    const all = layers.flatMap((layer) => layer.weights().map((weight) => ({ layer, weight })));
+    const flat = (name: string, trainable: boolean): StateVariable | undefined => {
+      const size = all.reduce((n, { weight: w }) => n + (w.trainable === trainable ? sizeOf(w.shape) : 0), 0);
+      return size === 0 ? undefined : { name, shape: [size], dtype: "float32", role: "weight" };
+    };
+    this.trainable = flat("trainable", true);
+    this.fixed = flat("fixed", false);
+    const next = { trainable: 0, fixed: 0 };
+    const places: Place[] = [];
+    for (const { layer, weight } of all) {
+      const kind = weight.trainable ? "trainable" : "fixed";
+      const variable = this[kind];
+      if (variable === undefined) continue; // arrays without elements
+      const size = sizeOf(weight.shape);
+      const place = { weight, path: `${layer.path}/${weight.name}`, variable, offset: next[kind], size };
+      next[kind] += size;
+      places.push(place);
+      this.#byWeight.set(weight, place);
+    }
+    this.places = places;
+  }
+
+  get variables(): StateVariable[] {
+    return [this.trainable, this.fixed].filter((v) => v !== undefined);
+  }
+
+  /** Number of elements, of all weights or of those that training changes (or does not). */
+  count(trainable?: boolean): number {
+    return this.places.reduce((n, { weight, size }) => n + ((trainable ?? weight.trainable) === weight.trainable ? size : 0), 0);
+  }
+
+  /** The weights as values of one graph. */
+  values(): (weight: Weight) => SymbolicTensor {
+    const flat = new Map(this.variables.map((v) => [v, read(v)]));
+    const values = new Map<Weight, SymbolicTensor>();
+    return (weight) => {
+      const known = values.get(weight);
+      if (known !== undefined) return known;
+      const place = this.#byWeight.get(weight);
+      const all = place && flat.get(place.variable);
+      if (place === undefined || all === undefined) {
+        throw new Error(`weight ${weight.name} was not declared when its layer was built`);
+      }
+      const value = reshape(slice(all, [place.offset], [place.size]), weight.shape);
+      values.set(weight, value);
+      return value;
+    };
+  }
+
+  /** First values of a flat variable, by its weights' initializers. */
+  initial(variable: StateVariable, random: RandomSource): SymbolicTensor {
+    const pieces = this.places
+      .filter((place) => place.variable === variable)
+      .map(({ weight, path }) => reshape(weight.initializer.values(weight.shape, random, streamOf(path)), [-1]));
+    return concat(pieces, 0);
+  }
+}

@@ -1,0 +1,80 @@
+import type { Dim } from "../graph/dim.js";
+
+/** One row of the table. */
+export interface SummaryRow {
+  readonly name: string;
+  readonly className: string;
+  /** [batch, ..]; undefined before the layer is built. */
+  readonly outputShape: readonly Dim[] | undefined;
+  readonly parameters: number;
+}
+
+export interface SummaryCounts {
+  readonly trainable: number;
+  readonly fixed: number;
+}
+
+/** Widths of the columns, as Keras prints them on a terminal of 80 columns. */
+const widths = [33, 24, 15] as const;
+const headings = ["Layer (type)", "Output Shape", "Param #"] as const;
+
+/** A model's summary as Keras prints it. */
+export function summaryText(model: string, rows: readonly SummaryRow[], counts: SummaryCounts): string {
+  const rule = (left: string, fill: string, middle: string, right: string) =>
+    `${left}${widths.map((width) => fill.repeat(width)).join(middle)}${right}`;
+  const line = (cells: readonly string[], edge: string) =>
+    `${edge}${cells.map((cell, i) => ` ${pad(cell, (widths[i] ?? 2) - 2, i === 2)} `).join(edge)}${edge}`;
+
+  const body = rows.map((row) => {
+    const cells = [
+      `${row.name} (${row.className})`,
+      row.outputShape === undefined ? "?" : shapeText(row.outputShape),
+      row.outputShape === undefined ? "0 (unbuilt)" : grouped(row.parameters),
+    ].map((text, i) => wrap(text, (widths[i] ?? 2) - 2));
+    const height = Math.max(...cells.map((lines) => lines.length));
+    return Array.from({ length: height }, (_, k) => line(cells.map((lines) => lines[k] ?? ""), "│")).join("\n");
+  });
+  const { trainable, fixed } = counts;
+  return [
+    `Model: "${model}"`,
+    rule("┏", "━", "┳", "┓"),
+    line(headings, "┃"),
+    rule("┡", "━", "╇", "┩"),
+    body.join(`\n${rule("├", "─", "┼", "┤")}\n`),
+    rule("└", "─", "┴", "┘"),
+    ` Total params: ${countText(trainable + fixed)}`,
+    ` Trainable params: ${countText(trainable)}`,
+    ` Non-trainable params: ${countText(fixed)}`,
+  ].join("\n");
+}
+
+const pad = (text: string, width: number, right: boolean): string =>
+  right ? text.padStart(width) : text.padEnd(width);
+
+/** Words on as many lines as they need; a word longer than a line is cut. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const cut = word.length > width ? `${word.slice(0, width - 1)}…` : word;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + cut.length <= width) lines[lines.length - 1] = `${last} ${cut}`;
+    else lines.push(cut);
+  }
+  return lines;
+}
+
+/** `(None, 28, 64)`; sizes that are not fixed are None. */
+const shapeText = (shape: readonly Dim[]): string =>
+  `(${shape.map((d) => (typeof d === "number" ? d : "None")).join(", ")}${shape.length === 1 ? "," : ""})`;
+
+const grouped = (count: number): string => count.toLocaleString("en-US");
+const countText = (count: number): string => `${grouped(count)} (${byteText(count * 4)})`;
+
+/** `142.79 KB`: units of 1,024, two decimals. */
+function byteText(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${value.toFixed(2)} ${units[unit]}`;
+}

@@ -1,0 +1,177 @@
+import { RondoError } from "../errors.js";
+import type { Shape } from "../graph/dim.js";
+import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
+import { add, cast } from "../graph/ops/elementwise.js";
+import { input, read, zeros } from "../graph/ops/source.js";
+import type { CallContext, Layer } from "../layers/layer.js";
+import { gradients } from "../passes/autodiff.js";
+import type { Objective } from "../train/objective.js";
+import { clipGradients } from "../train/optimizers/clipping.js";
+import type { Parameters } from "./parameters.js";
+
+/** The state that every model has. */
+export interface Counters {
+  /** int32 [2]: the model's seed. */
+  readonly seed: StateVariable;
+  /** int32 []: training steps so far; random draws count with it. */
+  readonly step: StateVariable;
+}
+
+export const makeCounters = (): Counters => ({
+  seed: { name: "seed", shape: [2], dtype: "int32", role: "counter" },
+  step: { name: "step", shape: [], dtype: "int32", role: "counter" },
+});
+
+/** The state of an optimizer on P parameters. */
+export interface OptimizerState {
+  /** float32 [] */
+  readonly learningRate: StateVariable;
+  /** int32 []: updates so far. */
+  readonly iterations: StateVariable;
+  /** float32 [P] each. */
+  readonly slots: ReadonlyMap<string, StateVariable>;
+}
+
+export function makeOptimizerState(slots: readonly string[], parameters: Parameters): OptimizerState {
+  const shape = parameters.trainable?.shape ?? [0];
+  const slot = (name: string): StateVariable => ({ name: `optimizer/${name}`, shape, dtype: "float32", role: "slot" });
+  return {
+    learningRate: { name: "learningRate", shape: [], dtype: "float32", role: "counter" },
+    iterations: { name: "iterations", shape: [], dtype: "int32", role: "counter" },
+    slots: new Map(parameters.trainable === undefined ? [] : slots.map((name) => [name, slot(name)])),
+  };
+}
+
+/** What is traced: layers one after the other, and where their state lies. */
+export interface Network {
+  readonly layers: readonly Layer[];
+  readonly parameters: Parameters;
+  readonly counters: Counters;
+  warn(message: string): void;
+}
+
+/** Types of the arrays that a graph is given: x, and for training and evaluation y and perhaps weights. */
+export interface Types {
+  readonly x: TensorType;
+  readonly y?: TensorType;
+  readonly sampleWeight?: Shape;
+}
+
+interface Forward {
+  readonly prediction: SymbolicTensor;
+  readonly weight: CallContext["weight"];
+  readonly updates: Update[];
+}
+
+function forward(network: Network, x: SymbolicTensor, training: boolean): Forward {
+  const { layers, parameters, counters } = network;
+  const updates: Update[] = [];
+  const weight = parameters.values();
+  const context: CallContext = {
+    training,
+    random: { seed: read(counters.seed), step: read(counters.step) },
+    weight,
+    readState: read,
+    writeState: (variable, value) => updates.push({ variable, value }),
+    warn: network.warn,
+  };
+  let value = cast(x, "float32");
+  for (const layer of layers) {
+    layer.build(value.shape);
+    const output = layer.call(value, context);
+    if (!(output instanceof SymbolicTensor)) {
+      throw new RondoError({
+        where: layer.where,
+        received: `a place in a sequential model, with ${output.length} outputs`,
+        expected: "one output",
+        fix: "Leave returnState out, or give mergeMode another value than null",
+      });
+    }
+    value = output;
+  }
+  return { prediction: value, weight, updates };
+}
+
+/** The type of the model's output for inputs of the given type; builds the layers. */
+export function outputType(network: Network, x: TensorType): TensorType {
+  return forward(network, input("x", x.shape, x.dtype), false).prediction;
+}
+
+/** x → prediction. */
+export function tracePrediction(network: Network, { x }: Types): Graph {
+  const inputs = [input("x", x.shape, x.dtype)];
+  const { prediction, updates } = forward(network, inputs[0] as SymbolicTensor, false);
+  return { name: "predict", inputs, outputs: { prediction: prediction.withMask(undefined) }, updates };
+}
+
+interface Measured extends Forward {
+  readonly inputs: readonly SymbolicTensor[];
+  readonly loss: SymbolicTensor;
+  readonly figures: SymbolicTensor;
+}
+
+function measured(network: Network, objective: Objective, types: Types, training: boolean): Measured {
+  const x = input("x", types.x.shape, types.x.dtype);
+  const y = input("y", types.y?.shape ?? [], types.y?.dtype);
+  const weight = types.sampleWeight && input("sampleWeight", types.sampleWeight);
+  const pass = forward(network, x, training);
+  const inputs = weight === undefined ? [x, y] : [x, y, weight];
+  return { ...pass, inputs, ...objective.measure(y, pass.prediction, weight) };
+}
+
+/** x, y, weights → figures: (sum, count) of the loss and of each metric. */
+export function traceEvaluation(network: Network, objective: Objective, types: Types): Graph {
+  const { inputs, figures, updates } = measured(network, objective, types, false);
+  return { name: "evaluate", inputs, outputs: { figures }, updates };
+}
+
+/** One training step: x, y, weights → figures, with new parameters, optimizer slots and counters. */
+export function traceTraining(
+  network: Network,
+  objective: Objective,
+  optimizer: OptimizerState,
+  types: Types,
+): Graph {
+  const { parameters, counters } = network;
+  const { inputs, loss, figures, weight, updates } = measured(network, objective, types, true);
+  const step = { variable: counters.step, value: add(read(counters.step), 1) };
+  const iterations = add(read(optimizer.iterations), 1);
+  updates.push(step, { variable: optimizer.iterations, value: iterations });
+  const { trainable } = parameters;
+  if (trainable !== undefined) {
+    const targets = parameters.places.filter((p) => p.variable === trainable).map((p) => weight(p.weight));
+    const slopes = gradients(loss, targets).map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
+    const updated = objective.optimizer.update({
+      parameters: read(trainable),
+      gradients: clipGradients(slopes, objective.optimizer.clipping),
+      learningRate: read(optimizer.learningRate),
+      iteration: cast(iterations, "float32"),
+      slot: (name) => read(slotOf(optimizer, name)),
+    });
+    updates.push({ variable: trainable, value: updated.parameters });
+    for (const [name, variable] of optimizer.slots) {
+      const value = updated.slots[name];
+      if (value !== undefined) updates.push({ variable, value });
+    }
+  }
+  return { name: "train", inputs, outputs: { figures }, updates };
+}
+
+function slotOf({ slots }: OptimizerState, name: string): StateVariable {
+  const slot = slots.get(name);
+  if (slot !== undefined) return slot;
+  throw new RondoError({
+    where: "optimizer",
+    received: `a use of the slot "${name}"`,
+    expected: `one of its slots: ${[...slots.keys()].join(", ") || "none"}`,
+    fix: "List the slot in the optimizer's `slots`",
+  });
+}
+
+/** First values of the weights, drawn from the model's seed. */
+export function traceInitialization({ parameters, counters }: Network): Graph {
+  const random = { seed: read(counters.seed) };
+  const updates = parameters.variables.map((variable) => ({ variable, value: parameters.initial(variable, random) }));
+  return { name: "initialize", inputs: [], outputs: {}, updates };
+}
+

@@ -1,0 +1,160 @@
+import { RondoError } from "../errors.js";
+import { type Shape, shapeText } from "../graph/dim.js";
+import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import { Breather } from "./batches.js";
+import type { Measure } from "./measure.js";
+
+/** How much one sample of a class counts in the loss: by class number; 1 where none is given. */
+export type ClassWeights = Readonly<Record<number, number>>;
+
+/** Rows that belong together: x, y and, where samples are weighted, float32 weights. */
+export interface Dataset {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly weight: Tensor | undefined;
+}
+
+export const rowsOf = ({ shape }: Tensor): number => shape[0] ?? 0;
+export const tensorsOf = ({ x, y, weight }: Dataset): Tensor[] => (weight === undefined ? [x, y] : [x, y, weight]);
+
+/** A range of the rows, sharing the memory. */
+export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): Dataset => ({
+  x: x.rows(begin, end),
+  y: y.rows(begin, end),
+  weight: weight?.rows(begin, end),
+});
+
+/**
+ * x as a tensor that fits a model whose input is [batch, ..]; a list of numbers is taken as [batch, 1].
+ *
+ * @param shape the model's input with its batch axis; undefined where the model takes its shape from the data
+ * @throws RondoError for a wrong rank or size, and for no rows at all
+ */
+export function readInput(where: string, values: TensorLike, shape: Shape | undefined): Tensor {
+  const given = toTensor(`${where}: x`, values);
+  const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
+  const fits = shape === undefined || (x.rank === shape.length && shape.every((d, i) => i === 0 || typeof d !== "number" || d === x.shape[i]));
+  if (!fits || x.rank < 2) {
+    const wanted = shape?.map((d, i) => (i === 0 ? "batch" : typeof d === "number" ? d : "any"));
+    throw new RondoError({
+      where,
+      received: `x of shape ${shapeText(given.shape)}`,
+      expected: wanted === undefined ? "at least two axes: [batch, ..]" : `[${wanted.join(", ")}], as the model's inputShape says`,
+      fix:
+        shape !== undefined && sizeOf(given.shape) === sizeOf(shape.slice(1).map(Number))
+          ? "This is one sample: put it into a list of one, or reshape it to [1, ..]"
+          : "Reshape x, or change the first layer's inputShape",
+    });
+  }
+  if (rowsOf(x) === 0) throw noRows(where, "x");
+  return x;
+}
+
+const noRows = (where: string, name: string): RondoError =>
+  new RondoError({
+    where,
+    received: `${name} without rows`,
+    expected: "at least one sample",
+    fix: "Check how the data was loaded or filtered",
+  });
+
+/**
+ * x with its y and weights.
+ *
+ * @throws RondoError when their numbers of rows differ
+ */
+export function readDataset(
+  where: string,
+  x: Tensor,
+  y: TensorLike,
+  weight: TensorLike | undefined,
+): Dataset {
+  const targets = toTensor(`${where}: y`, y);
+  checkRows(where, x, "y", targets);
+  if (weight === undefined) return { x, y: targets, weight: undefined };
+  const given = toTensor(`${where}: sampleWeight`, weight);
+  checkRows(where, x, "sampleWeight", given);
+  const data = given.data instanceof Float32Array ? given.data : Float32Array.from(given.data);
+  return { x, y: targets, weight: new Tensor(data, given.shape, "float32") };
+}
+
+function checkRows(where: string, x: Tensor, name: string, other: Tensor): void {
+  if (other.rank > 0 && rowsOf(other) === rowsOf(x)) return;
+  throw new RondoError({
+    where,
+    received: `${rowsOf(x)} samples in x (shape ${shapeText(x.shape)}) and ${rowsOf(other)} in ${name} (shape ${shapeText(other.shape)})`,
+    expected: "the same number of samples in both",
+    fix: `Give one row of ${name} for every row of x`,
+  });
+}
+
+/**
+ * Checks, in one scan, that class numbers are whole and below the number of classes. The event loop keeps turning.
+ *
+ * @throws RondoError naming the first row that is wrong
+ */
+export async function checkLabels(where: string, { data, shape }: Tensor, classes: number): Promise<void> {
+  const breather = new Breather();
+  for (let begin = 0; begin < data.length; begin += scanned) {
+    const end = Math.min(begin + scanned, data.length);
+    for (let i = begin; i < end; i++) {
+      const label = data[i] ?? Number.NaN;
+      if (label >= 0 && label < classes && Number.isInteger(label)) continue;
+      throw new RondoError({
+        where,
+        received: `the label ${label} in row ${Math.floor(i / sizeOf(shape.slice(1)))} of y`,
+        expected: `whole numbers from 0 to ${classes - 1}, because the model's output has ${classes} classes`,
+        fix: "Number the classes from 0, or give the last layer as many units as there are classes",
+      });
+    }
+    await breather.tick();
+  }
+}
+
+/** Elements between two looks at the clock. */
+const scanned = 1 << 16;
+
+/**
+ * The data set with the weights of its classes multiplied into its sample weights. The class of a row is its class
+ * number, or the largest entry of its last axis.
+ */
+export async function weighClasses(
+  dataset: Dataset,
+  weights: ClassWeights,
+  target: Measure["target"],
+): Promise<Dataset> {
+  const { y, weight } = dataset;
+  const columns = y.shape.at(-1) ?? 1;
+  const numbers = target === "classes" || y.rank === 1 || columns === 1;
+  const width = numbers ? 1 : columns;
+  const leading = numbers && columns !== 1 ? y.shape : y.rank === 1 ? y.shape : y.shape.slice(0, -1);
+  const result = new Float32Array(sizeOf(leading));
+  const perRow = result.length / rowsOf(y);
+  const perWeight = weight === undefined ? 1 : weight.size / rowsOf(y);
+  const breather = new Breather();
+  for (let i = 0; i < result.length; i++) {
+    const from = i * width;
+    let label = numbers ? (y.data[from] ?? 0) : 0;
+    if (!numbers) for (let c = 1; c < width; c++) if ((y.data[from + c] ?? 0) > (y.data[from + label] ?? 0)) label = c;
+    const row = Math.floor(i / perRow);
+    const own = perWeight === perRow ? weight?.data[i] : weight?.data[row];
+    result[i] = (weights[Math.round(label)] ?? 1) * (own ?? 1);
+    if (i % scanned === scanned - 1) await breather.tick();
+  }
+  return { ...dataset, weight: new Tensor(result, leading, "float32") };
+}
+
+/** The first part for training, the last `fraction` of the rows for validation, as they stand (before any shuffling). */
+export function splitLast(where: string, dataset: Dataset, fraction: number): readonly [Dataset, Dataset] {
+  const rows = rowsOf(dataset.x);
+  const at = Math.floor(rows * (1 - fraction));
+  if (!(fraction > 0 && fraction < 1) || at === 0 || at === rows) {
+    throw new RondoError({
+      where,
+      received: `validationSplit: ${fraction} for ${rows} samples`,
+      expected: "a fraction between 0 and 1 that leaves samples on both sides",
+      fix: "Change validationSplit, or pass validationData",
+    });
+  }
+  return [slice(dataset, 0, at), slice(dataset, at)];
+}

@@ -1,0 +1,184 @@
+import type { TypedArray } from "../dtype.js";
+import { RondoError } from "../errors.js";
+import type { Tensor } from "../tensor.js";
+import { Batches } from "./batches.js";
+import { CallbackList, type CallbackHooks, type CallbackModel, type CallbackParams } from "./callbacks/callback.js";
+import { History } from "./callbacks/history.js";
+import { Totals } from "./metrics.js";
+import { pipeline } from "./pipeline.js";
+import { permutation } from "./shuffle.js";
+
+/** 0 silent, 1 progress bar, 2 one line per epoch. */
+export type Verbosity = 0 | 1 | 2;
+
+/** Submits one batch; the promise settles when `output` is filled. The arrays must stay as they are until then. */
+export type RunBatch = (arrays: readonly TypedArray[], rows: number, output: Float32Array) => Promise<void>;
+
+/** Data and the program that takes it batch by batch. */
+export interface Source {
+  readonly tensors: readonly Tensor[];
+  readonly rows: number;
+  readonly run: RunBatch;
+}
+
+export interface Schedule {
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly initialEpoch: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly verbose: Verbosity;
+  readonly callbacks: readonly CallbackHooks[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Data to validate on after each epoch. */
+export interface Validation {
+  readonly source: Source;
+  readonly batchSize: number;
+}
+
+/**
+ * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, epoch) alone. Ends early when
+ * `model.stopTraining` is set (the epoch is then closed with its validation) or when the signal aborts (the step under
+ * way is finished; an epoch that was cut short is not in the history).
+ *
+ * @param names `loss` and the metrics
+ */
+export async function runFit(
+  model: CallbackModel,
+  names: readonly string[],
+  source: Source,
+  validation: Validation | undefined,
+  schedule: Schedule,
+): Promise<History> {
+  const { epochs, initialEpoch, seed, shuffle, signal } = schedule;
+  const history = new History();
+  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, shuffle);
+  const params = paramsOf(names, source, batches, schedule);
+  const callbacks = new CallbackList([...schedule.callbacks, history], model, params);
+  const aborted = () => signal?.aborted === true;
+  const stopped = () => model.stopTraining || aborted();
+
+  model.stopTraining = false;
+  await callbacks.begin("Train");
+  for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
+    await callbacks.epochBegin(epoch);
+    const row = shuffle ? permutation(seed, epoch, source.rows) : undefined;
+    const totals = await runBatches("Train", batches, source.run, names, callbacks, row, stopped);
+    if (aborted()) break;
+    const logs = totals.logs();
+    if (validation !== undefined) {
+      const { source: held, batchSize } = validation;
+      const fixed = new Batches(held.tensors, held.rows, batchSize, false);
+      await callbacks.begin("Test");
+      const figures = await runBatches("Test", fixed, held.run, names, callbacks, undefined, aborted);
+      await callbacks.end("Test", figures.logs());
+      if (aborted()) break;
+      Object.assign(logs, figures.logs("val_"));
+    }
+    await callbacks.epochEnd(epoch, logs);
+  }
+  await callbacks.end("Train");
+  return history;
+}
+
+/** Means of loss and metrics over all rows. */
+export async function runEvaluation(
+  model: CallbackModel,
+  names: readonly string[],
+  source: Source,
+  schedule: Schedule,
+): Promise<Totals> {
+  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, false);
+  const params = paramsOf(names, source, batches, schedule);
+  const callbacks = new CallbackList(schedule.callbacks, model, params);
+  const { signal } = schedule;
+  await callbacks.begin("Test");
+  const totals = await runBatches("Test", batches, source.run, names, callbacks, undefined, () => {
+    signal?.throwIfAborted();
+    return false;
+  });
+  await callbacks.end("Test", totals.logs());
+  return totals;
+}
+
+/** Fills `output`, `width` elements for each row. */
+export async function runPrediction(
+  model: CallbackModel,
+  source: Source,
+  output: Float32Array,
+  width: number,
+  schedule: Schedule,
+): Promise<void> {
+  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, false);
+  const callbacks = new CallbackList(schedule.callbacks, model, paramsOf([], source, batches, schedule));
+  const { signal } = schedule;
+  await callbacks.begin("Predict");
+  await pipeline(
+    batches.count,
+    async (i) => {
+      signal?.throwIfAborted();
+      await callbacks.batchBegin("Predict", i);
+      const first = i * batches.batchSize;
+      const part = output.subarray(first * width, (first + batches.size(i)) * width);
+      return { done: source.run(await batches.arrays(i), batches.size(i), part) };
+    },
+    (i) => callbacks.batchEnd("Predict", i, {}),
+  );
+  await callbacks.end("Predict");
+}
+
+async function runBatches(
+  mode: "Train" | "Test",
+  batches: Batches,
+  run: RunBatch,
+  names: readonly string[],
+  callbacks: CallbackList,
+  row: ((place: number) => number) | undefined,
+  stopped: () => boolean,
+): Promise<Totals> {
+  const totals = new Totals(names);
+  const outputs = [new Float32Array(2 * names.length), new Float32Array(2 * names.length)] as const;
+  const outputOf = (i: number) => outputs[i % 2 === 0 ? 0 : 1];
+  await pipeline(
+    batches.count,
+    async (i) => {
+      await callbacks.batchBegin(mode, i);
+      return { done: run(await batches.arrays(i, row), batches.size(i), outputOf(i)) };
+    },
+    async (i) => {
+      totals.add(outputOf(i));
+      await callbacks.batchEnd(mode, i, totals.logs());
+    },
+    stopped,
+  );
+  return totals;
+}
+
+const paramsOf = (
+  metrics: readonly string[],
+  { tensors, rows }: Source,
+  { count }: Batches,
+  { epochs, batchSize, verbose, seed }: Schedule,
+): CallbackParams => ({
+  epochs,
+  steps: count,
+  samples: rows,
+  batchSize,
+  verbose,
+  seed,
+  metrics,
+  inputs: tensors.slice(0, 1),
+});
+
+/** Throws unless `value` is a whole number of at least `least`. */
+export function checkCount(where: string, name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new RondoError({
+    where,
+    received: `${name}: ${value}`,
+    expected: `a whole number of at least ${least}`,
+    fix: `Change ${name}`,
+  });
+}

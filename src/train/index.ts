@@ -1,0 +1,51 @@
+import { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/earlyStopping.js";
+import { History } from "./callbacks/history.js";
+import { LearningRateScheduler, type Schedule } from "./callbacks/learningRateScheduler.js";
+import { ProgressBar, type Terminal } from "./callbacks/progressBar.js";
+import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
+import {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  meanAbsoluteError,
+  meanSquaredError,
+  sparseCategoricalCrossentropy,
+} from "./losses.js";
+import { binaryAccuracy, categoricalAccuracy, sparseCategoricalAccuracy } from "./metrics.js";
+
+/** The losses, each made from its options; `compile` takes them by name as well. */
+export const losses = {
+  categoricalCrossentropy,
+  sparseCategoricalCrossentropy,
+  binaryCrossentropy,
+  meanSquaredError,
+  meanAbsoluteError,
+};
+
+/** The metrics; every loss is one too, and `compile` takes the name `accuracy` for the one that fits the shapes. */
+export const metrics = { ...losses, categoricalAccuracy, sparseCategoricalAccuracy, binaryAccuracy };
+
+/** The callbacks; an object with any of their hooks is one too. */
+export const callbacks = {
+  earlyStopping: (options?: EarlyStoppingOptions): EarlyStopping => new EarlyStopping(options),
+  history: (): History => new History(),
+  learningRateScheduler: (schedule: Schedule): LearningRateScheduler => new LearningRateScheduler(schedule),
+  progressBar: (terminal?: Terminal): ProgressBar => new ProgressBar(terminal),
+  terminateOnNaN: (): TerminateOnNaN => new TerminateOnNaN(),
+};
+
+export {
+  Callback,
+  type CallbackHooks,
+  type CallbackModel,
+  type CallbackParams,
+  type Logs,
+} from "./callbacks/callback.js";
+export type { ClassWeights } from "./dataset.js";
+export type { Verbosity } from "./fit.js";
+export type { Loss, LossName } from "./losses.js";
+export type { Measure, MeasureFunction } from "./measure.js";
+export type { Metric, MetricName, MetricSpec } from "./metrics.js";
+export type { CompileOptions } from "./objective.js";
+export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
+export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";
+export type { EarlyStopping, EarlyStoppingOptions, History, LearningRateScheduler, ProgressBar, Schedule, Terminal, TerminateOnNaN };
