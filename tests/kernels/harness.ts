@@ -1,5 +1,6 @@
 // Runs single instructions on every executor of this machine, with guards around each buffer.
 import { setFlagsFromString } from "node:v8";
+import { expect } from "vitest";
 import { platform } from "#platform";
 import type { Dtype, TypedArray } from "../../src/dtype.js";
 import { Encoder } from "../../src/plan/encode.js";
@@ -87,9 +88,12 @@ export async function runWords(
     if (data instanceof Float32Array) return new Float32Array(place);
     return data instanceof Int32Array ? new Int32Array(place) : new Uint8Array(place);
   });
-  const touched = after.findIndex((byte, i) => byte !== image[i]);
-  if (touched >= 0)
-    throw new Error(`byte ${touched} was written, outside the buffers at ${slots.map((s) => s.offset)}`);
+  if (!Buffer.from(after.buffer).equals(image)) {
+    const touched = after.findIndex((byte, i) => byte !== image[i]);
+    throw new Error(
+      `byte ${touched} was written, outside the buffers at ${slots.map((slot) => slot.offset)}`,
+    );
+  }
   return results;
 }
 
@@ -135,6 +139,19 @@ export function ulps(actual: number, expected: number): number {
   }
   const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(expected))));
   return Math.abs(actual - expected) / 2 ** (exponent - 23);
+}
+
+/** Expects the same elements, bit for bit (`toEqual` takes seconds for a million of them). */
+export function expectSame(actual: TypedArray | undefined, expected: TypedArray, label = ""): void {
+  const bytes = (data: TypedArray) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (actual !== undefined && bytes(actual).equals(bytes(expected))) return;
+  expect(actual?.length, label).toBe(expected.length);
+  const words = (data: TypedArray) =>
+    data instanceof Float32Array ? new Int32Array(data.buffer, data.byteOffset) : data;
+  const [a, b] = [words(actual ?? expected), words(expected)];
+  const i = a.findIndex((word, k) => word !== b[k]);
+  expect(actual?.[i], `${label} element ${i} of ${expected.length}, bit for bit`).toBe(expected[i]);
+  expect(a[i], `${label} bits of element ${i}`).toBe(b[i]);
 }
 
 /** The offsets that row-major positions have under strides. */
