@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { batchShape, type Layer, LayerNames, layers } from "../../src/layers/index.js";
+import { Parameters } from "../../src/models/parameters.js";
+import {
+  makeCounters,
+  makeOptimizerState,
+  type Network,
+  tracePrediction,
+  traceTraining,
+  type Types,
+} from "../../src/models/trace.js";
+import { lossesByName } from "../../src/train/losses.js";
+import { Objective } from "../../src/train/objective.js";
+import { optimizersByName } from "../../src/train/optimizers/index.js";
+import {
+  type GoldenCase,
+  type GoldenOption,
+  type GoldenTensor,
+  goldenError,
+  loadGolden,
+} from "../golden/load.js";
+import { interpret, known, scalar, type Values } from "../reference.js";
+
+interface Spec {
+  readonly kind: string;
+  readonly config: Readonly<Record<string, GoldenOption>>;
+}
+
+/** A layer (loss, optimizer) from its kind and options. */
+function make<T>(makers: Readonly<Record<string, unknown>>, spec: GoldenOption | undefined): T {
+  const { kind, config } = spec as unknown as Spec;
+  const options = Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [name, name === "layer" ? make(layers, value) : value]),
+  );
+  return (known(makers[kind], kind) as (options: object) => T)(options);
+}
+
+function network(golden: GoldenCase): Network {
+  const names = new LayerNames();
+  const list = (golden.config.layers as readonly GoldenOption[]).map((spec) => make<Layer>(layers, spec));
+  let shape = batchShape(known(golden.inputs.x, "x").shape.slice(1));
+  for (const layer of list) {
+    names.add(layer);
+    shape = layer.outputShape(shape);
+  }
+  return { layers: list, parameters: new Parameters(list), counters: makeCounters(), warn: () => {} };
+}
+
+const values = ({ shape, data }: GoldenTensor): Values => ({ shape, data: Float64Array.from(data) });
+const join = (tensors: readonly GoldenTensor[]): Float64Array =>
+  Float64Array.from(tensors.flatMap((t) => [...t.data]));
+
+describe("three training steps agree with Keras", () => {
+  for (const golden of loadGolden("models")) {
+    it(golden.name, () => {
+      const net = network(golden);
+      const optimizer = make<Objective["optimizer"]>(optimizersByName, golden.config.optimizer);
+      const objective = new Objective({
+        optimizer,
+        loss: make<Objective["loss"]>(lossesByName, golden.config.loss),
+      });
+      const { x, y, sampleWeight } = golden.inputs;
+      const output = batchShape(known(y, "y").shape.slice(1));
+      const types: Types = {
+        x: { shape: batchShape(known(x, "x").shape.slice(1)), dtype: "float32" },
+        y: { shape: output, dtype: "float32" },
+        ...(sampleWeight === undefined ? {} : { sampleWeight: batchShape([]) }),
+      };
+      const inputs = Object.fromEntries(Object.entries(golden.inputs).map(([name, t]) => [name, values(t)]));
+      const bindings = { B: known(x, "x").shape[0] ?? 0 };
+
+      const weights = join(Object.values(golden.weights));
+      expect(net.parameters.count()).toBe(weights.length);
+      const optimizerState = makeOptimizerState(optimizer.slots, net.parameters);
+      const slots = [...optimizerState.slots.values()].map(({ name, shape }) => [
+        name,
+        { shape, data: new Float64Array(weights.length) },
+      ]);
+      let state: Record<string, Values> = {
+        trainable: { shape: [weights.length], data: weights },
+        seed: { shape: [2], data: Float64Array.of(1, 0) },
+        step: scalar(0),
+        iterations: scalar(0),
+        learningRate: scalar(optimizer.learningRate),
+        ...Object.fromEntries(slots),
+      };
+      const predicted = interpret(tracePrediction(net, types), { inputs, state, bindings });
+      const prediction = known(golden.outputs.prediction, "prediction");
+      expect(goldenError(known(predicted.outputs.prediction, "prediction").data, prediction)).toBeLessThan(1e-6);
+
+      const graph = traceTraining(net, objective, optimizerState, types);
+      for (const step of [1, 2, 3]) {
+        const { outputs, updates } = interpret(graph, { inputs, state, bindings });
+        const [sum = 0, count = 1] = known(outputs.figures, "figures").data;
+        expect(goldenError([sum / count], known(golden.outputs[`loss${step}`], "loss"))).toBeLessThan(1e-6);
+        state = { ...state, ...updates };
+        const expected = join(
+          Object.keys(golden.weights).map((name) => known(golden.outputs[`${step}.${name}`], name)),
+        );
+        expect(
+          goldenError(known(state.trainable, "trainable").data, {
+            shape: [weights.length],
+            data: Float32Array.from(expected),
+            stride: 1,
+          }),
+        ).toBeLessThan(1e-6);
+        expect(known(state.iterations, "iterations").data[0]).toBe(step);
+      }
+    });
+  }
+});
