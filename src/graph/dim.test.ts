@@ -120,6 +120,7 @@ describe("shapes", () => {
   const B = symbol("B");
   it("print as in messages", () => {
     expect(shapeText([B, add(mul(B, -2), 28), 3])).toBe("[B, -2*B+28, 3]");
+    expect(shapeText([sub(B, 1), sub(sub(2, B), symbol("T"))])).toBe("[B-1, -T-B+2]");
   });
 
   it("compare by axis and rank", () => {

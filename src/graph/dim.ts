@@ -9,7 +9,9 @@ export type Shape = readonly Dim[];
 export class SymbolicDim {
   readonly key: string;
   private constructor(readonly terms: ReadonlyMap<string, number>) {
-    this.key = [...terms].map(([m, c]) => (m === "" ? `${c}` : c === 1 ? m : `${c}*${m}`)).join("+");
+    const text = ([m, c]: readonly [string, number]): string =>
+      m === "" ? `${c}` : c === 1 ? m : c === -1 ? `-${m}` : `${c}*${m}`;
+    this.key = [...terms].map(text).join("+").replaceAll("+-", "-");
   }
 
   /** The symbol `name` itself: a letter, then letters, digits or `_`. */
