@@ -183,7 +183,8 @@ export const sameValue = (a: SymbolicTensor, b: SymbolicTensor): boolean =>
 /** A new node; its output types come from the op's shape rule. It holds its inputs without their masks. */
 export function makeNode<A extends Attrs>(op: Op<A>, inputs: readonly SymbolicTensor[], attrs: A): Node<A> {
   const bare = inputs.map((x) => x.withMask(undefined));
-  return Object.freeze({ op, inputs: Object.freeze(bare), attrs, outputs: op.infer(bare, attrs) });
+  const outputs = op.infer(bare, attrs).map(({ shape, dtype }) => ({ shape, dtype }));
+  return Object.freeze({ op, inputs: Object.freeze(bare), attrs, outputs });
 }
 
 /** Output 0 of a new node, with the mask that the op's rule gives it. */

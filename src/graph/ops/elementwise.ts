@@ -1,7 +1,7 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
 import { type Dim, equal, type Shape, shapeText } from "../dim.js";
-import { apply, type GradientContext, type Op, SymbolicTensor, type TensorType } from "../ir.js";
+import { apply, type GradientContext, type Op, type SymbolicTensor, type TensorType } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
 import { sumTo } from "./reduce.js";
 import { scalar } from "./source.js";
@@ -34,15 +34,24 @@ export function broadcastShapes(where: string, shapes: readonly Shape[]): Shape 
   });
 }
 
-const isInteger = (dtype: Dtype): boolean => dtype !== "float32";
-
-interface Rule<A extends object> {
-  /** Name of the `map` step on float32 and on integer operands; undefined where that dtype is not taken. */
+/** Names of the `map` steps on float32, on int32 and uint8, and on bool operands; left out where those are not taken. */
+interface Steps {
   readonly float?: string;
   readonly int?: string;
+  readonly bool?: string;
+}
+
+interface Rule<A extends object> extends Steps {
   readonly output?: Dtype;
   readonly gradient: Op<A>["gradient"];
 }
+
+const kindOf: Readonly<Record<Dtype, keyof Steps>> = {
+  float32: "float",
+  int32: "int",
+  uint8: "int",
+  bool: "bool",
+};
 
 function define(name: string, rule: Rule<None>): Op<None> {
   return {
@@ -50,13 +59,12 @@ function define(name: string, rule: Rule<None>): Op<None> {
     infer(inputs) {
       const dtypes = [...new Set(inputs.map((x) => x.dtype))];
       const [dtype] = dtypes;
-      const code =
-        dtype === undefined || dtypes.length > 1 ? undefined : isInteger(dtype) ? rule.int : rule.float;
-      if (dtype === undefined || code === undefined) {
+      if (dtype === undefined || dtypes.length > 1 || rule[kindOf[dtype]] === undefined) {
+        const taken = (Object.keys(kindOf) as Dtype[]).filter((d) => rule[kindOf[d]] !== undefined);
         throw new RondoError({
           where: name,
           received: `operands of dtype ${inputs.map((x) => x.dtype).join(" and ")}`,
-          expected: rule.float !== undefined ? "float32 operands" : "integer or bool operands of one dtype",
+          expected: `operands of one dtype: ${taken.join(", ")}`,
           fix: "Convert them with ops.cast",
         });
       }
@@ -67,11 +75,8 @@ function define(name: string, rule: Rule<None>): Op<None> {
       return [{ shape, dtype: rule.output ?? dtype }];
     },
     gradient: rule.gradient,
-    mask: elementwiseMask,
-    kernel: {
-      kind: "map",
-      step: (inputs) => (isInteger(inputs[0]?.dtype ?? "float32") ? rule.int : rule.float),
-    },
+    mask: elementwiseMask(name),
+    kernel: { kind: "map", step: ([x]) => rule[kindOf[x?.dtype ?? "float32"]] },
   };
 }
 
@@ -111,8 +116,8 @@ function binary(name: string, da: D2 | "none", db: D2 | "none", int?: string): O
 }
 
 const comparison = (name: string, int: string): Op<None> =>
-  define(name, { float: name, int, output: "bool", gradient: "none" });
-const logical = (name: string): Op<None> => define(name, { int: name, gradient: "none" });
+  define(name, { float: name, int, bool: int, output: "bool", gradient: "none" });
+const logical = (name: string): Op<None> => define(name, { bool: name, gradient: "none" });
 
 /** e^x and its relations use these constants: 2/√π. */
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
@@ -154,10 +159,10 @@ export const elementwise = {
     (a, b, g) => mul(g, share(a, b)),
     "minimumInt",
   ),
-  // d a^b/da = b·a^(b−1); d/db = a^b·ln a, taken as 0 where a ≤ 0.
+  // d a^b/da = b·a^(b−1), 0 where b is 0 whatever a is; d/db = a^b·ln a, taken as 0 where a ≤ 0.
   pow: binary(
     "pow",
-    (a, b, g) => mul(g, mul(b, pow(a, sub(b, 1)))),
+    (a, b, g) => mul(g, mul(b, pow(a, where(equalTo(b, 0), 1, sub(b, 1))))),
     (a, _b, g, y) => where(greater(a, 0), mul(g, mul(y, log(where(greater(a, 0), a, 1)))), 0),
   ),
   mod: binary(
@@ -229,7 +234,7 @@ export const selectOp: Op<None> = {
       wanted[2] ? sumTo(where(condition, 0, g), b.shape) : undefined,
     ];
   },
-  mask: elementwiseMask,
+  mask: elementwiseMask("where"),
   kernel: { kind: "map", step: () => "select" },
 };
 
@@ -242,7 +247,7 @@ export const castOp: Op<CastAttrs> = {
   name: "cast",
   infer: ([x], { dtype }) => [{ shape: x?.shape ?? [], dtype }],
   gradient: ({ inputs: [x], grads: [g] }) => [x?.dtype === "float32" ? g : undefined],
-  mask: elementwiseMask,
+  mask: elementwiseMask("cast"),
   kernel: {
     kind: "map",
     step: ([x], { dtype }) => {
@@ -258,15 +263,21 @@ export const castOp: Op<CastAttrs> = {
 
 const order: readonly Dtype[] = ["bool", "uint8", "int32", "float32"];
 
-/** Operands of one dtype: numbers take their partner's, the lesser dtype is converted to the greater. */
+const greatest = (dtypes: readonly Dtype[]): Dtype =>
+  order[Math.max(...dtypes.map((d) => order.indexOf(d)))] ?? "float32";
+
+/** Operands of one dtype: the lesser is converted to the greater; numbers take their partner's where it has such values. */
 function unify(operands: readonly Operand[]): SymbolicTensor[] {
-  const symbolic = operands.filter((x) => x instanceof SymbolicTensor);
-  const fractional = operands.some((x) => typeof x === "number" && !Number.isInteger(x));
-  const rank = Math.max(...symbolic.map((x) => order.indexOf(x.dtype)), 0);
-  const dtype = symbolic.length === 0 || fractional ? "float32" : (order[rank] ?? "float32");
-  const number = dtype === "bool" ? "int32" : dtype;
-  const common = operands.some((x) => typeof x === "number") ? number : dtype;
+  const dtypes = operands.flatMap((x) => (typeof x === "number" ? [] : [x.dtype]));
+  const partner = dtypes.length === 0 ? "float32" : greatest(dtypes);
+  const numbers = operands.flatMap((x) => (typeof x === "number" ? [dtypeOf(x, partner)] : []));
+  const common = greatest([partner, ...numbers]);
   return operands.map((x) => (typeof x === "number" ? scalar(x, common) : cast(x, common)));
+}
+
+function dtypeOf(value: number, partner: Dtype): Dtype {
+  if (partner === "float32" || (value | 0) !== value) return "float32";
+  return partner === "uint8" && value >= 0 && value <= 255 ? "uint8" : "int32";
 }
 
 const un =
@@ -277,14 +288,21 @@ const bin =
   (op: Op<None>) =>
   (a: Operand, b: Operand): SymbolicTensor =>
     apply(op, unify([a, b]), none);
+/** Arithmetic, in which bools count as the integers 0 and 1. */
+const arithmetic =
+  (op: Op<None>) =>
+  (...operands: readonly [Operand, Operand]): SymbolicTensor =>
+    apply(op, unify(operands).map(counted), none);
+const counted = (x: SymbolicTensor): SymbolicTensor => (x.dtype === "bool" ? cast(x, "int32") : x);
 
 /** Converts to `dtype`; nothing happens where it is that already. */
 export const cast = (x: SymbolicTensor, dtype: Dtype): SymbolicTensor =>
   x.dtype === dtype ? x : apply(castOp, [x], { dtype });
 
-export const add = bin(elementwise.add);
-export const sub = bin(elementwise.sub);
-export const mul = bin(elementwise.mul);
+/** a + b. Integers wrap around, as they do in all arithmetic; bools count as 0 and 1. */
+export const add = arithmetic(elementwise.add);
+export const sub = arithmetic(elementwise.sub);
+export const mul = arithmetic(elementwise.mul);
 /** a / b in float32, integer operands converted. */
 export const div = (a: Operand, b: Operand): SymbolicTensor =>
   apply(
@@ -292,8 +310,8 @@ export const div = (a: Operand, b: Operand): SymbolicTensor =>
     unify([a, b]).map((x) => cast(x, "float32")),
     none,
   );
-export const maximum = bin(elementwise.maximum);
-export const minimum = bin(elementwise.minimum);
+export const maximum = arithmetic(elementwise.maximum);
+export const minimum = arithmetic(elementwise.minimum);
 export const pow = bin(elementwise.pow);
 /** Remainder with the sign of the divisor. */
 export const mod = bin(elementwise.mod);
@@ -306,8 +324,8 @@ export const notEqualTo = bin(elementwise.notEqual);
 export const logicalAnd = bin(elementwise.and);
 export const logicalOr = bin(elementwise.or);
 export const logicalNot = un(elementwise.not);
-export const neg = un(elementwise.neg);
-export const abs = un(elementwise.abs);
+export const neg = (x: SymbolicTensor): SymbolicTensor => apply(elementwise.neg, [counted(x)], none);
+export const abs = (x: SymbolicTensor): SymbolicTensor => apply(elementwise.abs, [counted(x)], none);
 export const sign = un(elementwise.sign);
 export const exp = un(elementwise.exp);
 export const expm1 = un(elementwise.expm1);

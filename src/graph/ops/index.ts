@@ -31,15 +31,19 @@ export const gatherOp: Op<GatherAttrs> = {
     return [apply(scatterAddOp, [g, ids], { axis, size: table.shape[axis] ?? 0 })];
   },
   mask: ([table, ids], { axis }) => {
-    if (table?.mask !== undefined) {
-      throw new RondoError({
-        where: "gather",
-        received: `a table masked over ${shapeText(table.mask.shape)}`,
-        expected: "a table without a mask (the indices may have one)",
-        fix: "Drop the mask on purpose with ops.withoutMask",
-      });
+    // A masked table keeps its mask, or its entries theirs; masked indices can only stand in front.
+    if (ids === undefined) return undefined;
+    if (ids.mask === undefined) {
+      const mask = table?.mask;
+      return mask && axis < mask.rank ? apply(gatherOp, [mask, ids], { axis }) : mask;
     }
-    return axis === 0 ? ids?.mask : undefined;
+    if (axis === 0 && table?.mask === undefined) return ids.mask;
+    throw new RondoError({
+      where: "gather",
+      received: `indices masked over ${shapeText(ids.mask.shape)} along axis ${axis}${table?.mask ? " of a masked table" : ""}`,
+      expected: "masked indices along axis 0 of a table without a mask",
+      fix: "Drop one of the masks on purpose with ops.withoutMask",
+    });
   },
   kernel: { kind: "instruction", name: "gather" },
 };

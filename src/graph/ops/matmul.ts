@@ -1,7 +1,7 @@
 import { RondoError } from "../../errors.js";
-import { equal, shapeText } from "../dim.js";
-import { apply, type Op, type SymbolicTensor } from "../ir.js";
-import { combineMasks } from "../mask.js";
+import { equal, product, shapeText } from "../dim.js";
+import { apply, makeNode, type Op, SymbolicTensor } from "../ir.js";
+import { broadcastMask, combineMasks } from "../mask.js";
 import { broadcastShapes } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
 import { reshape, transpose } from "./shape.js";
@@ -44,7 +44,7 @@ export const matmulOp: Op<None> = {
     const refuse = inputs.some(
       (x, i) => x.mask !== undefined && (i === 1 ? x.mask.rank > x.rank - 2 : x.mask.rank > rank),
     );
-    if (refuse || inputs.some((x) => x.mask !== undefined && x.rank !== output.shape.length)) {
+    if (refuse) {
       throw new RondoError({
         where: "matMul",
         received: `operands masked over ${inputs.map((x) => x.mask?.rank ?? 0).join(" and ")} axes`,
@@ -52,7 +52,7 @@ export const matmulOp: Op<None> = {
         fix: "Select the masked elements to 0 with ops.where and drop the mask with ops.withoutMask",
       });
     }
-    return combineMasks(inputs.map((x) => x.mask));
+    return combineMasks(inputs.map((x) => broadcastMask("matMul", x, output.shape)));
   },
   kernel: { kind: "instruction", name: "matmul" },
 };
@@ -65,13 +65,14 @@ export function matMul(
   transposeB = false,
 ): SymbolicTensor {
   const [x, y] = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
-  if (y.rank === 2 && x.rank > 2) {
-    // One large product instead of many small ones.
-    const [k, n] = [x.shape.at(-1) ?? 0, y.shape.at(-1) ?? 0];
-    const flat = apply(matmulOp, [reshape(x.withMask(undefined), [-1, k]), y], {});
-    return reshape(flat, [...x.shape.slice(0, -1), n]).withMask(x.mask);
-  }
-  return apply(matmulOp, [x, y], {});
+  if (y.rank !== 2 || x.rank <= 2) return apply(matmulOp, [x, y], {});
+  // One large product instead of many small ones; type and mask are those of the small ones.
+  const [type] = matmulOp.infer([x, y], {});
+  if (type === undefined) throw new Error("matMul: its type is missing");
+  const flat = [product(x.shape.slice(0, -1)), x.shape.at(-1) ?? 0];
+  const result = makeNode(matmulOp, [reshape(x.withMask(undefined), flat), y], {});
+  const mask = x.mask || y.mask ? matmulOp.mask([x, y], {}, type) : undefined;
+  return reshape(new SymbolicTensor(result), type.shape).withMask(mask);
 }
 
 const swapLast = (x: SymbolicTensor): SymbolicTensor =>

@@ -38,8 +38,16 @@ const define = (
   mask: Op<RandomAttrs>["mask"],
 ): Op<RandomAttrs> => ({
   name,
-  infer: (_inputs, attrs) => {
+  infer: ([x], attrs) => {
     if (!kind(attrs)) throw new Error(`${name} cannot draw ${attrs.kind}`);
+    if (name === "dropout" && x?.dtype !== "float32") {
+      throw new RondoError({
+        where: name,
+        received: `an operand of dtype ${x?.dtype}`,
+        expected: "a float32 operand",
+        fix: 'Convert it with ops.cast(x, "float32")',
+      });
+    }
     return [{ shape: attrs.shape, dtype: "float32" }];
   },
   gradient,
@@ -55,7 +63,7 @@ export const dropoutOp = define(
   "dropout",
   (a) => a.kind === "dropout",
   ({ inputs: [, ...source], grads: [g], attrs }) => [g && apply(dropoutOp, [g, ...source], attrs)],
-  ([x], attrs, output) => (x === undefined ? undefined : elementwiseMask([x], attrs, output)),
+  elementwiseMask("dropout"),
 );
 
 const sourceInputs = ({ seed, step, rowBase }: RandomSource): SymbolicTensor[] => [

@@ -1,7 +1,7 @@
-import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
-import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../dim.js";
+import { equal, product, type Shape, sameShape, shapeText } from "../dim.js";
 import { apply, type GradientRule, type MaskRule, type Op, type SymbolicTensor } from "../ir.js";
+import { widenMask } from "../mask.js";
 import { cast, div, equalTo, exp, mul, sub, where } from "./elementwise.js";
 import { broadcastTo, reshape } from "./shape.js";
 import { size } from "./source.js";
@@ -28,17 +28,27 @@ const reduceMask: MaskRule<ReduceAttrs> = ([x], { axes }) => {
   return mask === undefined || axes.some((a) => a < mask.rank) ? undefined : mask;
 };
 
+/** @param result dtype of the result: of the operand (int32 for all integers), int32, or float32 from float32 only */
 function define(
   name: string,
   code: number,
   gradient: GradientRule<ReduceAttrs> | "none",
-  output?: Dtype,
+  result: "operand" | "int32" | "float32" = "operand",
 ): Op<ReduceAttrs> {
   return {
     name,
     infer: ([x], { axes }) => {
       if (x === undefined) return [];
-      const dtype = output ?? (x.dtype === "float32" || name === "mean" ? "float32" : "int32");
+      const isFloat = x.dtype === "float32";
+      if (result === "float32" && !isFloat) {
+        throw new RondoError({
+          where: name,
+          received: `an operand of dtype ${x.dtype}`,
+          expected: "a float32 operand",
+          fix: 'Convert it with ops.cast(x, "float32")',
+        });
+      }
+      const dtype = result === "int32" || !isFloat ? "int32" : "float32";
       return [{ shape: x.shape.filter((_, i) => !axes.includes(i)), dtype }];
     },
     gradient,
@@ -59,28 +69,38 @@ export const reductions = {
   sum: define("sum", 0, ({ inputs: [x], grads: [g], attrs: { axes } }) =>
     x !== undefined && g !== undefined ? [expandLike(g, x, axes)] : [],
   ),
-  mean: define("mean", 0, ({ inputs: [x], grads: [g], attrs: { axes } }) => {
-    if (x === undefined || g === undefined) return [];
-    return [expandLike(div(g, size(product(axes.map((a) => x.shape[a] ?? 1)))), x, axes)];
-  }),
+  mean: define(
+    "mean",
+    0,
+    ({ inputs: [x], grads: [g], attrs: { axes } }) => {
+      if (x === undefined || g === undefined) return [];
+      return [expandLike(div(g, size(product(axes.map((a) => x.shape[a] ?? 1)))), x, axes)];
+    },
+    "float32",
+  ),
   max: define("max", 1, extremum),
   min: define("min", 2, extremum),
-  logSumExp: define("logSumExp", 3, ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
-    if (x === undefined || y === undefined || g === undefined) return [];
-    return [mul(expandLike(g, x, axes), exp(sub(x, expandLike(y, x, axes))))];
-  }),
+  logSumExp: define(
+    "logSumExp",
+    3,
+    ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
+      if (x === undefined || y === undefined || g === undefined) return [];
+      return [mul(expandLike(g, x, axes), exp(sub(x, expandLike(y, x, axes))))];
+    },
+    "float32",
+  ),
   argMax: define("argMax", 4, "none", "int32"),
   prod: define("prod", 5, ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
     if (x === undefined || y === undefined || g === undefined) return [];
     // ∂∏/∂xᵢ = ∏/xᵢ; where some x is 0 the product of the others is needed: with exactly one zero it is the product
     // of the rest there, with more it is 0 everywhere.
-    const zero = equalTo(x, 0);
-    const zeros = expandLike(sum(cast(zero, "float32"), [...axes]), x, axes);
-    const rest = expandLike(prod(where(zero, 1, x), [...axes]), x, axes);
+    const isZero = equalTo(x, 0);
+    const zeros = expandLike(sum(cast(isZero, "float32"), [...axes]), x, axes);
+    const rest = expandLike(prod(where(isZero, 1, x), [...axes]), x, axes);
     const others = where(
       equalTo(zeros, 0),
-      div(expandLike(y, x, axes), where(zero, 1, x)),
-      where(equalTo(zeros, 1), where(zero, rest, 0), 0),
+      div(expandLike(y, x, axes), where(isZero, 1, x)),
+      where(equalTo(zeros, 1), where(isZero, rest, 0), 0),
     );
     return [mul(expandLike(g, x, axes), others)];
   }),
@@ -102,7 +122,8 @@ export function normalizeAxis(where_: string, shape: Shape, axis: number): numbe
     throw new RondoError({
       where: where_,
       received: `axis ${axis} for shape ${shapeText(shape)}`,
-      expected: `an axis from ${-shape.length} to ${shape.length - 1}`,
+      expected:
+        shape.length === 0 ? "a value with axes" : `an axis from ${-shape.length} to ${shape.length - 1}`,
       fix: "Count axes from 0, or from -1 backwards",
     });
   }
@@ -115,18 +136,28 @@ type Axis = number | readonly number[];
  * A reduction over masked steps leaves them out: they are replaced by what does not matter (0 for sums, 1 for
  * products, ∓∞ for extrema) before any arithmetic.
  */
-function excludeMasked(x: SymbolicTensor, axes: readonly number[], neutral: number): SymbolicTensor {
+function excludeMasked(x: SymbolicTensor, axes: readonly number[], neutral: Neutral): SymbolicTensor {
   const mask = x.mask;
   if (mask === undefined || !axes.some((a) => a < mask.rank)) return x;
-  const wide = reshape(mask, [...mask.shape, ...Array<Dim>(x.rank - mask.rank).fill(1)]);
-  return where(wide, x.withMask(undefined), neutral);
+  const value = x.dtype === "float32" ? neutral.float : neutral.int;
+  return where(widenMask(mask, x.rank), x.withMask(undefined), value);
 }
 
+/** What changes no result: of floats, and of integers. */
+interface Neutral {
+  readonly float: number;
+  readonly int: number;
+}
+const zero: Neutral = { float: 0, int: 0 };
+const one: Neutral = { float: 1, int: 1 };
+const least: Neutral = { float: Number.NEGATIVE_INFINITY, int: -(2 ** 31) };
+const greatest: Neutral = { float: Number.POSITIVE_INFINITY, int: 2 ** 31 - 1 };
+
 const builder =
-  (op: Op<ReduceAttrs>, neutral: number) =>
+  (op: Op<ReduceAttrs>, neutral: Neutral) =>
   (x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor => {
     const axes = normalizeAxes(op.name, x, axis);
-    if (axes.length === 0 && op !== reductions.argMax) return x;
+    if (axes.length === 0) return x.dtype === "float32" ? x : cast(x, "int32");
     const y = apply(op, [excludeMasked(x, axes, neutral)], { axes });
     return keepDims
       ? reshape(
@@ -137,31 +168,31 @@ const builder =
   };
 
 /** Sum over `axis` (all axes when left out). Integers and bools sum to int32. Masked steps count as 0. */
-export const sum = builder(reductions.sum, 0);
+export const sum = builder(reductions.sum, zero);
 /** Largest element; masked steps do not take part. */
-export const max = builder(reductions.max, Number.NEGATIVE_INFINITY);
-export const min = builder(reductions.min, Number.POSITIVE_INFINITY);
-export const prod = builder(reductions.prod, 1);
-/** log Σ exp x, without overflow. */
-export const logSumExp = builder(reductions.logSumExp, Number.NEGATIVE_INFINITY);
+export const max = builder(reductions.max, least);
+export const min = builder(reductions.min, greatest);
+export const prod = builder(reductions.prod, one);
+const logSumExpOf = builder(reductions.logSumExp, least);
+const meanOf = builder(reductions.mean, zero);
+/** log Σ exp x in float32, without overflow; masked steps do not take part. */
+export const logSumExp = (x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor =>
+  logSumExpOf(cast(x, "float32"), axis, keepDims);
 
 /** Arithmetic mean over `axis`; over a masked axis the mean of the unmasked steps (0 where there is none). */
 export function mean(x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor {
   const mask = x.mask;
   const axes = normalizeAxes("mean", x, axis);
   const values = cast(x, "float32");
-  if (mask === undefined || !axes.some((a) => a < mask.rank)) {
-    return builder(reductions.mean, 0)(values, axes, keepDims);
-  }
-  const wide = reshape(mask, [...mask.shape, ...Array<Dim>(x.rank - mask.rank).fill(1)]);
-  const counted = sum(broadcastTo(cast(wide, "float32"), x.shape), axes, keepDims);
+  if (mask === undefined || !axes.some((a) => a < mask.rank)) return meanOf(values, axes, keepDims);
+  const counted = sum(broadcastTo(cast(widenMask(mask, x.rank), "float32"), x.shape), axes, keepDims);
   const total = sum(values, axes, keepDims);
   return where(equalTo(counted, 0), 0, div(total, where(equalTo(counted, 0), 1, counted)));
 }
 
-/** Index (int32) of the largest element along one axis, the first of equals. */
-export const argMax = (x: SymbolicTensor, axis = -1): SymbolicTensor =>
-  apply(reductions.argMax, [x], { axes: [normalizeAxis("argMax", x.shape, axis)] });
+const argMaxOf = builder(reductions.argMax, least);
+/** Index (int32) of the largest element along one axis, the first of equals; masked steps do not take part. */
+export const argMax = (x: SymbolicTensor, axis = -1): SymbolicTensor => argMaxOf(x, axis);
 
 /** Sums x down to `shape`, undoing a broadcast. */
 export function sumTo(x: SymbolicTensor, shape: Shape): SymbolicTensor {

@@ -6,14 +6,15 @@ import {
   type Node,
   type Op,
   SymbolicTensor,
+  sameValue,
   substitute,
   type TensorType,
   topological,
 } from "../ir.js";
-import { noMask } from "../mask.js";
+import { noMask, widenMask } from "../mask.js";
 import { add, logicalOr, where } from "./elementwise.js";
-import { reshape, reverse } from "./shape.js";
-import { input, zeros } from "./source.js";
+import { reverse } from "./shape.js";
+import { input, scalar, zeros } from "./source.js";
 
 // T time, B batch, D input features, H units, G gates. Everything here is time-major: sequences are [T, B, ..].
 
@@ -214,8 +215,30 @@ export function scan(options: ScanOptions): Scanned {
       fix: "Transpose them to [time, batch, ..] and cut them to one length",
     });
   }
+  checkMasks(options, length);
   if (options.fused !== undefined) return scanFused(options, options.fused, first, length);
   return mask === undefined ? scanSteps(options, length) : scanMasked(options, mask, length);
+}
+
+function checkMasks({ sequences, states, constants = [], mask }: ScanOptions, length: Dim): void {
+  if (mask !== undefined && (mask.dtype !== "bool" || !equal(mask.shape[0] ?? -1, length))) {
+    throw new RondoError({
+      where: "scan",
+      received: `a mask of ${mask.dtype}${shapeText(mask.shape)}`,
+      expected: `bool [${length}, batch], a value for each time step`,
+      fix: "Transpose the mask to [time, batch], or make it by a comparison",
+    });
+  }
+  const values = [...states, ...constants, ...(mask === undefined ? sequences : [])];
+  const lost = values.find((x) => x instanceof SymbolicTensor && x.mask !== undefined);
+  if (lost !== undefined) {
+    throw new RondoError({
+      where: "scan",
+      received: `an operand of shape ${shapeText(lost.shape)} with a mask`,
+      expected: "the mask of the time steps as the option mask, and states and constants without masks",
+      fix: "Pass mask: x.mask, or drop the mask on purpose with ops.withoutMask",
+    });
+  }
 }
 
 const placeholder = (name: string, { shape, dtype }: TensorType): SymbolicTensor => input(name, shape, dtype);
@@ -226,9 +249,7 @@ function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor
   const states = options.states.map((s, i) => placeholder(`s${i}`, s));
   const constants = (options.constants ?? []).map((c, i) => placeholder(`c${i}`, c));
   const step = options.step(xs, states, constants);
-  step.states.forEach((s, i) => {
-    checkState(s, states[i], i);
-  });
+  checkStates(step.states, states);
   // Whatever does not depend on a placeholder belongs to the outer graph: it is computed once and passed in.
   const roots = [...step.outputs, ...step.states];
   const inside = new Set([...xs, ...states, ...constants].map((p) => p.node));
@@ -236,20 +257,15 @@ function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor
   const stands: SymbolicTensor[] = [];
   const order = topological(roots);
   for (const node of order) if (node.inputs.some((x) => inside.has(x.node))) inside.add(node);
-  const replaced = new Map<Node, (index: number) => SymbolicTensor>();
+  const standFor = (x: SymbolicTensor) => stands[captured.findIndex((other) => sameValue(other, x))];
   const capture = (x: SymbolicTensor) => {
-    if (inside.has(x.node) || (x.node.op.name === "constant" && x.rank === 0) || replaced.has(x.node)) return;
-    const own = x.node.outputs.map((type, i) => {
-      captured.push(new SymbolicTensor(x.node, i));
-      const stand = placeholder(`o${stands.length}`, type);
-      stands.push(stand);
-      return stand;
-    });
-    replaced.set(x.node, (i) => own[i] ?? x);
+    if (inside.has(x.node) || (x.node.op.name === "constant" && x.rank === 0) || standFor(x)) return;
+    stands.push(placeholder(`o${stands.length}`, x));
+    captured.push(x.withMask(undefined));
   };
   for (const node of order) if (inside.has(node)) node.inputs.forEach(capture);
   roots.forEach(capture);
-  const closed = substitute(roots, (x) => replaced.get(x.node)?.(x.index));
+  const closed = substitute(roots, standFor).map((x) => x.withMask(undefined));
   return {
     body: {
       sequences: xs,
@@ -262,20 +278,16 @@ function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor
   };
 }
 
-function checkState(next: SymbolicTensor, state: SymbolicTensor | undefined, i: number): void {
-  const same =
-    state !== undefined &&
-    next.dtype === state.dtype &&
-    next.rank === state.rank &&
-    next.shape.every((d, k) => equal(d, state.shape[k] ?? -1));
-  if (!same) {
-    throw new RondoError({
-      where: "scan",
-      received: `a new state ${i} of ${next.dtype}${shapeText(next.shape)}`,
-      expected: `${state?.dtype}${shapeText(state?.shape ?? [])} as the initial state`,
-      fix: "Let the cell return its states with the shapes and dtypes it declares",
-    });
-  }
+function checkStates(next: readonly SymbolicTensor[], states: readonly SymbolicTensor[]): void {
+  const text = (x: TensorType): string => `${x.dtype}${shapeText(x.shape)}`;
+  const list = (all: readonly TensorType[]): string => (all.length === 0 ? "none" : all.map(text).join(", "));
+  if (next.length === states.length && next.every((s, i) => text(s) === text(states[i] ?? none))) return;
+  throw new RondoError({
+    where: "scan",
+    received: `new states ${list(next)}`,
+    expected: `${list(states)}, as the initial states are`,
+    fix: "Let the cell return its states with the shapes and dtypes it declares",
+  });
 }
 
 const initial = (s: SymbolicTensor | TensorType): SymbolicTensor =>
@@ -297,10 +309,6 @@ function scanSteps(options: ScanOptions, length: Dim): Scanned {
   };
 }
 
-/** A mask [B] with axes of size 1 appended, so that it selects whole rows of a value of the given rank. */
-const wide = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
-  reshape(mask, [...mask.shape, ...Array<Dim>(Math.max(rank - mask.rank, 0)).fill(1)]);
-
 /** The general path under a mask: the same scan with selections, the previous outputs carried as further states. */
 function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Scanned {
   const n = options.states.length;
@@ -313,10 +321,10 @@ function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Sc
       step(xs, states, constants) {
         const now = xs[xs.length - 1];
         if (now === undefined) throw new Error("scan: the mask of the step is missing");
-        const clean = xs.slice(0, -1).map((x) => where(wide(now, x.rank), x, 0));
+        const clean = xs.slice(0, -1).map((x) => where(widenMask(now, x.rank), x, scalar(0, x.dtype)));
         const next = options.step(clean, states.slice(0, n), constants);
         const kept = (value: SymbolicTensor, old: SymbolicTensor | undefined) =>
-          old === undefined ? value : where(wide(now, value.rank), value, old);
+          old === undefined ? value : where(widenMask(now, value.rank), value, old);
         const outputs = next.outputs.map((y, i) => kept(y, states[n + i]));
         return { outputs, states: [...next.states.map((s, i) => kept(s, states[i])), ...outputs] };
       },
@@ -355,7 +363,7 @@ function scanFused(
   let ys = new SymbolicTensor(node, 0);
   if (options.mask !== undefined && options.states[0] instanceof SymbolicTensor) {
     // Before the first unmasked step the state is the given one, but the output is 0.
-    ys = where(wide(seenSoFar(options.mask), 3), ys, 0);
+    ys = where(widenMask(seenSoFar(options.mask), 3), ys, 0);
   }
   return { outputs: [ys], states };
 }
@@ -386,9 +394,11 @@ const scanGradient: GradientRule<ScanAttrs> = ({ node, outputs, attrs: { body },
   const sequences = node.inputs.slice(0, s);
   const constants = node.inputs.slice(s + m);
   const history = outputs.slice(n + m);
+  // Gradients of the outputs and, where this gradient is itself differentiated, of the states before each step.
   const dys = grads.slice(0, n);
-  const given = dys.filter((g) => g !== undefined);
   const stateIndex = body.states.flatMap((x, i) => (differentiable(x) ? [i] : []));
+  const dHistory = stateIndex.map((i) => grads[n + m + i]);
+  const given = [...dys, ...dHistory].filter((g) => g !== undefined);
   const constantIndex = body.constants.flatMap((x, i) => (differentiable(x) && wanted[s + m + i] ? [i] : []));
   const sequenceIndex = body.sequences.flatMap((x, i) => (differentiable(x) && wanted[i] ? [i] : []));
   const back = scan({
@@ -432,10 +442,14 @@ const scanGradient: GradientRule<ScanAttrs> = ({ node, outputs, attrs: { body },
         return d[i] ?? zeros(target.shape);
       };
       const [a, b] = [sequenceIndex.length, stateIndex.length];
+      const before = dHistory.map((g, i) => {
+        const more = g === undefined ? undefined : xs[next++];
+        return more === undefined ? at(a + i) : add(at(a + i), more);
+      });
       return {
         outputs: sequenceIndex.map((_, i) => at(i)),
         states: [
-          ...stateIndex.map((_, i) => at(a + i)),
+          ...before,
           ...constantIndex.map((_, i) => add(carried[b + i] ?? at(a + b + i), at(a + b + i))),
         ],
       };

@@ -11,11 +11,14 @@ import {
   shapeText,
   sub,
 } from "../dim.js";
-import { apply, type MaskRule, type Op, type Strided, type SymbolicTensor, type TensorType } from "../ir.js";
-import { combineMasks, noMask, samePrefix } from "../mask.js";
+import { apply, type Op, type Strided, type SymbolicTensor, type TensorType } from "../ir.js";
+import { broadcastMask, combineMasks, samePrefix, widenMask } from "../mask.js";
 import { broadcastShapes } from "./elementwise.js";
-import { normalizeAxis, sumTo } from "./reduce.js";
+import { normalizeAxes, normalizeAxis, sumTo } from "./reduce.js";
 import { fill, ones } from "./source.js";
+
+/** Whether a size is below 0 whatever its symbols are bound to; what depends on them is checked when they are. */
+const isNegative = (d: Dim): boolean => typeof d === "number" && d < 0;
 
 const at = (list: readonly number[], i: number): number => list[i] ?? 0;
 const typeOf = (x: TensorType | undefined): TensorType => x ?? { shape: [], dtype: "float32" };
@@ -30,12 +33,12 @@ export interface ReshapeAttrs {
 export const reshapeOp: Op<ReshapeAttrs> = {
   name: "reshape",
   infer: ([x], { shape }) => {
-    if (!equal(product(typeOf(x).shape), product(shape))) {
+    if (!equal(product(typeOf(x).shape), product(shape)) || shape.some(isNegative)) {
       throw new RondoError({
         where: "reshape",
         received: `shape ${shapeText(typeOf(x).shape)}`,
         expected: `as many elements as ${shapeText(shape)}`,
-        fix: "Choose a target shape with the same product",
+        fix: "Choose a target shape with the same product (one size may be -1)",
       });
     }
     return [{ shape, dtype: typeOf(x).dtype }];
@@ -98,7 +101,7 @@ function reshapeView(x: Strided, shape: readonly number[]): Strided | undefined 
 export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTensor {
   const unknown = shape.indexOf(-1);
   let target: Shape = shape;
-  if (unknown >= 0) {
+  if (unknown >= 0 && shape.filter(isNegative).length === 1) {
     const rest = product(shape.filter((_, i) => i !== unknown));
     const missing = divide(product(x.shape), rest);
     if (missing === undefined) {
@@ -116,8 +119,8 @@ export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTenso
 
 /** Inserts an axis of size 1 before `axis`. */
 export function expandDims(x: SymbolicTensor, axis: number): SymbolicTensor {
-  const index = axis < 0 ? axis + x.rank + 1 : axis;
-  return reshape(x, [...x.shape.slice(0, index), 1, ...x.shape.slice(index)]);
+  const index = normalizeAxis("expandDims", [...x.shape, 1], axis);
+  return reshape(x, x.shape.toSpliced(index, 0, 1));
 }
 
 /** Removes the given axes (all of size 1 when left out). */
@@ -202,14 +205,11 @@ export const sliceOp: Op<SliceAttrs> = {
   name: "slice",
   infer: ([x], { begin, size }) => {
     const { shape, dtype } = typeOf(x);
-    const fits = shape.every((d, i) => {
-      const b = begin[i] ?? 0;
-      const end = plus(b, size[i] ?? 0);
-      return typeof end !== "number" || typeof d !== "number"
-        ? true
-        : end <= d && Number(b) >= 0 && Number(size[i]) >= 0;
+    const outside = shape.some((d, i) => {
+      const [b, n] = [begin[i] ?? 0, size[i] ?? 0];
+      return isNegative(b) || isNegative(n) || isNegative(sub(d, plus(b, n)));
     });
-    if (!fits || begin.length !== shape.length || size.length !== shape.length) {
+    if (outside || begin.length !== shape.length || size.length !== shape.length) {
       throw new RondoError({
         where: "slice",
         received: `begin ${shapeText(begin)} and size ${shapeText(size)} for shape ${shapeText(shape)}`,
@@ -244,15 +244,24 @@ export const sliceOp: Op<SliceAttrs> = {
  * beyond those given are taken whole.
  */
 export function slice(x: SymbolicTensor, begin: readonly Dim[], size: readonly Dim[] = []): SymbolicTensor {
+  if (begin.length > x.rank || size.length > x.rank) {
+    throw new RondoError({
+      where: "slice",
+      received: `begin ${shapeText(begin)} and size ${shapeText(size)} for shape ${shapeText(x.shape)}`,
+      expected: "at most one number per axis",
+      fix: "Leave out what is too many",
+    });
+  }
   const from = x.shape.map((d, i) => {
     const b = begin[i] ?? 0;
-    return typeof b === "number" && b < 0 ? plus(d, b) : b;
+    return isNegative(b) ? plus(d, b) : b;
   });
   const extent = x.shape.map((d, i) => {
     const s = size[i];
     return s === undefined || s === -1 ? sub(d, from[i] ?? 0) : s;
   });
-  return sameShape(extent, x.shape) ? x : apply(sliceOp, [x], { begin: from, size: extent });
+  const whole = sameShape(extent, x.shape) && from.every((b) => equal(b, 0));
+  return whole ? x : apply(sliceOp, [x], { begin: from, size: extent });
 }
 
 export interface ReverseAttrs {
@@ -285,7 +294,7 @@ export const reverseOp: Op<ReverseAttrs> = {
 
 /** Runs the given axes backwards. */
 export function reverse(x: SymbolicTensor, axis: number | readonly number[]): SymbolicTensor {
-  const axes = [axis].flat().map((a) => normalizeAxis("reverse", x.shape, a));
+  const axes = normalizeAxes("reverse", x, axis);
   return axes.length === 0 ? x : apply(reverseOp, [x], { axes });
 }
 
@@ -309,8 +318,7 @@ export const broadcastOp: Op<BroadcastAttrs> = {
     return [{ shape, dtype: typeOf(x).dtype }];
   },
   gradient: ({ inputs: [x], grads: [g] }) => [x && g && sumTo(g, x.shape)],
-  mask: ([x], { shape }) =>
-    x?.mask && (x.rank === shape.length ? broadcastTo(x.mask, shape.slice(0, x.mask.rank)) : undefined),
+  mask: ([x], { shape }) => x && broadcastMask("broadcastTo", x, shape),
   kernel: {
     kind: "view",
     view: (x, _attrs, _bindings, output) => {
@@ -398,8 +406,7 @@ export const concatOp: Op<ConcatAttrs> = {
 
 function expandMask(x: SymbolicTensor, rank: number): SymbolicTensor {
   const prefix = x.shape.slice(0, rank);
-  if (x.mask === undefined) return ones(prefix, "bool");
-  return broadcastTo(reshape(x.mask, [...x.mask.shape, ...Array<Dim>(rank - x.mask.rank).fill(1)]), prefix);
+  return x.mask === undefined ? ones(prefix, "bool") : broadcastTo(widenMask(x.mask, rank), prefix);
 }
 
 /** Joins along an existing axis. */
@@ -425,9 +432,18 @@ export const stack = (inputs: readonly SymbolicTensor[], axis = 0): SymbolicTens
     axis < 0 ? axis + (inputs[0]?.rank ?? 0) + 1 : axis,
   );
 
-/** Cuts x along `axis` into pieces of the given sizes. */
+/** Cuts x along `axis` into pieces of the given sizes, which add up to the axis. */
 export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): SymbolicTensor[] {
   const along = normalizeAxis("split", x.shape, axis);
+  const total = x.shape[along] ?? 0;
+  if (!equal(sizes.reduce(plus, 0), total)) {
+    throw new RondoError({
+      where: "split",
+      received: `pieces of ${sizes.join(", ")}`,
+      expected: `pieces that add up to the ${total} elements of axis ${along}`,
+      fix: "Change the sizes, or use ops.slice for a part of the operand",
+    });
+  }
   let begin: Dim = 0;
   return sizes.map((size) => {
     const piece = slice(
@@ -442,6 +458,14 @@ export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): Symb
 
 /** Adds `value` around x: per axis the number of elements before and after. Padded steps of a masked x count as masked. */
 export function pad(x: SymbolicTensor, widths: readonly (readonly [Dim, Dim])[], value = 0): SymbolicTensor {
+  if (widths.length > x.rank || widths.flat().some(isNegative)) {
+    throw new RondoError({
+      where: "pad",
+      received: `widths ${widths.map(shapeText).join(", ")} for shape ${shapeText(x.shape)}`,
+      expected: "at most one pair per axis, of sizes that are not negative",
+      fix: "Use ops.slice to remove elements",
+    });
+  }
   return widths.reduce((y, [before, after], axis) => {
     const side = (n: Dim) => {
       const shape = y.shape.map((d, i) => (i === axis ? n : d));
@@ -458,7 +482,3 @@ export function pad(x: SymbolicTensor, widths: readonly (readonly [Dim, Dim])[],
     return concat(pieces, axis);
   }, x);
 }
-
-export const shapeOps = { reshapeOp, transposeOp, sliceOp, reverseOp, broadcastOp, stopGradientOp, concatOp };
-export type { MaskRule };
-export { noMask };

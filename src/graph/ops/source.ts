@@ -1,5 +1,6 @@
 import type { Dtype, TypedArray } from "../../dtype.js";
-import type { Dim, Shape } from "../dim.js";
+import { RondoError } from "../../errors.js";
+import { type Dim, type Shape, shapeText } from "../dim.js";
 import { apply, type Op, type StateVariable, type SymbolicTensor } from "../ir.js";
 import { noMask } from "../mask.js";
 import { broadcastTo } from "./shape.js";
@@ -19,6 +20,8 @@ export const inputOp: Op<InputAttrs> = {
   kernel: { kind: "source" },
 };
 
+const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
+
 export interface ConstantAttrs {
   readonly data: TypedArray;
   readonly shape: readonly number[];
@@ -28,7 +31,18 @@ export interface ConstantAttrs {
 /** Literal data. */
 export const constantOp: Op<ConstantAttrs> = {
   name: "constant",
-  infer: (_inputs, { shape, dtype }) => [{ shape, dtype }],
+  infer: (_inputs, { data, shape, dtype }) => {
+    const count = shape.reduce((n, d) => n * d, 1);
+    if (!(data instanceof arrays[dtype]) || data.length !== count) {
+      throw new RondoError({
+        where: "constant",
+        received: `a ${data.constructor.name} of ${data.length} elements`,
+        expected: `${arrays[dtype].name} data of ${count} elements for ${dtype}${shapeText(shape)}`,
+        fix: "Make the data, the shape and the dtype agree",
+      });
+    }
+    return [{ shape, dtype }];
+  },
   gradient: "none",
   mask: noMask,
   kernel: { kind: "source" },
