@@ -152,15 +152,6 @@ inline void findActive(Active& active, const uint8_t* mask, Index maskB, Chunk c
   }
 }
 
-RONDO_INLINE vf loadLanes(const float* p, Index n) { return n >= VL ? load(p) : loadPart(p, n); }
-RONDO_INLINE void storeLanes(float* p, vf v, Index n) {
-  if (n >= VL) {
-    store(p, v);
-  } else {
-    storePart(p, v, n);
-  }
-}
-
 // Keras's activations, and their slopes computed from the output y.
 vf activate(Activation kind, vf x);
 vf slope(Activation kind, vf y);

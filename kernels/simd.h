@@ -68,6 +68,16 @@ RONDO_INLINE void storePart(float* p, vf v, Index n) {
   for (Index i = 0; i < n; ++i) p[i] = v[i];
 }
 
+// The same, where n may be a whole vector or more.
+RONDO_INLINE vf loadLanes(const float* p, Index n) { return n >= VL ? load(p) : loadPart(p, n); }
+RONDO_INLINE void storeLanes(float* p, vf v, Index n) {
+  if (n >= VL) {
+    store(p, v);
+  } else {
+    storePart(p, v, n);
+  }
+}
+
 // a·b + c, rounded once where the instruction set can. The compiler's own functions, for want of a portable spelling.
 RONDO_INLINE vf fma_(vf a, vf b, vf c) {
 #if defined(__wasm_relaxed_simd__)

@@ -84,9 +84,9 @@ export function rnnWeightsWork(shape: RnnShape, v: number): number {
   return (D + H + 2) * columns;
 }
 
-/** `work` of matmul: none, its tasks pack what they read next on their own stack. */
-export function matmulWork(_m: number, _n: number, _k: number, _v: number): number {
-  return 0;
+/** `work` of matmul: where A is large, a part of B, packed for several passes over it. */
+export function matmulWork(m: number, n: number, k: number, v: number): number {
+  return m * k >= 1 << 19 && n > 16 * v ? 256 * tileLanes(n, v) : 0;
 }
 
 /** `work` of orthogonal: the transposed matrix, and per block of 32 columns the reflections' triangle and two products. */
