@@ -31,12 +31,12 @@ export const platform: Platform = {
 
   startWorker(): WasmWorker {
     const worker = new Worker(new URL("runtime/wasm.worker.node.js", dist), { execArgv: [] });
-    worker.unref();
     return {
       post: (message, transfer) => worker.postMessage(message, transfer),
       listen(message, error) {
         worker.on("message", message);
         worker.on("error", error);
+        worker.unref(); // a listener holds it
       },
       hold: (pending) => (pending ? worker.ref() : worker.unref()),
       async terminate() {

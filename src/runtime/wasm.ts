@@ -9,7 +9,7 @@ import { Heap, roundUp, Scratch } from "./heap.js";
 import { Jobs } from "./jobs.js";
 import type { Platform, WasmWorker } from "./platform.js";
 import { type Driver, QueuedBackend, type Request } from "./queued.js";
-import type { Message, Place, Ready, Reply, Settled, Stored } from "./wasm-worker.js";
+import type { Broken, Message, Place, Ready, Reply, Settled, Stored } from "./wasm-worker.js";
 
 const pageBytes = 65536;
 const initialPages = 16;
@@ -43,7 +43,7 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
       Engine.reach(space.memory, heap.top);
       const helper = startWorker();
       helper.listen(
-        () => {},
+        (message) => server.fail(new Error((message as Broken).reason)), // it has nothing else to say
         (error) => server.fail(error),
       );
       helper.post(
@@ -95,7 +95,6 @@ class Server {
 
   constructor(worker: WasmWorker) {
     this.#worker = worker;
-    worker.hold(true);
     this.ready = new Promise((resolve, reject) => {
       this.#failed = reject;
       const receive = (reply: Reply) => {
@@ -110,6 +109,7 @@ class Server {
         (message) => receive(message as Reply),
         (error) => this.fail(error),
       );
+      worker.hold(true);
     });
   }
 

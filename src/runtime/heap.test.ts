@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { Heap, Scratch } from "./heap.js";
+
+function addressOf(heap: Heap, bytes: number): number {
+  const address = heap.allocate(bytes);
+  if (address === undefined) throw new Error("no room");
+  return address;
+}
+
+describe("Heap", () => {
+  it("hands out 64-byte aligned spans that never overlap, and joins what is freed", () => {
+    const heap = new Heap(1000, 2 ** 30);
+    const base = heap.top;
+    const used = new Map<number, number>();
+    let random = 1;
+    for (let i = 0; i < 5000; i++) {
+      random = (random * 48271) % 0x7fffffff;
+      const [oldest] = used.keys();
+      if (random % 2 === 0 && oldest !== undefined) {
+        const keys = [...used.keys()];
+        const address = keys[random % keys.length] ?? oldest;
+        heap.free(address);
+        used.delete(address);
+      } else {
+        const bytes = random % 3000;
+        used.set(addressOf(heap, bytes), bytes);
+      }
+      if (i % 100 === 0) {
+        const spans = [...used].sort(([a], [b]) => a - b);
+        let end = base;
+        for (const [address, bytes] of spans) {
+          expect(address % 64).toBe(0);
+          expect(address).toBeGreaterThanOrEqual(end);
+          end = address + bytes;
+        }
+        expect(heap.top).toBeGreaterThanOrEqual(end);
+      }
+    }
+    for (const address of used.keys()) heap.free(address);
+    expect(heap.top).toBe(base);
+  });
+
+  it("uses the first gap that is large enough", () => {
+    const heap = new Heap(0, 2 ** 20);
+    const [a, b, c] = [addressOf(heap, 64), addressOf(heap, 128), addressOf(heap, 64)];
+    addressOf(heap, 64);
+    heap.free(a);
+    heap.free(c);
+    expect(heap.allocate(128)).toBe(320);
+    expect(heap.allocate(1)).toBe(a);
+    heap.free(b);
+    expect(heap.allocate(192)).toBe(b); // b and c are one again
+  });
+
+  it("has a limit, which freeing makes room below", () => {
+    const heap = new Heap(0, 256);
+    const a = addressOf(heap, 256);
+    expect(heap.allocate(1)).toBeUndefined();
+    heap.free(a);
+    expect(heap.allocate(256)).toBe(a);
+  });
+
+  it("refuses to free what is not in use", () => {
+    const heap = new Heap(0, 256);
+    const a = addressOf(heap, 64);
+    heap.free(a);
+    expect(() => heap.free(a)).toThrow(/not in use/);
+  });
+});
+
+describe("Scratch", () => {
+  it("grows to the largest program and shrinks when that is gone", () => {
+    const heap = new Heap(0, 4096);
+    const retired: number[] = [];
+    const scratch = new Scratch(heap, (address) => retired.push(address));
+    scratch.enter(1, 64);
+    scratch.enter(2, 512);
+    const small = scratch.fit(64);
+    expect(scratch.fit(64)).toBe(small);
+    const large = scratch.fit(512);
+    expect(retired).toEqual([small]);
+    expect(scratch.fit(64)).toBe(large);
+    scratch.leave(1);
+    expect(scratch.fit(64)).toBe(large);
+    scratch.leave(2);
+    expect(retired).toEqual([small, large]);
+  });
+
+  it("tells when it does not fit, and works again for less", () => {
+    const scratch = new Scratch(new Heap(0, 128), () => {});
+    scratch.enter(1, 1000);
+    expect(scratch.fit(1000)).toBeUndefined();
+    expect(scratch.fit(64)).toBe(0);
+  });
+});
