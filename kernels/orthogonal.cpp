@@ -100,14 +100,14 @@ Status execute(const Context& context, const op::orthogonal& o, Tail) {
   const int32_t M = wide ? o.cols : o.rows, N = least;
   const int32_t panels = (N + kBlock - 1) / kBlock;
 
-  // work: At [N, M]; −T of each panel [panels, kBlock, kBlock]; two products [N, kBlock]; what matmul needs.
+  // work: At [N, M]; −T of each panel [panels, kBlock, kBlock]; two products [N, kBlock]; the signs of
+  // R's diagonal [N].
   const auto part = [&](int32_t offset) { return Ptr{o.work.buffer, o.work.offset + offset}; };
   const Ptr at = part(0);
   const Ptr minusT = part(N * M);
   const Ptr product = part(N * M + panels * kBlock * kBlock);
   const Ptr scaled = part(N * M + panels * kBlock * kBlock + N * kBlock);
   const Ptr signsAt = part(N * M + panels * kBlock * kBlock + 2 * N * kBlock);
-  const Ptr matmulWork = part(N * M + panels * kBlock * kBlock + 2 * N * kBlock + N);
   float* At = context.at<float>(at);
   float* signs = context.at<float>(signsAt);
   const auto offset = [](Ptr p, int32_t by) { return Ptr{p.buffer, p.offset + by}; };
@@ -121,7 +121,7 @@ Status execute(const Context& context, const op::orthogonal& o, Tail) {
     const auto multiply = [&](int32_t n, int32_t k, Ptr a, int32_t aRow, Ptr b, int32_t bRow, int32_t bCol, Ptr c,
                               int32_t cRow, int32_t add) {
       return execute(context,
-                     op::matmul{rows, n, k, a, aRow, 1, b, bRow, bCol, none, c, cRow, add, matmulWork, 0}, Tail{nullptr, 0});
+                     op::matmul{rows, n, k, a, aRow, 1, b, bRow, bCol, none, c, cRow, add, none, 0}, Tail{nullptr, 0});
     };
     Status status = multiply(width, columns, from, M, v, 1, M, product, kBlock, 0);
     if (status == Status::ok) status = multiply(width, width, product, kBlock, t, tRow, tCol, scaled, kBlock, 0);
