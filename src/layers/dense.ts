@@ -27,7 +27,7 @@ export interface DenseRule<U extends number, S extends InputShape | undefined = 
   readonly given: S;
   readonly out: IsUnknown<this["in"]> extends true
     ? Sizes
-    : this["in"] extends readonly [...infer Lead extends number[], number]
+    : this["in"] extends readonly [...infer Lead extends readonly number[], number]
       ? [...Lead, U]
       : ShapeError<"dense needs [batch, .., features]">;
 }

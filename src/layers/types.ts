@@ -19,7 +19,9 @@ export type InputShape = readonly (number | null)[];
  * ```
  */
 export interface ShapeRule {
-  readonly in: Sizes;
+  /** The shape that comes in: some `Sizes`. */
+  readonly in: unknown;
+  /** The shape that goes out: some `Sizes`, or a `ShapeError`. */
   readonly out: unknown;
   /** The layer's own `inputShape`, where one is given as a literal. */
   readonly given: InputShape | undefined;
@@ -27,11 +29,11 @@ export interface ShapeRule {
 
 /** What a rule gives where a shape cannot fit; the message appears in the compiler's error on the layer. */
 export interface ShapeError<Message extends string> {
-  readonly error: Message;
+  readonly "does not fit": Message;
 }
 
 /** The output shape of a rule for an input shape. */
-export type OutputOf<R extends ShapeRule, In extends Sizes> = (R & { readonly in: In })["out"];
+export type OutputOf<R extends ShapeRule, In> = (R & { readonly in: In })["out"];
 
 /** Sizes of an `inputShape` literal; an open size is a `number`. */
 export type SizesOf<S extends InputShape | undefined> = S extends InputShape
@@ -39,7 +41,7 @@ export type SizesOf<S extends InputShape | undefined> = S extends InputShape
   : Sizes;
 
 /** True where the types know nothing about the shape. */
-export type IsUnknown<In extends Sizes> = number extends In["length"] ? true : false;
+export type IsUnknown<In> = In extends Sizes ? (number extends In["length"] ? true : false) : true;
 
 /** Elementwise layers: what goes in comes out. */
 export interface Keeps<S extends InputShape | undefined = undefined> extends ShapeRule {
@@ -53,7 +55,13 @@ export interface Untold<S extends InputShape | undefined = undefined> extends Sh
   readonly out: Sizes;
 }
 
-type Compatible<A extends Sizes, B extends Sizes> = A extends B ? true : B extends A ? true : false;
+/** Whether two shapes of known rank can be the same one: no sizes that differ. */
+type Compatible<A extends Sizes, B extends Sizes> = A["length"] extends B["length"]
+  ? true extends { [K in keyof A]: K extends keyof B ? Differ<A[K], B[K]> : false }[number]
+    ? false
+    : true
+  : false;
+type Differ<A, B> = [A & B] extends [never] ? true : false;
 
 /** The shape that reaches a layer: the output of the one before, or its own `inputShape` where that is told. */
 type Arriving<R extends ShapeRule, Before extends Sizes> =

@@ -55,7 +55,7 @@ type Merged<Out, M extends MergeMode> = Out extends Sizes
   ? null extends M
     ? Sizes
     : "concat" extends M
-      ? Out extends readonly [...infer Lead extends number[], number]
+      ? Out extends readonly [...infer Lead extends readonly number[], number]
         ? [...Lead, number]
         : Sizes
       : Out
@@ -180,9 +180,9 @@ function merge(mode: MergeMode, a: SymbolicTensor, b: SymbolicTensor): readonly 
 export const bidirectional = <
   L extends ShapeRule,
   const M extends MergeMode = "concat",
-  const S extends InputShape | undefined = L["given"],
+  const S extends InputShape | undefined = undefined,
 >(
-  options: BidirectionalOptions & {
+  options: Omit<BidirectionalOptions, "layer"> & {
     readonly layer: Recurrent<L>;
     readonly mergeMode?: M;
     readonly inputShape?: S;
