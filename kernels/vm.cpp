@@ -24,9 +24,20 @@ Status known(const Context&, float) { return Status::ok; }
 #undef FIELD
 
 template <class Op>
+constexpr bool takesTail = false;
+template <>
+constexpr bool takesTail<op::map> = true;
+template <>
+constexpr bool takesTail<op::reduce> = true;
+template <>
+constexpr bool takesTail<op::matmul> = true;
+template <>
+constexpr bool takesTail<op::loop> = true;
+
+template <class Op>
 Status step(const Context& context, const int32_t* words, int32_t length) {
   constexpr int32_t fields = sizeof(Op) / sizeof(int32_t);
-  if (length < fields) return context.fail(Status::wrongLength, length, fields);
+  if (takesTail<Op> ? length < fields : length != fields) return context.fail(Status::wrongLength, length, fields);
   Op o;
   __builtin_memcpy(&o, words, sizeof o);
   if (const Status status = operandsKnown(context, o); status != Status::ok) return status;
