@@ -11,7 +11,6 @@ import protocol
 threads = protocol.limit_threads()
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["NPROC"] = str(threads)  # the size of XLA's thread pool
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])  # some pools read only this
 
 import jax
 import jax.numpy as jnp

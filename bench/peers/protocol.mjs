@@ -49,8 +49,9 @@ export function data(work, rows) {
  *
  * @param make `(name, kind) => Promise<run>`; `await run()` gives the loss or the logits as a number or typed array
  * @param roof `() => Promise<run>` that multiplies two matrices of ROOF_SIZE, where there is one
+ * @param kinds what `make` knows
  */
-export async function serve({ peer, version, threads, make, roof }) {
+export async function serve({ peer, version, threads, make, roof, kinds = ["train", "infer", "row"] }) {
   const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
   const runs = new Map();
 
@@ -60,7 +61,7 @@ export async function serve({ peer, version, threads, make, roof }) {
       return roof();
     }
     if (!(work in WORKS)) throw new Unsupported(`no work ${work}`);
-    if (!["train", "infer", "row"].includes(kind)) throw new Unsupported(`no kind ${kind}`);
+    if (!kinds.includes(kind)) throw new Unsupported(`no kind ${kind}`);
     return make(work, kind);
   }
 

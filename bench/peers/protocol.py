@@ -62,11 +62,14 @@ class Unsupported(Exception):
 
 def limit_threads():
     """The THREADS argument, made known to every library that reads it from the environment. To be
-    called before the framework is imported."""
+    called before the framework is imported. Some libraries keep a thread beside those they were
+    given, or read the number of processors only: so the process gets no more processors either."""
     threads = int(sys.argv[1])
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         os.environ[name] = str(threads)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if hasattr(os, "sched_setaffinity"):  # Linux
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     return threads
 
 
