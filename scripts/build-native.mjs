@@ -2,7 +2,16 @@
 // Needs a C++17 compiler ($CXX, g++ or clang++) and the headers of the package node-api-headers; nothing is downloaded.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -38,6 +47,9 @@ const kernelFlags = [
   "-ffp-contract=off",
   "-Wno-psabi",
 ];
+/** How long objects of other sources stay: going back to them is quick. */
+const keptMilliseconds = 3 * 24 * 3600 * 1000;
+
 const hosts = ["napi.cpp", "wasm.cpp"];
 
 /**
@@ -84,21 +96,25 @@ export async function buildNative({ quiet = false } = {}) {
 
   mkdirSync(objects, { recursive: true });
   mkdirSync(output, { recursive: true });
-  rmSync(addon, { force: true });
   const missing = jobs.filter((job) => !existsSync(job.object));
   await Promise.all(Array.from({ length: availableParallelism() }, compileSome));
   async function compileSome() {
     for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
       await compile(
-        [...job.flags, "-c", join(sources, job.file), "-o", job.object],
+        [...job.flags, "-c", join(sources, job.file)],
+        job.object,
         `kernels/${job.file} (${job.set})`,
       );
     }
   }
-  async function compile(args, what) {
+  async function compile(args, file, what) {
+    const unfinished = `${file}.${process.pid}`; // another build may be under way
     try {
-      await run(compiler.command, args, { maxBuffer: 1 << 26 });
+      await run(compiler.command, [...args, "-o", unfinished], { maxBuffer: 1 << 26 });
+      renameSync(unfinished, file);
     } catch (error) {
+      rmSync(unfinished, { force: true });
+      rmSync(addon, { force: true }); // it would be of other sources
       throw new Error(`${compiler.command} failed on ${what}:\n${error.stderr ?? error.message}`);
     }
   }
@@ -106,12 +122,12 @@ export async function buildNative({ quiet = false } = {}) {
     process.platform === "darwin"
       ? ["-bundle", "-undefined", "dynamic_lookup"]
       : ["-shared", "-pthread", "-static-libstdc++", "-static-libgcc", "-Wl,-z,nodelete"];
-  await compile([...jobs.map((job) => job.object), ...linking, "-o", addon], "the addon");
+  await compile([...jobs.map((job) => job.object), ...linking], addon, "the addon");
   writeFileSync(stamp, wanted);
   rmSync(join(output, "unavailable.txt"), { force: true });
-  const kept = new Set(wanted.split("\n"));
-  for (const file of readdirSync(objects).filter((name) => name.endsWith(".o"))) {
-    if (!kept.has(join(objects, file))) rmSync(join(objects, file), { force: true });
+  for (const file of readdirSync(objects)) {
+    const old = Date.now() - statSync(join(objects, file)).mtimeMs > keptMilliseconds;
+    if (file.endsWith(".o") && old && !wanted.includes(file)) rmSync(join(objects, file), { force: true });
   }
   say(`Native addon: ${Object.keys(sets).join(", ")} with ${compiler.command}, ${seconds(started)}`);
   return { built: true };

@@ -1,7 +1,16 @@
 // Compiles the kernels and the WebAssembly host into dist/wasm: `node scripts/build-wasm.mjs`.
 // The compiler is the package @yowasp/clang (clang and lld as wasm); nothing else is needed.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +20,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = join(root, "kernels");
 const output = join(root, "dist/wasm");
 const objects = join(root, "build/wasm");
+
+/** How long objects of other sources stay: going back to them is quick. */
+const keptMilliseconds = 3 * 24 * 3600 * 1000;
 
 const compiling = [
   "clang++",
@@ -100,24 +112,32 @@ export async function buildWasm({ quiet = false } = {}) {
     const missing = [...units.values()].filter(({ object }) => !existsSync(join(objects, object)));
     await spread(crew, missing, async (compiler, { file, flags, object }) => {
       const args = [...compiling, ...flags, "-c", file, "-o", "out"];
-      writeFileSync(join(objects, object), await compiler.run(args, tree));
+      write(join(objects, object), await compiler.run(args, tree));
     });
     await spread(crew, modules, async (compiler, { name, inputs, link }) => {
       const parts = Object.fromEntries(inputs.map((object) => [object, readFileSync(join(objects, object))]));
       const args = [...linking, ...link, ...inputs, "-o", "out"];
-      writeFileSync(join(output, `${name}.wasm`), await compiler.run(args, parts));
+      write(join(output, `${name}.wasm`), await compiler.run(args, parts));
     });
   } finally {
     for (const compiler of crew) compiler.stop();
   }
   for (const file of readdirSync(objects)) {
-    if (file.endsWith(".o") && !units.has(file)) rmSync(join(objects, file), { force: true });
+    const old = Date.now() - statSync(join(objects, file)).mtimeMs > keptMilliseconds;
+    if (file.endsWith(".o") && old && !units.has(file)) rmSync(join(objects, file), { force: true });
   }
   writeFileSync(stamp, wanted);
   if (!quiet) {
     const names = modules.map(({ name }) => name).join(", ");
     console.log(`Wasm: ${names}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
+}
+
+/** Writes a file at one stroke: another build may be under way. */
+function write(file, bytes) {
+  const unfinished = `${file}.${process.pid}`;
+  writeFileSync(unfinished, bytes);
+  renameSync(unfinished, file);
 }
 
 /** Gives the items to whoever of the crew is free. */
