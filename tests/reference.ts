@@ -115,31 +115,34 @@ export function known<T>(value: T | undefined, what: string): T {
 
 type Index = readonly number[];
 
-/** An array from a function of the index. */
+/** An array from a function of the index, which is valid during the call only. */
 export function build(shape: readonly number[], element: (index: Index) => number): Values {
   const data = new Float64Array(sizeOf(shape));
+  const index = shape.map(() => 0);
   for (let i = 0; i < data.length; i++) {
-    const index: number[] = [];
-    for (let axis = shape.length - 1, rest = i; axis >= 0; axis--) {
-      const d = known(shape[axis], "size");
-      index.unshift(rest % d);
-      rest = Math.floor(rest / d);
-    }
     data[i] = element(index);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const next = known(index[axis], "index") + 1;
+      index[axis] = next === shape[axis] ? 0 : next;
+      if (index[axis] !== 0) break;
+    }
   }
   return { shape, data };
 }
 
 /** The element at an index; axes of size 1 repeat, and indices for further axes in front are left out. */
-function at(x: Values, index: Index): number {
+const at = (x: Values, index: Index): number => known(x.data[positionOf(x, index)], "element");
+
+function positionOf(x: Values, index: Index): number {
   const lead = index.length - x.shape.length;
   let offset = 0;
-  x.shape.forEach((d, axis) => {
+  for (let axis = 0; axis < x.shape.length; axis++) {
+    const d = known(x.shape[axis], "size");
     const i = d === 1 ? 0 : known(index[axis + lead], "index");
     if (i < 0 || i >= d) throw new Error(`index ${i} on an axis of size ${d}`);
     offset = offset * d + i;
-  });
-  return known(x.data[offset], "element");
+  }
+  return offset;
 }
 
 export const scalar = (value: number): Values => ({ shape: [], data: Float64Array.of(value) });
@@ -560,16 +563,30 @@ const otherRules: Readonly<Record<string, Rule>> = {
   matmul: (inputs) => {
     const [a, b] = [given(inputs), given(inputs, 1)];
     const batch = broadcast([a.shape.slice(0, -2), b.shape.slice(0, -2)]);
-    const inner = known(a.shape.at(-1), "k");
-    const shape = [...batch, known(a.shape.at(-2), "m"), known(b.shape.at(-1), "n")];
-    return [
-      build(shape, (index) => {
-        const [outer, i, j] = [index.slice(0, -2), known(index.at(-2), "i"), known(index.at(-1), "j")];
-        let sum = 0;
-        for (let k = 0; k < inner; k++) sum += at(a, [...outer, i, k]) * at(b, [...outer, k, j]);
-        return sum;
-      }),
+    const [m, inner, n] = [
+      known(a.shape.at(-2), "m"),
+      known(a.shape.at(-1), "k"),
+      known(b.shape.at(-1), "n"),
     ];
+    const products: number[] = [];
+    // Where the matrices of each place in the batch begin.
+    const begins = (x: Values) =>
+      build(batch, (outer) => {
+        const own = { shape: x.shape.slice(0, -2), data: x.data };
+        return positionOf(own, outer) * known(x.shape.at(-2), "rows") * known(x.shape.at(-1), "columns");
+      }).data;
+    const beginsB = begins(b);
+    begins(a).forEach((beginA, place) => {
+      const beginB = known(beginsB[place], "place");
+      for (let i = 0; i < m; i++)
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let k = 0; k < inner; k++)
+            sum += known(a.data[beginA + i * inner + k], "a") * known(b.data[beginB + k * n + j], "b");
+          products.push(sum);
+        }
+    });
+    return [{ shape: [...batch, m, n], data: Float64Array.from(products) }];
   },
   softmax: rowsRule((row) => {
     const top = largest(row);
