@@ -165,7 +165,7 @@ void forwardChunk(const Forward& f, const A& activations, Chunk chunk) {
 }  // namespace
 
 Status execute(const Context& context, const op::rnnForward& o, Tail) {
-  if (absent(o.x, o.pack, o.hs, o.work)) return context.fail(Status::missingOperand);
+  if (absent(o.x, o.pack, o.hs)) return context.fail(Status::missingOperand);
   if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
   if (o.keep < 2) return context.fail(Status::wrongField, o.keep, 2, o.T + 1);
   const Forward f(context, o);
