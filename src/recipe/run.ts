@@ -174,10 +174,10 @@ export class Run {
     const names = model.weightNames();
     await this.#write(
       "weights.safetensors",
-      encodeSafetensors(names.map((name, i) => [name, weights[i]] as const).filter(isNamed), {
-        format: "rondo",
-        recipe: recipe.name,
-      }),
+      encodeSafetensors(
+        weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
+        { format: "rondo", recipe: recipe.name },
+      ),
     );
     await this.#write("history.json", historyJson(history));
     await this.#write("history.csv", historyCsv(history));
@@ -232,9 +232,6 @@ export class Run {
     return writeFileAtomically(join(this.#options.folder, name), content);
   }
 }
-
-const isNamed = (entry: readonly [string, Tensor | undefined]): entry is [string, Tensor] =>
-  entry[1] !== undefined;
 
 function asRunHistory(measured: History | RunHistory): RunHistory {
   if ("positions" in measured) return measured;

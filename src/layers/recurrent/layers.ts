@@ -29,7 +29,7 @@ export interface RecurrentRule<
 }
 
 /** The options that the types follow, as literals. */
-interface Told<U extends number, Q extends boolean, S extends InputShape | undefined> {
+export interface Told<U extends number, Q extends boolean, S extends InputShape | undefined> {
   readonly units: U;
   readonly returnSequences?: Q;
   readonly inputShape?: S;
