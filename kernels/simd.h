@@ -104,6 +104,14 @@ RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps(a, b); }
 #elif defined(__x86_64__) && RONDO_LANES == 8
 RONDO_INLINE vf smaller(vf a, vf b) { return __builtin_ia32_minps256(a, b); }
 RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps256(a, b); }
+#elif defined(__wasm_relaxed_simd__)
+// Clang would take the engine's relaxed minimum for the plain comparison, and that may lose a NaN: the mask is hidden.
+RONDO_INLINE vf choose(vi mask, vf a, vf b) {
+  __asm__("" : "+r"(mask));
+  return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask));
+}
+RONDO_INLINE vf smaller(vf a, vf b) { return choose(a < b, a, b); }
+RONDO_INLINE vf larger(vf a, vf b) { return choose(a > b, a, b); }
 #else
 RONDO_INLINE vf smaller(vf a, vf b) { return a < b ? a : b; }
 RONDO_INLINE vf larger(vf a, vf b) { return a > b ? a : b; }
