@@ -14,11 +14,11 @@ import {
   makeOptimizerState,
   type Network,
   type OptimizerState,
+  type Types,
   traceEvaluation,
   traceInitialization,
   tracePrediction,
   traceTraining,
-  type Types,
 } from "./trace.js";
 
 /** What a model's programs are for. */
@@ -63,7 +63,9 @@ export const typesKey = ({ x, y, sampleWeight }: Types): string =>
 /** The state variables of a network, with those of an optimizer where there is one. */
 export const variablesOf = (network: Network, optimizer?: OptimizerState): StateVariable[] => [
   ...network.parameters.variables,
-  ...(optimizer === undefined ? [] : [...optimizer.slots.values(), optimizer.learningRate, optimizer.iterations]),
+  ...(optimizer === undefined
+    ? []
+    : [...optimizer.slots.values(), optimizer.learningRate, optimizer.iterations]),
   ...network.layers.flatMap((layer) => layer.states()),
   network.counters.seed,
   network.counters.step,
@@ -96,6 +98,8 @@ export class Engine {
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
   #learningRate = 0;
+  /** An empty program. */
+  #looksAtState: Executable | undefined;
   /** Preparations and writes, one after the other. */
   #queue: Promise<void> = Promise.resolve();
 
@@ -150,7 +154,10 @@ export class Engine {
   async #prepare(): Promise<void> {
     const optimizer = this.#optimizer;
     const isNew = optimizer !== undefined && !this.#store.has(optimizer.learningRate);
-    if (await this.#store.hold(variablesOf(this.#network, optimizer))) this.#programs.clear();
+    if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
+      this.#programs.clear();
+      this.#looksAtState = undefined;
+    }
     if (isNew) await this.#store.write(optimizer.learningRate, Float32Array.of(this.#learningRate));
     if (this.#initialized) return;
     const { seed } = this.#network.counters;
@@ -158,6 +165,14 @@ export class Engine {
     const program = this.#load(traceInitialization(this.#network), {});
     await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
     this.#initialized = true;
+  }
+
+  /** Makes runs on the caller's thread possible until the state changes. */
+  async prepareSync(): Promise<void> {
+    await this.prepare();
+    if (!this.backend.capabilities.synchronous) return;
+    this.#looksAtState ??= this.#load({ name: "look", inputs: [], outputs: {}, updates: [] }, {});
+    await this.#looksAtState.prepareSync(this.memory);
   }
 
   /** The program of a kind for these types and sizes. */
@@ -188,7 +203,9 @@ export class Engine {
   /** Sets all weights, in Keras's order. */
   async writeWeights(weights: readonly Tensor[]): Promise<void> {
     const { places } = this.#network.parameters;
-    const mismatch = places.findIndex(({ weight }, i) => shapeText(weight.shape) !== shapeText(weights[i]?.shape ?? []));
+    const mismatch = places.findIndex(
+      ({ weight }, i) => shapeText(weight.shape) !== shapeText(weights[i]?.shape ?? []),
+    );
     if (weights.length !== places.length || mismatch >= 0) {
       const place = places[mismatch];
       throw new RondoError({
@@ -198,7 +215,9 @@ export class Engine {
             ? `an array of shape ${shapeText(weights[mismatch]?.shape ?? [])} for ${place?.path}`
             : `${weights.length} arrays`,
         expected:
-          weights.length === places.length ? `shape ${shapeText(place?.weight.shape ?? [])}` : `${places.length} arrays, as getWeights gives`,
+          weights.length === places.length
+            ? `shape ${shapeText(place?.weight.shape ?? [])}`
+            : `${places.length} arrays, as getWeights gives`,
         fix: "Take the weights from a model with the same layers",
       });
     }
@@ -206,7 +225,11 @@ export class Engine {
     await Promise.all(
       places.map(({ variable, offset }, i) => {
         const data: TypedArray = weights[i]?.data ?? new Float32Array(0);
-        return this.#store.write(variable, data instanceof Float32Array ? data : Float32Array.from(data), offset);
+        return this.#store.write(
+          variable,
+          data instanceof Float32Array ? data : Float32Array.from(data),
+          offset,
+        );
       }),
     );
   }
@@ -217,7 +240,10 @@ export class Engine {
     for (const layer of this.#network.layers) {
       for (const state of layer.states()) {
         const size = state.shape.reduce((n, d) => n * d, 1);
-        await this.#store.write(state, state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size));
+        await this.#store.write(
+          state,
+          state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size),
+        );
       }
     }
   }

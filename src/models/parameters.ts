@@ -55,7 +55,10 @@ export class Parameters {
 
   /** Number of elements, of all weights or of those that training changes (or does not). */
   count(trainable?: boolean): number {
-    return this.places.reduce((n, { weight, size }) => n + ((trainable ?? weight.trainable) === weight.trainable ? size : 0), 0);
+    return this.places.reduce(
+      (n, { weight, size }) => n + ((trainable ?? weight.trainable) === weight.trainable ? size : 0),
+      0,
+    );
   }
 
   /** The weights as values of one graph. */
@@ -80,7 +83,9 @@ export class Parameters {
   initial(variable: StateVariable, random: RandomSource): SymbolicTensor {
     const pieces = this.places
       .filter((place) => place.variable === variable)
-      .map(({ weight, path }) => reshape(weight.initializer.values(weight.shape, random, streamOf(path)), [-1]));
+      .map(({ weight, path }) =>
+        reshape(weight.initializer.values(weight.shape, random, streamOf(path)), [-1]),
+      );
     return concat(pieces, 0);
   }
 }

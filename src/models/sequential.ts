@@ -121,6 +121,7 @@ export class Sequential implements CallbackModel {
   #making: Promise<Engine> | undefined;
   /** Fits, steps and writes under way. */
   #writing = 0;
+  #staysReady = false;
   #fitting = false;
 
   constructor(layers: readonly Layer[] = [], options: SequentialOptions = {}) {
@@ -235,7 +236,12 @@ export class Sequential implements CallbackModel {
   summary({ print = console.log }: { readonly print?: (text: string) => void } = {}): void {
     const rows: readonly SummaryRow[] =
       this.#network === undefined
-        ? this.#layers.map(({ name, className }) => ({ name: name ?? "", className, outputShape: undefined, parameters: 0 }))
+        ? this.#layers.map(({ name, className }) => ({
+            name: name ?? "",
+            className,
+            outputShape: undefined,
+            parameters: 0,
+          }))
         : this.#rows;
     // As in Keras, the table leaves out what only tells the input's shape.
     const shown = rows.filter(({ className }) => className !== "InputLayer");
@@ -307,26 +313,31 @@ export class Sequential implements CallbackModel {
     checkCount("fit", "epochs", epochs, 0);
     checkCount("fit", "initialEpoch", initialEpoch, 0);
     this.#fitting = true;
-    this.#writing++;
     try {
-      let data = await this.#dataset("fit", x, y, options);
-      let held: Dataset | undefined;
-      if (validationData !== undefined) {
-        const [vx, vy, sampleWeight] = validationData;
-        held = await this.#dataset("fit, validationData", vx, vy, sampleWeight === undefined ? {} : { sampleWeight });
-      } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
-      const engine = await this.#prepared();
-      const schedule = { ...options, batchSize, epochs, initialEpoch, shuffle: options.shuffle ?? true };
-      return await runFit(
-        this,
-        objective.names,
-        this.#source(engine, "train", data),
-        held && { source: this.#source(engine, "evaluate", held), batchSize: validationBatchSize },
-        this.#schedule(schedule, verbose),
-      );
+      return await this.#written(async () => {
+        let data = await this.#dataset("fit", x, y, options);
+        let held: Dataset | undefined;
+        if (validationData !== undefined) {
+          const [vx, vy, sampleWeight] = validationData;
+          held = await this.#dataset(
+            "fit, validationData",
+            vx,
+            vy,
+            sampleWeight === undefined ? {} : { sampleWeight },
+          );
+        } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
+        const engine = await this.#prepared();
+        const schedule = { ...options, batchSize, epochs, initialEpoch, shuffle: options.shuffle ?? true };
+        return await runFit(
+          this,
+          objective.names,
+          this.#source(engine, "train", data),
+          held && { source: this.#source(engine, "evaluate", held), batchSize: validationBatchSize },
+          this.#schedule(schedule, verbose),
+        );
+      });
     } finally {
       this.#fitting = false;
-      this.#writing--;
     }
   }
 
@@ -372,9 +383,22 @@ export class Sequential implements CallbackModel {
     checkCount("predict", "batchSize", batchSize, 1);
     const types = { x: this.#inputType(data) };
     const source = this.#source(engine, "predict", { x: data });
-    const sizes = engine.program("predict", types, bindingsOf(types.x.shape, [Math.min(batchSize, rowsOf(data)), ...data.shape.slice(1)])).program.outputs[0]?.shape.slice(1) ?? [];
+    const sizes =
+      engine
+        .program(
+          "predict",
+          types,
+          bindingsOf(types.x.shape, [Math.min(batchSize, rowsOf(data)), ...data.shape.slice(1)]),
+        )
+        .program.outputs[0]?.shape.slice(1) ?? [];
     const output = new Float32Array(rowsOf(data) * sizeOf(sizes));
-    await runPrediction(this, source, output, sizeOf(sizes), this.#schedule({ ...options, batchSize }, verbose));
+    await runPrediction(
+      this,
+      source,
+      output,
+      sizeOf(sizes),
+      this.#schedule({ ...options, batchSize }, verbose),
+    );
     return new Tensor(output, [rowsOf(data), ...sizes], "float32");
   }
 
@@ -406,7 +430,10 @@ export class Sequential implements CallbackModel {
     if (engine?.initialized !== true || !engine.backend.capabilities.synchronous) {
       throw new RondoError({
         where: "predictSync",
-        received: engine?.initialized === true ? `the backend ${engine.backend.name}` : "a call before the weights exist",
+        received:
+          engine?.initialized === true
+            ? `the backend ${engine.backend.name}`
+            : "a call before the weights exist",
         expected: engine?.initialized === true ? "a backend with synchronous calls" : "a model that is ready",
         fix: engine?.initialized === true ? "Use predict" : "Await model.ready() once before",
       });
@@ -418,10 +445,11 @@ export class Sequential implements CallbackModel {
 
   /**
    * Loads the backend and makes the weights. Everything asynchronous does this by itself; `predictSync` needs it to have
-   * happened.
+   * been awaited once. From then on fit, trainOnBatch, setWeights and resetStates leave the model ready again.
    */
   async ready(): Promise<this> {
-    await this.#prepared();
+    this.#staysReady = true;
+    await (await this.#made()).prepareSync();
     return this;
   }
 
@@ -510,7 +538,9 @@ export class Sequential implements CallbackModel {
   async #written<R>(work: () => Promise<R>): Promise<R> {
     this.#writing++;
     try {
-      return await work();
+      const result = await work();
+      if (this.#staysReady) await this.#engine?.prepareSync();
+      return result;
     } finally {
       this.#writing--;
     }
@@ -639,14 +669,23 @@ export class Sequential implements CallbackModel {
     const fixed = type.shape[0];
     if (typeof fixed === "number") return fixed;
     const rows = Math.min(rowsOf(x), largestPrediction);
-    const { scratchBytes } = engine.program("predict", { x: type }, bindingsOf(type.shape, [rows, ...x.shape.slice(1)])).program;
+    const { scratchBytes } = engine.program(
+      "predict",
+      { x: type },
+      bindingsOf(type.shape, [rows, ...x.shape.slice(1)]),
+    ).program;
     if (scratchBytes <= predictionBytes) return rows;
     const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
   }
 
   #schedule(
-    options: PredictOptions & { readonly epochs?: number; readonly initialEpoch?: number; readonly shuffle?: boolean; readonly batchSize: number },
+    options: PredictOptions & {
+      readonly epochs?: number;
+      readonly initialEpoch?: number;
+      readonly shuffle?: boolean;
+      readonly batchSize: number;
+    },
     verbose: Verbosity,
   ): Schedule {
     return {

@@ -37,7 +37,8 @@ export class Store {
    * @returns whether anything moved, so that programs planned before are stale
    */
   async hold(variables: readonly StateVariable[]): Promise<boolean> {
-    const same = variables.length === this.#variables.length && variables.every((v, i) => v === this.#variables[i]);
+    const same =
+      variables.length === this.#variables.length && variables.every((v, i) => v === this.#variables[i]);
     if (same && this.#memory !== undefined) return false;
     const layout = layoutState(variables);
     const memory = this.#backend.allocate(layout.bytes);

@@ -28,11 +28,10 @@ Model: "sequential"
 
 it("cuts names that are too long, and marks layers that are not built", () => {
   const name = "quite_a_long_layer_name_which_does_not_fit_in_the_column";
-  const text = summaryText(
-    "unbuilt",
-    [{ name, className: "LSTM", outputShape: undefined, parameters: 0 }],
-    { trainable: 0, fixed: 0 },
-  );
+  const text = summaryText("unbuilt", [{ name, className: "LSTM", outputShape: undefined, parameters: 0 }], {
+    trainable: 0,
+    fixed: 0,
+  });
   expect(text.split("\n").slice(4, 6)).toEqual([
     "│ quite_a_long_layer_name_which_… │ ?                      │   0 (unbuilt) │",
     "│ (LSTM)                          │                        │               │",

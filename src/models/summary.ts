@@ -32,7 +32,12 @@ export function summaryText(model: string, rows: readonly SummaryRow[], counts: 
       row.outputShape === undefined ? "0 (unbuilt)" : grouped(row.parameters),
     ].map((text, i) => wrap(text, (widths[i] ?? 2) - 2));
     const height = Math.max(...cells.map((lines) => lines.length));
-    return Array.from({ length: height }, (_, k) => line(cells.map((lines) => lines[k] ?? ""), "│")).join("\n");
+    return Array.from({ length: height }, (_, k) =>
+      line(
+        cells.map((lines) => lines[k] ?? ""),
+        "│",
+      ),
+    ).join("\n");
   });
   const { trainable, fixed } = counts;
   return [
@@ -57,7 +62,8 @@ function wrap(text: string, width: number): string[] {
   for (const word of text.split(" ")) {
     const cut = word.length > width ? `${word.slice(0, width - 1)}…` : word;
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + cut.length <= width) lines[lines.length - 1] = `${last} ${cut}`;
+    if (last !== undefined && last.length + 1 + cut.length <= width)
+      lines[lines.length - 1] = `${last} ${cut}`;
     else lines.push(cut);
   }
   return lines;

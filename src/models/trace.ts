@@ -34,7 +34,12 @@ export interface OptimizerState {
 
 export function makeOptimizerState(slots: readonly string[], parameters: Parameters): OptimizerState {
   const shape = parameters.trainable?.shape ?? [0];
-  const slot = (name: string): StateVariable => ({ name: `optimizer/${name}`, shape, dtype: "float32", role: "slot" });
+  const slot = (name: string): StateVariable => ({
+    name: `optimizer/${name}`,
+    shape,
+    dtype: "float32",
+    role: "slot",
+  });
   return {
     learningRate: { name: "learningRate", shape: [], dtype: "float32", role: "counter" },
     iterations: { name: "iterations", shape: [], dtype: "int32", role: "counter" },
@@ -171,7 +176,9 @@ function slotOf({ slots }: OptimizerState, name: string): StateVariable {
 /** First values of the weights, drawn from the model's seed. */
 export function traceInitialization({ parameters, counters }: Network): Graph {
   const random = { seed: read(counters.seed) };
-  const updates = parameters.variables.map((variable) => ({ variable, value: parameters.initial(variable, random) }));
+  const updates = parameters.variables.map((variable) => ({
+    variable,
+    value: parameters.initial(variable, random),
+  }));
   return { name: "initialize", inputs: [], outputs: {}, updates };
 }
-

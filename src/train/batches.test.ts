@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { Tensor, tensor } from "../tensor.js";
 import { Batches } from "./batches.js";
 
-const x = tensor(Float32Array.from({ length: 14 }, (_, i) => i), [7, 2]);
+const x = tensor(
+  Float32Array.from({ length: 14 }, (_, i) => i),
+  [7, 2],
+);
 const y = tensor(Uint8Array.from({ length: 7 }, (_, i) => 10 * i));
 
 describe("Batches", () => {
@@ -22,8 +25,14 @@ describe("Batches", () => {
     const row = (place: number) => order[place] ?? 0;
     const first = await batches.arrays(0, row);
     const second = await batches.arrays(1, row);
-    expect(first.map((a) => [...a])).toEqual([[6, 7, 0, 1, 12, 13], [30, 0, 60]]);
-    expect(second.map((a) => [...a])).toEqual([[4, 5, 10, 11, 2, 3], [20, 50, 10]]);
+    expect(first.map((a) => [...a])).toEqual([
+      [6, 7, 0, 1, 12, 13],
+      [30, 0, 60],
+    ]);
+    expect(second.map((a) => [...a])).toEqual([
+      [4, 5, 10, 11, 2, 3],
+      [20, 50, 10],
+    ]);
     expect(first[1]).toBeInstanceOf(Uint8Array);
     const third = await batches.arrays(2, row);
     expect(third.map((a) => [...a])).toEqual([[8, 9], [40]]);

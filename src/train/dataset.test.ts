@@ -57,7 +57,16 @@ describe("checkLabels", () => {
     await expect(checkLabels("fit", labels(0, label, 2), 10)).rejects.toThrow(message);
   });
   it("counts rows, not elements", async () => {
-    await expect(checkLabels("fit", tensor([[0, 1], [2, 7]]), 3)).rejects.toThrow("the label 7 in row 1");
+    await expect(
+      checkLabels(
+        "fit",
+        tensor([
+          [0, 1],
+          [2, 7],
+        ]),
+        3,
+      ),
+    ).rejects.toThrow("the label 7 in row 1");
   });
 });
 
@@ -71,12 +80,48 @@ describe("weighClasses", () => {
   it("looks classes up", async () => {
     expect(await of([0, 1, 2], "classes")).toEqual([2, 1, 5]);
     expect(await of([[0], [1], [2]], "classes")).toEqual([2, 1, 5]);
-    expect(await of([[1, 0, 0], [0, 1, 0], [0.1, 0.2, 0.7]], "values")).toEqual([2, 1, 5]);
-    expect(await of([[0, 1], [1, 2], [2, 0]], "classes")).toEqual([[2, 1], [1, 5], [5, 2]]);
+    expect(
+      await of(
+        [
+          [1, 0, 0],
+          [0, 1, 0],
+          [0.1, 0.2, 0.7],
+        ],
+        "values",
+      ),
+    ).toEqual([2, 1, 5]);
+    expect(
+      await of(
+        [
+          [0, 1],
+          [1, 2],
+          [2, 0],
+        ],
+        "classes",
+      ),
+    ).toEqual([
+      [2, 1],
+      [1, 5],
+      [5, 2],
+    ]);
   });
   it("multiplies with the samples' own weights", async () => {
     expect(await of([0, 1, 2], "classes", [1, 0.5, 2])).toEqual([2, 0.5, 10]);
-    expect(await of([[0, 1], [1, 2], [2, 0]], "classes", [1, 2, 3])).toEqual([[2, 1], [2, 10], [15, 6]]);
+    expect(
+      await of(
+        [
+          [0, 1],
+          [1, 2],
+          [2, 0],
+        ],
+        "classes",
+        [1, 2, 3],
+      ),
+    ).toEqual([
+      [2, 1],
+      [2, 10],
+      [15, 6],
+    ]);
   });
 });
 

@@ -15,7 +15,8 @@ export interface Dataset {
 }
 
 export const rowsOf = ({ shape }: Tensor): number => shape[0] ?? 0;
-export const tensorsOf = ({ x, y, weight }: Dataset): Tensor[] => (weight === undefined ? [x, y] : [x, y, weight]);
+export const tensorsOf = ({ x, y, weight }: Dataset): Tensor[] =>
+  weight === undefined ? [x, y] : [x, y, weight];
 
 /** A range of the rows, sharing the memory. */
 export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): Dataset => ({
@@ -33,13 +34,18 @@ export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): D
 export function readInput(where: string, values: TensorLike, shape: Shape | undefined): Tensor {
   const given = toTensor(`${where}: x`, values);
   const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
-  const fits = shape === undefined || (x.rank === shape.length && shape.every((d, i) => i === 0 || typeof d !== "number" || d === x.shape[i]));
+  const fits =
+    shape === undefined ||
+    (x.rank === shape.length && shape.every((d, i) => i === 0 || typeof d !== "number" || d === x.shape[i]));
   if (!fits || x.rank < 2) {
     const wanted = shape?.map((d, i) => (i === 0 ? "batch" : typeof d === "number" ? d : "any"));
     throw new RondoError({
       where,
       received: `x of shape ${shapeText(given.shape)}`,
-      expected: wanted === undefined ? "at least two axes: [batch, ..]" : `[${wanted.join(", ")}], as the model's inputShape says`,
+      expected:
+        wanted === undefined
+          ? "at least two axes: [batch, ..]"
+          : `[${wanted.join(", ")}], as the model's inputShape says`,
       fix:
         shape !== undefined && sizeOf(given.shape) === sizeOf(shape.slice(1).map(Number))
           ? "This is one sample: put it into a list of one, or reshape it to [1, ..]"
@@ -135,7 +141,8 @@ export async function weighClasses(
   for (let i = 0; i < result.length; i++) {
     const from = i * width;
     let label = numbers ? (y.data[from] ?? 0) : 0;
-    if (!numbers) for (let c = 1; c < width; c++) if ((y.data[from + c] ?? 0) > (y.data[from + label] ?? 0)) label = c;
+    if (!numbers)
+      for (let c = 1; c < width; c++) if ((y.data[from + c] ?? 0) > (y.data[from + label] ?? 0)) label = c;
     const row = Math.floor(i / perRow);
     const own = perWeight === perRow ? weight?.data[i] : weight?.data[row];
     result[i] = (weights[Math.round(label)] ?? 1) * (own ?? 1);

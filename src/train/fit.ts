@@ -2,7 +2,12 @@ import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { Batches } from "./batches.js";
-import { CallbackList, type CallbackHooks, type CallbackModel, type CallbackParams } from "./callbacks/callback.js";
+import {
+  type CallbackHooks,
+  CallbackList,
+  type CallbackModel,
+  type CallbackParams,
+} from "./callbacks/callback.js";
 import { History } from "./callbacks/history.js";
 import { Totals } from "./metrics.js";
 import { pipeline } from "./pipeline.js";

@@ -48,4 +48,13 @@ export type { Metric, MetricName, MetricSpec } from "./metrics.js";
 export type { CompileOptions } from "./objective.js";
 export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
 export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";
-export type { EarlyStopping, EarlyStoppingOptions, History, LearningRateScheduler, ProgressBar, Schedule, Terminal, TerminateOnNaN };
+export type {
+  EarlyStopping,
+  EarlyStoppingOptions,
+  History,
+  LearningRateScheduler,
+  ProgressBar,
+  Schedule,
+  Terminal,
+  TerminateOnNaN,
+};

@@ -4,6 +4,7 @@ import {
   abs,
   add,
   clipByValue,
+  div,
   elementwise,
   log,
   mul,
@@ -11,7 +12,6 @@ import {
   softplus,
   square,
   sub,
-  div,
 } from "../graph/ops/elementwise.js";
 import { oneHot } from "../graph/ops/index.js";
 import { mean, sum } from "../graph/ops/reduce.js";
@@ -113,7 +113,8 @@ export type LossName = keyof typeof lossesByName;
 export function resolveLoss(loss: LossName | Loss | MeasureFunction): Loss {
   if (typeof loss === "function") return { name: loss.name || "loss", target: "any", values: loss };
   if (typeof loss !== "string") return loss;
-  if (!Object.hasOwn(lossesByName, loss)) throw unknownName("compile", "loss", loss, Object.keys(lossesByName));
+  if (!Object.hasOwn(lossesByName, loss))
+    throw unknownName("compile", "loss", loss, Object.keys(lossesByName));
   return lossesByName[loss]();
 }
 

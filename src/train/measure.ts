@@ -1,5 +1,5 @@
-import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { RondoError } from "../errors.js";
+import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
 import type { Op, SymbolicTensor } from "../graph/ir.js";
 import { cast, mul, where } from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
@@ -44,7 +44,8 @@ export function contribution(
   weight?: SymbolicTensor,
   mean: "count" | "weight" = "count",
 ): Contribution {
-  const logits = measure.link !== undefined && yPred.node.op === measure.link ? yPred.node.inputs[0] : undefined;
+  const logits =
+    measure.link !== undefined && yPred.node.op === measure.link ? yPred.node.inputs[0] : undefined;
   const aligned = alignTarget(measure, yTrue, yPred);
   const [target, prediction] = selectUnmasked(aligned, (logits ?? yPred).withMask(yPred.mask));
   const values = measure.values(target, prediction, logits !== undefined);
@@ -52,7 +53,11 @@ export function contribution(
 }
 
 /** yTrue in the form that the measure takes. */
-function alignTarget({ name, target }: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor): SymbolicTensor {
+function alignTarget(
+  { name, target }: Measure,
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+): SymbolicTensor {
   if (target === "any") return yTrue;
   const wanted = target === "classes" ? yPred.shape.slice(0, -1) : yPred.shape;
   const aligned =
@@ -76,20 +81,27 @@ function mismatchFix(target: "values" | "classes", y: Shape, prediction: Shape):
   const rank = prediction.length;
   if (target === "values" && sameShape(y, prediction.slice(0, -1)))
     return 'For class numbers use "sparseCategoricalCrossentropy", or make one-hot rows of them with toCategorical';
-  if (target === "classes" && sameShape(y, prediction)) return 'For one-hot rows use "categoricalCrossentropy"';
-  if (y.length === rank - 1 && target === "values") return "Set returnSequences to false on the last recurrent layer, or give one target per step";
+  if (target === "classes" && sameShape(y, prediction))
+    return 'For one-hot rows use "categoricalCrossentropy"';
+  if (y.length === rank - 1 && target === "values")
+    return "Set returnSequences to false on the last recurrent layer, or give one target per step";
   return "Make the last layer's units and the targets agree";
 }
 
 const widen = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
   reshape(mask, [...mask.shape, ...Array<Dim>(rank - mask.rank).fill(1)]);
 
-function selectUnmasked(yTrue: SymbolicTensor, yPred: SymbolicTensor): readonly [SymbolicTensor, SymbolicTensor] {
+function selectUnmasked(
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+): readonly [SymbolicTensor, SymbolicTensor] {
   const mask = yPred.mask;
   if (mask === undefined) return [yTrue, yPred];
   // A mask over every axis of the prediction: its last axis is time, and each step has one value.
   const scalar = mask.rank === yPred.rank;
-  const [target, prediction] = scalar ? [expandDims(yTrue, -1), expandDims(yPred.withMask(undefined), -1)] : [yTrue, yPred.withMask(undefined)];
+  const [target, prediction] = scalar
+    ? [expandDims(yTrue, -1), expandDims(yPred.withMask(undefined), -1)]
+    : [yTrue, yPred.withMask(undefined)];
   const select = (x: SymbolicTensor) => (x.rank < mask.rank ? x : where(widen(mask, x.rank), x, 0));
   return [select(target), select(prediction).withMask(mask)];
 }
@@ -105,7 +117,8 @@ function reduce(
   const counted = (x: SymbolicTensor) => (mask === undefined ? x : where(widen(mask, x.rank), x, 0));
   const weights = weight === undefined ? undefined : alignWeight(name, weight, values);
   const total = sum(counted(weights === undefined ? bare : mul(bare, weights)));
-  if (weights !== undefined && mean === "weight") return { sum: total, count: sum(counted(broadcastTo(weights, shape))) };
+  if (weights !== undefined && mean === "weight")
+    return { sum: total, count: sum(counted(broadcastTo(weights, shape))) };
   if (mask === undefined) return { sum: total, count: size(product(shape)) };
   return { sum: total, count: sum(cast(broadcastTo(widen(mask, values.rank), shape), "float32")) };
 }

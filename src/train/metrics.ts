@@ -52,7 +52,8 @@ export const metricLabel = (metric: MetricSpec): string =>
 /** Throws for an unknown name. */
 export function checkMetric(metric: MetricSpec): void {
   const known = [...accuracyNames, ...Object.keys(metricsByName)];
-  if (typeof metric === "string" && !known.includes(metric)) throw unknownName("compile", "metric", metric, known);
+  if (typeof metric === "string" && !known.includes(metric))
+    throw unknownName("compile", "metric", metric, known);
 }
 
 /**

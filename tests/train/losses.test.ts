@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type SymbolicTensor } from "../../src/graph/ir.js";
+import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { input } from "../../src/graph/ops/source.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import { lossesByName } from "../../src/train/losses.js";
 import { Objective } from "../../src/train/objective.js";
-import { type GoldenCase, goldenError, type GoldenTensor, loadGolden } from "../golden/load.js";
+import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, type Values } from "../reference.js";
 
 const values = ({ shape, data }: GoldenTensor): Values => ({ shape, data: Float64Array.from(data) });
@@ -31,10 +31,17 @@ describe("losses agree with Keras", () => {
       const [gradient] = gradients(value, [yPred]);
       const [total, slope] = evaluate([value, known(gradient, "gradient")], run);
       expect(goldenError(known(total, "loss").data, known(golden.outputs.loss, "loss"))).toBeLessThan(1e-6);
-      expect(goldenError(known(slope, "slope").data, known(golden.gradients.yPred, "slope"))).toBeLessThan(2e-6);
+      expect(goldenError(known(slope, "slope").data, known(golden.gradients.yPred, "slope"))).toBeLessThan(
+        2e-6,
+      );
       if (symbolic.mask === undefined) {
         const each = make(options).values(yTrue, yPred, false);
-        expect(goldenError(known(evaluate([each], run)[0], "values").data, known(golden.outputs.perSample, "values"))).toBeLessThan(1e-6);
+        expect(
+          goldenError(
+            known(evaluate([each], run)[0], "values").data,
+            known(golden.outputs.perSample, "values"),
+          ),
+        ).toBeLessThan(1e-6);
       }
     });
   }

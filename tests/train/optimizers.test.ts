@@ -8,7 +8,8 @@ import { type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, scalar, type Values } from "../reference.js";
 
 const names = ["a", "b"];
-const join = (tensors: readonly GoldenTensor[]): Float64Array => Float64Array.from(tensors.flatMap((t) => [...t.data]));
+const join = (tensors: readonly GoldenTensor[]): Float64Array =>
+  Float64Array.from(tensors.flatMap((t) => [...t.data]));
 
 describe("optimizers agree with Keras", () => {
   for (const golden of loadGolden("optimizers")) {
@@ -29,12 +30,17 @@ describe("optimizers agree with Keras", () => {
         slot: (slot) => known(slots.get(slot), slot),
       });
       expect(Object.keys(updated.slots).sort()).toEqual([...optimizer.slots].sort());
-      const roots: SymbolicTensor[] = [updated.parameters, ...optimizer.slots.map((s) => known(updated.slots[s], s))];
+      const roots: SymbolicTensor[] = [
+        updated.parameters,
+        ...optimizer.slots.map((s) => known(updated.slots[s], s)),
+      ];
 
-      let state: Values[] = [join(weights), ...optimizer.slots.map(() => new Float64Array(total))].map((data) => ({
-        shape: [total],
-        data,
-      }));
+      let state: Values[] = [join(weights), ...optimizer.slots.map(() => new Float64Array(total))].map(
+        (data) => ({
+          shape: [total],
+          data,
+        }),
+      );
       for (let step = 1; step <= 5; step++) {
         const inputs: Record<string, Values> = {
           parameters: known(state[0], "parameters"),

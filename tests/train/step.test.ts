@@ -1,43 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { batchShape, type Layer, LayerNames, layers } from "../../src/layers/index.js";
+import { batchShape, LayerNames } from "../../src/layers/index.js";
 import { Parameters } from "../../src/models/parameters.js";
 import {
   makeCounters,
   makeOptimizerState,
   type Network,
+  type Types,
   tracePrediction,
   traceTraining,
-  type Types,
 } from "../../src/models/trace.js";
-import { lossesByName } from "../../src/train/losses.js";
 import { Objective } from "../../src/train/objective.js";
-import { optimizersByName } from "../../src/train/optimizers/index.js";
-import {
-  type GoldenCase,
-  type GoldenOption,
-  type GoldenTensor,
-  goldenError,
-  loadGolden,
-} from "../golden/load.js";
+import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { interpret, known, scalar, type Values } from "../reference.js";
-
-interface Spec {
-  readonly kind: string;
-  readonly config: Readonly<Record<string, GoldenOption>>;
-}
-
-/** A layer (loss, optimizer) from its kind and options. */
-function make<T>(makers: Readonly<Record<string, unknown>>, spec: GoldenOption | undefined): T {
-  const { kind, config } = spec as unknown as Spec;
-  const options = Object.fromEntries(
-    Object.entries(config).map(([name, value]) => [name, name === "layer" ? make(layers, value) : value]),
-  );
-  return (known(makers[kind], kind) as (options: object) => T)(options);
-}
+import { goldenLayers, goldenObjective } from "./goldenModel.js";
 
 function network(golden: GoldenCase): Network {
   const names = new LayerNames();
-  const list = (golden.config.layers as readonly GoldenOption[]).map((spec) => make<Layer>(layers, spec));
+  const list = goldenLayers(golden);
   let shape = batchShape(known(golden.inputs.x, "x").shape.slice(1));
   for (const layer of list) {
     names.add(layer);
@@ -54,11 +33,8 @@ describe("three training steps agree with Keras", () => {
   for (const golden of loadGolden("models")) {
     it(golden.name, () => {
       const net = network(golden);
-      const optimizer = make<Objective["optimizer"]>(optimizersByName, golden.config.optimizer);
-      const objective = new Objective({
-        optimizer,
-        loss: make<Objective["loss"]>(lossesByName, golden.config.loss),
-      });
+      const objective = new Objective(goldenObjective(golden));
+      const { optimizer } = objective;
       const { x, y, sampleWeight } = golden.inputs;
       const output = batchShape(known(y, "y").shape.slice(1));
       const types: Types = {
@@ -86,7 +62,9 @@ describe("three training steps agree with Keras", () => {
       };
       const predicted = interpret(tracePrediction(net, types), { inputs, state, bindings });
       const prediction = known(golden.outputs.prediction, "prediction");
-      expect(goldenError(known(predicted.outputs.prediction, "prediction").data, prediction)).toBeLessThan(1e-6);
+      expect(goldenError(known(predicted.outputs.prediction, "prediction").data, prediction)).toBeLessThan(
+        1e-6,
+      );
 
       const graph = traceTraining(net, objective, optimizerState, types);
       for (const step of [1, 2, 3]) {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { type Tensor, tensor } from "../../tensor.js";
-import { Callback, CallbackList, type CallbackHooks, type CallbackModel, type CallbackParams } from "./callback.js";
+import {
+  Callback,
+  type CallbackHooks,
+  CallbackList,
+  type CallbackModel,
+  type CallbackParams,
+} from "./callback.js";
 import { EarlyStopping, type EarlyStoppingOptions } from "./earlyStopping.js";
 import { History } from "./history.js";
 import { LearningRateScheduler } from "./learningRateScheduler.js";
@@ -57,7 +63,10 @@ describe("CallbackList", () => {
       calls.push(text);
     };
     const first: CallbackHooks = { onBatchEnd: note("a batch"), onTrainBatchEnd: note("a train batch") };
-    const second: CallbackHooks = { onTrainBatchEnd: note("b train batch"), onTestBatchEnd: note("b test batch") };
+    const second: CallbackHooks = {
+      onTrainBatchEnd: note("b train batch"),
+      onTestBatchEnd: note("b test batch"),
+    };
     const list = new CallbackList([first, second], fakeModel(), params());
     await list.batchEnd("Train", 0, {});
     await list.batchEnd("Test", 0, {});
@@ -140,10 +149,16 @@ describe("TerminateOnNaN", () => {
     const list = new CallbackList([new TerminateOnNaN()], fakeModel(), params({ inputs: [x] }));
     return list.batchEnd("Train", 3, { loss });
   };
-  const clean = tensor([[1, 2], [3, 4]]);
+  const clean = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
   it("lets finite losses pass", () => run(2, clean));
   it("finds NaN in the input", async () => {
-    const dirty = tensor([[1, 2], [3, Number.NaN]]);
+    const dirty = tensor([
+      [1, 2],
+      [3, Number.NaN],
+    ]);
     await expect(run(Number.NaN, dirty)).rejects.toThrow(
       "terminateOnNaN: received a loss of NaN in batch 3 of epoch 1; the input holds NaN in row 1",
     );

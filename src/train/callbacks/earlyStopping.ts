@@ -64,7 +64,9 @@ export class EarlyStopping extends Callback {
         where: "earlyStopping",
         received: `monitor: "${this.#monitor}", which this training does not report`,
         expected: `one of ${Object.keys(logs).join(", ")}`,
-        fix: this.#monitor.startsWith("val_") ? "Pass validationData or validationSplit to fit" : "Change monitor",
+        fix: this.#monitor.startsWith("val_")
+          ? "Pass validationData or validationSplit to fit"
+          : "Change monitor",
       });
     }
     if (epoch < this.#startFromEpoch) return;

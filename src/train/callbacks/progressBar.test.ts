@@ -5,7 +5,12 @@ import { ProgressBar } from "./progressBar.js";
 /** Three epochs' worth of hooks on a bar whose clock is set by hand; returns what was written. */
 async function written(options: { dynamic: boolean; verbose: 0 | 1 | 2; epochs?: number }, stepMs: number) {
   let [text, now] = ["", 0];
-  const terminal = { dynamic: options.dynamic, write: (more: string) => { text += more; } };
+  const terminal = {
+    dynamic: options.dynamic,
+    write: (more: string) => {
+      text += more;
+    },
+  };
   const params: CallbackParams = {
     epochs: options.epochs ?? 2,
     steps: 4,

@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { type Tensor, sizeOf } from "../../tensor.js";
+import { sizeOf, type Tensor } from "../../tensor.js";
 import { Callback, type Logs } from "./callback.js";
 
 /**

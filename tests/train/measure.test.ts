@@ -1,0 +1,160 @@
+import { describe, expect, it } from "vitest";
+import { symbol } from "../../src/graph/dim.js";
+import { sigmoid } from "../../src/graph/ops/elementwise.js";
+import { softmax } from "../../src/graph/ops/softmax.js";
+import { input } from "../../src/graph/ops/source.js";
+import { gradients } from "../../src/passes/autodiff.js";
+import { lossesByName } from "../../src/train/losses.js";
+import { contribution } from "../../src/train/measure.js";
+import { type MetricSpec, resolveMetric } from "../../src/train/metrics.js";
+import { Objective } from "../../src/train/objective.js";
+import { evaluate, known, type Values } from "../reference.js";
+
+const B = symbol("B");
+const values = (shape: readonly number[], ...data: number[]): Values => ({
+  shape,
+  data: Float64Array.from(data),
+});
+
+/** Sum and count of a metric for two targets and predictions. */
+function measured(spec: MetricSpec, yTrue: Values, yPred: Values, weight?: Values, mask?: Values) {
+  const t = input("t", yTrue.shape);
+  const p = input("p", yPred.shape).withMask(mask && input("mask", mask.shape, "bool"));
+  const w = weight && input("w", weight.shape);
+  const { sum, count } = contribution(resolveMetric(spec, yTrue.shape, yPred.shape), t, p, w, "weight");
+  const inputs = { t: yTrue, p: yPred, ...(weight && { w: weight }), ...(mask && { mask }) };
+  return evaluate([sum, count], { inputs }).map(({ data }) => data[0]);
+}
+
+describe("accuracy", () => {
+  const predictions = values([3, 3], 0.2, 0.7, 0.1, 0.5, 0.3, 0.2, 0.1, 0.1, 0.8);
+  it("is categorical for one-hot targets", () => {
+    expect(measured("accuracy", values([3, 3], 0, 1, 0, 0, 1, 0, 0, 0, 1), predictions)).toEqual([2, 3]);
+  });
+  it("is sparse for class numbers, with and without a last axis", () => {
+    expect(measured("acc", values([3], 1, 1, 2), predictions)).toEqual([2, 3]);
+    expect(measured("accuracy", values([3, 1], 0, 0, 2), predictions)).toEqual([2, 3]);
+  });
+  it("is binary for an output of one unit", () => {
+    expect(measured("accuracy", values([3, 1], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
+    expect(measured("accuracy", values([3], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
+  });
+  it("leaves masked steps out", () => {
+    const steps = values([1, 3], 1, 1, 2);
+    const perStep = values([1, 3, 3], ...predictions.data);
+    expect(measured("accuracy", steps, perStep, undefined, values([1, 3], 1, 1, 0))).toEqual([1, 2]);
+    expect(measured("accuracy", steps, perStep, undefined, values([1, 3], 0, 0, 0))).toEqual([0, 0]);
+  });
+  it("weighs samples", () => {
+    expect(measured("accuracy", values([3], 1, 1, 2), predictions, values([3], 1, 5, 0.5))).toEqual([
+      1.5, 6.5,
+    ]);
+    const perStep = values([3, 1, 3], ...predictions.data);
+    expect(measured("accuracy", values([3, 1], 1, 1, 2), perStep, values([3], 1, 5, 0.5))).toEqual([
+      1.5, 6.5,
+    ]);
+  });
+});
+
+describe("NaN on masked steps reaches neither the loss nor a gradient", () => {
+  const mask = values([2, 2], 1, 0, 1, 1);
+  const targets = values([2, 2, 2], 1, 0, Number.NaN, Number.NaN, 0, 1, 1, 0);
+  const predictions = values([2, 2, 2], 0.3, 0.7, Number.NaN, Number.NaN, 0.6, 0.4, 0.2, 0.8);
+  for (const name of [
+    "categoricalCrossentropy",
+    "binaryCrossentropy",
+    "meanSquaredError",
+    "meanAbsoluteError",
+  ] as const) {
+    it(name, () => {
+      const [t, p, m] = [input("t", [2, 2, 2]), input("p", [2, 2, 2]), input("m", [2, 2], "bool")];
+      const { loss } = new Objective({ loss: name }).measure(t, p.withMask(m));
+      const [slope] = gradients(loss, [p]);
+      const inputs = { t: targets, p: predictions, m: mask };
+      const [value, gradient] = evaluate([loss, known(slope, "gradient")], { inputs });
+      const each = lossesByName[name]().values(t, p, false);
+      const perStep = known(evaluate([each], { inputs })[0], "values").data;
+      const expected = ((perStep[0] ?? 0) + (perStep[2] ?? 0) + (perStep[3] ?? 0)) / 3;
+      expect(known(value, "loss").data[0]).toBeCloseTo(expected, 12);
+      expect([...known(gradient, "gradient").data].every(Number.isFinite)).toBe(true);
+      expect([...known(gradient, "gradient").data].slice(2, 4)).toEqual([0, 0]);
+    });
+  }
+
+  it("averages steps, not features, where the mask covers every axis", () => {
+    const [t, p, m] = [input("t", [2, 2]), input("p", [2, 2]), input("m", [2, 2], "bool")];
+    const { loss } = new Objective({ loss: "mse" }).measure(t, p.withMask(m));
+    const inputs = {
+      t: values([2, 2], 1, Number.NaN, 3, 4),
+      p: values([2, 2], 0, 0, 0, 0),
+      m: values([2, 2], 1, 0, 1, 1),
+    };
+    expect(evaluate([loss], { inputs })[0]?.data[0]).toBeCloseTo((1 + 9 + 16) / 3, 12);
+  });
+
+  it("is 0 where every step is masked", () => {
+    const [t, p, m] = [input("t", [1, 2, 1]), input("p", [1, 2, 1]), input("m", [1, 2], "bool")];
+    const { loss } = new Objective({ loss: "mse" }).measure(t, p.withMask(m));
+    const inputs = { t: values([1, 2, 1], 1, 2), p: values([1, 2, 1], 3, 4), m: values([1, 2], 0, 0) };
+    expect(evaluate([loss], { inputs })[0]?.data[0]).toBe(0);
+  });
+});
+
+describe("a softmax or sigmoid as the last op is taken through its logits", () => {
+  // Probabilities of 0 and 1 in float32 and float64 alike, whose logarithms the clipped form would cut off.
+  const logits = values([1, 2], 800, -800);
+  it.each([
+    ["categoricalCrossentropy", softmax, values([1, 2], 0, 1), 1600],
+    ["binaryCrossentropy", sigmoid, values([1, 2], 0, 1), 800],
+  ] as const)("%s", (name, last, target, expected) => {
+    const [t, x] = [input("t", [1, 2]), input("x", [1, 2])];
+    const { loss } = new Objective({ loss: name }).measure(t, last(x));
+    expect(evaluate([loss], { inputs: { t: target, x: logits } })[0]?.data[0]).toBe(expected);
+  });
+});
+
+describe("shapes that do not fit", () => {
+  const measure = (
+    loss: "mse" | "categoricalCrossentropy" | "sparseCategoricalCrossentropy",
+    y: readonly number[],
+    p: readonly number[],
+  ) => new Objective({ loss }).measure(input("y", [B, ...y]), input("p", [B, ...p]));
+  it("are named with their fix", () => {
+    expect(() => measure("mse", [3], [10])).toThrow(
+      "meanSquaredError: received y of shape [B, 3] for a model whose output is [B, 10], expected y of shape [B, 10]",
+    );
+    expect(() => measure("categoricalCrossentropy", [], [10])).toThrow(
+      'For class numbers use "sparseCategoricalCrossentropy"',
+    );
+    expect(() => measure("sparseCategoricalCrossentropy", [10], [10])).toThrow(
+      'For one-hot rows use "categoricalCrossentropy"',
+    );
+    expect(() => measure("mse", [2], [5, 2])).toThrow("Set returnSequences to false");
+    expect(() =>
+      new Objective({ loss: "mse" }).measure(input("y", [B, 2]), input("p", [B, 2]), input("w", [B, 3])),
+    ).toThrow("received sampleWeight of shape [B, 3]");
+  });
+});
+
+describe("names", () => {
+  it("are resolved, and unknown ones answered with the nearest", () => {
+    expect(() => new Objective({ loss: "categorical_crossentropy" as "mse" })).toThrow(
+      'compile: received the unknown loss "categorical_crossentropy"',
+    );
+    expect(() => new Objective({ loss: "categorical_crossentropy" as "mse" })).toThrow(
+      'Did you mean "categoricalCrossentropy"?',
+    );
+    expect(() => new Objective({ loss: "mse", optimizer: "adm" as "adam" })).toThrow('Did you mean "adam"?');
+    expect(() => new Objective({ loss: "mse", metrics: ["accurracy" as "acc"] })).toThrow(
+      'Did you mean "accuracy"?',
+    );
+  });
+  it("appear in the logs as they were given", () => {
+    const { names } = new Objective({
+      loss: "mse",
+      metrics: ["mae", "acc"],
+      weightedMetrics: ["acc", "meanSquaredError"],
+    });
+    expect(names).toEqual(["loss", "mae", "acc", "weighted_acc", "meanSquaredError"]);
+  });
+});

@@ -1,0 +1,534 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  type Backend,
+  type CallbackHooks,
+  callbacks,
+  layers,
+  losses,
+  ops,
+  optimizers,
+  type Sequential,
+  sequential,
+  Tensor,
+  tensor,
+} from "../../src/index.js";
+import type { Call, Memory } from "../../src/runtime/backend.js";
+import { goldenError, loadGolden, uniform } from "../golden/load.js";
+import { known } from "../reference.js";
+import { goldenModel } from "./goldenModel.js";
+
+const [T, D, C] = [5, 3, 4];
+
+/** N sequences whose class is that of the largest sum over time; values follow from the seed. */
+function sequences(N: number, seed = 1) {
+  const x = new Tensor(uniform(seed, N * T * D), [N, T, D], "float32");
+  const labels = Int32Array.from({ length: N }, (_, n) => {
+    const total = (d: number) =>
+      Array.from({ length: T }, (_, t) => x.data[(n * T + t) * D + d] ?? 0).reduce((a, b) => a + b, 0);
+    return [0, 1, 2].reduce((best, d) => (total(d) > total(best) ? d : best), 0);
+  });
+  return { x, labels: tensor(labels) };
+}
+
+/** A tensor as a golden one. */
+const complete = ({ data, shape }: Tensor<"float32">) => ({
+  shape,
+  data: Float32Array.from(data),
+  stride: 1,
+});
+
+const changed = (a: readonly Tensor[], b: readonly Tensor[]) =>
+  a.some((w, i) => w.data.some((value, k) => !Object.is(value, b[i]?.data[k])));
+
+/** What every backend must make of a model. */
+export function modelContract(make: () => Promise<Backend>): void {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await make();
+  });
+
+  const classifier = (seed = 3, optimizer = optimizers.adam({ learningRate: 0.01 })): Sequential => {
+    const model = sequential(
+      [
+        layers.lstm({ units: 6, inputShape: [T, D], returnSequences: true }),
+        layers.dropout({ rate: 0.2 }),
+        layers.gru({ units: 5 }),
+        layers.dense({ units: C, activation: "softmax" }),
+      ],
+      { seed, backend },
+    );
+    model.compile({ optimizer, loss: "sparseCategoricalCrossentropy", metrics: ["accuracy"] });
+    return model;
+  };
+
+  describe("three steps agree with Keras in float32", () => {
+    for (const golden of loadGolden("models")) {
+      it(golden.name, async () => {
+        const model = goldenModel(golden, backend);
+        await model.setWeights(Object.values(golden.weights).map((w) => tensor(w.data, w.shape)));
+        const give = (name: string) => {
+          const { data, shape } = known(golden.inputs[name], name);
+          return tensor(data, shape);
+        };
+        const prediction = await model.predict(give("x"));
+        expect(goldenError(prediction.data, known(golden.outputs.prediction, "prediction"))).toBeLessThan(
+          1e-5,
+        );
+        const options =
+          golden.inputs.sampleWeight === undefined ? {} : { sampleWeight: give("sampleWeight") };
+        for (const step of [1, 2, 3]) {
+          const [loss] = await model.trainOnBatch(give("x"), give("y"), options);
+          expect(goldenError([loss], known(golden.outputs[`loss${step}`], "loss"))).toBeLessThan(1e-5);
+          const weights = await model.getWeights();
+          for (const [i, name] of Object.keys(golden.weights).entries()) {
+            const error = goldenError(
+              known(weights[i], name).data,
+              known(golden.outputs[`${step}.${name}`], name),
+            );
+            // Adam divides by gradients' own size: where one is near 0, its rounding shows as a part of the step.
+            expect(error).toBeLessThan(1e-4);
+          }
+        }
+      });
+    }
+  });
+
+  describe("fit", () => {
+    it("learns, and reports every epoch", async () => {
+      const { x, labels } = sequences(300);
+      const held = sequences(100, 2);
+      const model = classifier();
+      const history = await model.fit(x, labels, {
+        batchSize: 50,
+        epochs: 25,
+        validationData: [held.x, held.labels],
+        verbose: 0,
+      });
+      expect(history.epoch).toEqual(Array.from({ length: 25 }, (_, i) => i));
+      expect(Object.keys(history.history)).toEqual(["loss", "accuracy", "val_loss", "val_accuracy"]);
+      const { accuracy = [], val_accuracy: held_accuracy = [] } = history.history;
+      expect(accuracy.at(-1)).toBeGreaterThan(0.9);
+      expect(held_accuracy.at(-1)).toBeGreaterThan(0.85);
+      expect(held_accuracy.at(-1)).toBe((await model.evaluate(held.x, held.labels))[1]);
+    });
+
+    it("gives the same bits for the same seed, also when two models train in turns", async () => {
+      const { x, labels } = sequences(70);
+      const options = { batchSize: 16, verbose: 0 } as const;
+      const alone = classifier(9);
+      await alone.fit(x, labels, { ...options, epochs: 3 });
+      const [first, second] = [classifier(9), classifier(9)];
+      for (const epoch of [0, 1, 2])
+        for (const model of [first, second])
+          await model.fit(x, labels, { ...options, initialEpoch: epoch, epochs: epoch + 1 });
+      const expected = await alone.getWeights();
+      expect(changed(await first.getWeights(), expected)).toBe(false);
+      expect(changed(await second.getWeights(), expected)).toBe(false);
+      const other = classifier(10);
+      await other.fit(x, labels, { ...options, epochs: 3 });
+      expect(changed(await other.getWeights(), expected)).toBe(true);
+    });
+
+    it("shuffles: another order, another result", async () => {
+      const { x, labels } = sequences(60);
+      const run = async (shuffle: boolean) => {
+        const model = classifier(4);
+        await model.fit(x, labels, { batchSize: 10, shuffle, verbose: 0 });
+        return model.getWeights();
+      };
+      expect(changed(await run(true), await run(false))).toBe(true);
+      expect(changed(await run(false), await run(false))).toBe(false);
+    });
+
+    it("has one or two steps under way, never more", async () => {
+      const { x, labels } = sequences(64);
+      let [underWay, most] = [0, 0];
+      const counting: Backend = {
+        name: backend.name,
+        kind: backend.kind,
+        capabilities: backend.capabilities,
+        allocate: (bytes) => backend.allocate(bytes),
+        load(program) {
+          const executable = backend.load(program);
+          return {
+            program,
+            runSync: (call: Call) => executable.runSync(call),
+            prepareSync: (state: Memory) => executable.prepareSync(state),
+            async run(call: Call) {
+              most = Math.max(most, ++underWay);
+              await executable.run(call);
+              underWay--;
+            },
+          };
+        },
+        close: () => backend.close(),
+      };
+      const model = sequential([layers.simpleRNN({ units: 3, inputShape: [T, D] })], {
+        seed: 1,
+        backend: counting,
+      });
+      model.compile({ loss: "mse" });
+      const y = new Tensor(new Float32Array(64 * 3), [64, 3], "float32");
+      await model.fit(x, y, { batchSize: 4, verbose: 0 });
+      expect(most).toBe(2);
+      most = 0;
+      await model.predict(x, { batchSize: 4 });
+      expect(most).toBe(2);
+      expect(labels.size).toBe(64);
+    });
+
+    it("validates on the last part when told to split", async () => {
+      const { x, labels } = sequences(50);
+      const model = classifier();
+      const history = await model.fit(x, labels, {
+        validationSplit: 0.2,
+        batchSize: 8,
+        epochs: 2,
+        verbose: 0,
+      });
+      const [loss, accuracy] = await model.evaluate(x.rows(40), labels.rows(40), { batchSize: 8 });
+      expect(history.history.val_loss?.at(-1)).toBe(loss);
+      expect(history.history.val_accuracy?.at(-1)).toBe(accuracy);
+    });
+
+    it("ends after the step under way when aborted, and keeps what was trained", async () => {
+      const { x, labels } = sequences(80);
+      const model = classifier();
+      const before = await model.getWeights();
+      const controller = new AbortController();
+      const seen: string[] = [];
+      const hooks: CallbackHooks = {
+        onEpochEnd: (epoch) => void seen.push(`epoch ${epoch}`),
+        onTrainBatchEnd: (batch) => {
+          if (seen.length === 1 && batch === 1) controller.abort();
+        },
+        onTrainEnd: () => void seen.push("end"),
+      };
+      const options = {
+        batchSize: 8,
+        epochs: 5,
+        verbose: 0,
+        callbacks: [hooks],
+        signal: controller.signal,
+      } as const;
+      const history = await model.fit(x, labels, options);
+      expect(seen).toEqual(["epoch 0", "end"]);
+      expect(history.epoch).toEqual([0]);
+      expect(changed(await model.getWeights(), before)).toBe(true);
+      await model.fit(x, labels, { batchSize: 8, verbose: 0 }); // usable as before
+    });
+
+    it("stops and closes the epoch when a callback says so", async () => {
+      const { x, labels } = sequences(80);
+      const model = classifier();
+      let batches = 0;
+      const hooks: CallbackHooks = {
+        onTrainBatchEnd: (batch) => {
+          batches++;
+          if (batch === 2) model.stopTraining = true;
+        },
+      };
+      const history = await model.fit(x, labels, { batchSize: 8, epochs: 5, verbose: 0, callbacks: [hooks] });
+      expect(history.epoch).toEqual([0]);
+      expect(batches).toBeLessThanOrEqual(4);
+    });
+
+    it("takes class weights as sample weights by class", async () => {
+      const { x, labels } = sequences(40);
+      const options = { batchSize: 8, verbose: 0, shuffle: false } as const;
+      const byClass = classifier(5);
+      await byClass.fit(x, labels, { ...options, classWeight: { 0: 3, 1: 0.5 } });
+      const bySample = classifier(5);
+      const sampleWeight = Float32Array.from(labels.data, (c) => (c === 0 ? 3 : c === 1 ? 0.5 : 1));
+      await bySample.fit(x, labels, { ...options, sampleWeight });
+      expect(changed(await byClass.getWeights(), await bySample.getWeights())).toBe(false);
+      const without = classifier(5);
+      await without.fit(x, labels, options);
+      expect(changed(await byClass.getWeights(), await without.getWeights())).toBe(true);
+    });
+
+    it("changes the learning rate without planning anew", async () => {
+      const { x, labels } = sequences(16);
+      const model = classifier(5, optimizers.sgd({ learningRate: 0.5 }));
+      expect(model.learningRate).toBe(0.5);
+      await model.trainOnBatch(x, labels);
+      const before = await model.getWeights();
+      model.learningRate = 0;
+      await model.trainOnBatch(x, labels);
+      expect(changed(await model.getWeights(), before)).toBe(false);
+      model.learningRate = 0.1;
+      await model.trainOnBatch(x, labels);
+      expect(changed(await model.getWeights(), before)).toBe(true);
+      expect(model.learningRate).toBe(0.1);
+    });
+
+    it("restores the weights of the best epoch", async () => {
+      const { x, labels } = sequences(40);
+      const model = classifier(5, optimizers.sgd({ learningRate: 1 }));
+      const kept: Tensor[][] = [];
+      const stop = callbacks.earlyStopping({
+        monitor: "loss",
+        mode: "max",
+        restoreBestWeights: true,
+        patience: 3,
+      });
+      const keep: CallbackHooks = { onEpochEnd: async () => void kept.push(await model.getWeights()) };
+      await model.fit(x, labels, { epochs: 6, batchSize: 8, verbose: 0, callbacks: [keep, stop] });
+      expect(changed(await model.getWeights(), known(kept[stop.bestEpoch], "kept"))).toBe(false);
+    });
+
+    it("ends with an error at NaN in the input", async () => {
+      const { x, labels } = sequences(40);
+      const dirty = new Tensor(Float32Array.from(x.data), x.shape, "float32");
+      dirty.data[17 * T * D + 2] = Number.NaN;
+      const run = classifier().fit(dirty, labels, {
+        batchSize: 8,
+        verbose: 0,
+        callbacks: [callbacks.terminateOnNaN()],
+      });
+      await expect(run).rejects.toThrow(
+        /terminateOnNaN: received a loss of NaN .* the input holds NaN in row 17/,
+      );
+    });
+  });
+
+  describe("masks", () => {
+    const masked = (loss: "mae" | "mse") => {
+      const model = sequential(
+        [
+          layers.masking({ maskValue: 0, inputShape: [T, D] }),
+          layers.lstm({ units: 4, returnSequences: true }),
+          layers.dense({ units: 1 }),
+        ],
+        { seed: 2, backend },
+      );
+      model.compile({ optimizer: "sgd", loss, metrics: ["mae"] });
+      return model;
+    };
+    // Sequences of 5, 3, 1 and 4 steps.
+    const lengths = [5, 3, 1, 4];
+    const x = new Tensor(uniform(8, 4 * T * D), [4, T, D], "float32");
+    const y = new Tensor(uniform(9, 4 * T), [4, T, 1], "float32");
+    for (const [n, length] of lengths.entries())
+      for (let t = length; t < T; t++) {
+        x.data.fill(0, (n * T + t) * D, (n * T + t + 1) * D);
+        y.data[n * T + t] = Number.NaN;
+      }
+
+    it("average losses and metrics over unmasked steps; NaN in masked targets does no harm", async () => {
+      const model = masked("mae");
+      const prediction = await model.predict(x);
+      let [sum, count] = [0, 0];
+      for (const [i, target] of y.data.entries())
+        if (!Number.isNaN(target)) {
+          sum += Math.abs(target - (prediction.data[i] ?? 0));
+          count++;
+        }
+      expect(count).toBe(13);
+      const [loss, metric] = await model.evaluate(x, y, { batchSize: 3 });
+      expect(loss).toBeCloseTo(sum / count, 5);
+      expect(metric).toBeCloseTo(sum / count, 5);
+      await model.fit(x, y, { batchSize: 2, epochs: 3, verbose: 0 });
+      for (const { data } of await model.getWeights()) expect(data.every(Number.isFinite)).toBe(true);
+    });
+
+    it("weigh steps by sampleWeight [N, T]", async () => {
+      const model = masked("mse");
+      const weights = new Tensor(
+        Float32Array.from({ length: 20 }, (_, i) => i % 3),
+        [4, T],
+        "float32",
+      );
+      const prediction = await model.predict(x);
+      let sum = 0;
+      for (const [i, target] of y.data.entries())
+        if (!Number.isNaN(target)) sum += (i % 3) * (target - (prediction.data[i] ?? 0)) ** 2;
+      const [loss] = await model.evaluate(x, y, { sampleWeight: weights });
+      expect(loss).toBeCloseTo(sum / 13, 5);
+    });
+  });
+
+  describe("evaluate and predict", () => {
+    it("do not depend on the size of batches", async () => {
+      const { x, labels } = sequences(23);
+      const model = classifier();
+      const whole = await model.predict(x);
+      expect(whole.shape).toEqual([23, C]);
+      for (const batchSize of [2, 5, 23, 100]) {
+        const parts = await model.predict(x, { batchSize });
+        expect(goldenError(parts.data, complete(whole))).toBeLessThan(1e-6);
+        const [loss, accuracy] = await model.evaluate(x, labels, { batchSize });
+        const [expected, hits] = await model.testOnBatch(x, labels);
+        expect(loss).toBeCloseTo(expected, 5);
+        expect(accuracy).toBeCloseTo(known(hits, "accuracy"), 6);
+      }
+    });
+
+    it("predictSync is predictOnBatch on the caller's thread", async () => {
+      const { x, labels } = sequences(3);
+      const model = classifier();
+      expect(() => model.predictSync(x)).toThrow("received a call before the weights exist");
+      await model.ready();
+      if (!backend.capabilities.synchronous) {
+        expect(() => model.predictSync(x)).toThrow("expected a backend with synchronous calls");
+        return;
+      }
+      const before = model.predictSync(x.rows(0, 1));
+      expect([...before.data]).toEqual([...(await model.predictOnBatch(x.rows(0, 1))).data]);
+      const running = model.fit(x, labels, { verbose: 0 });
+      expect(() => model.predictSync(x)).toThrow(
+        "predictSync: received a call while weights are being changed",
+      );
+      await running;
+      expect([...model.predictSync(x.rows(0, 1)).data]).not.toEqual([...before.data]);
+    });
+
+    it("take images of bytes as numbers", async () => {
+      const bytes = tensor(
+        Uint8Array.from({ length: 2 * T * D }, (_, i) => (i * 37) % 256),
+        [2, T, D],
+      );
+      const floats = tensor(Float32Array.from(bytes.data), bytes.shape);
+      const model = classifier();
+      expect([...(await model.predict(bytes)).data]).toEqual([...(await model.predict(floats)).data]);
+    });
+  });
+
+  describe("weights", () => {
+    it("survive a new compile, and move between models", async () => {
+      const { x, labels } = sequences(20);
+      const model = classifier();
+      await model.predict(x);
+      await model.fit(x, labels, { verbose: 0 });
+      const weights = await model.getWeights();
+      const prediction = await model.predict(x);
+      model.compile({ optimizer: "rmsprop", loss: losses.sparseCategoricalCrossentropy() });
+      await model.trainOnBatch(x, labels, { sampleWeight: new Float32Array(20) }); // weights of 0 change nothing
+      expect(changed(await model.getWeights(), weights)).toBe(false);
+      const other = classifier(77);
+      await other.setWeights(weights);
+      expect([...(await other.predict(x)).data]).toEqual([...prediction.data]);
+    });
+
+    it("have names, and sizes that setWeights checks", async () => {
+      const model = classifier();
+      expect(model.weightNames()).toEqual([
+        "lstm/kernel",
+        "lstm/recurrent_kernel",
+        "lstm/bias",
+        "gru/kernel",
+        "gru/recurrent_kernel",
+        "gru/bias",
+        "dense/kernel",
+        "dense/bias",
+      ]);
+      const weights = await model.getWeights();
+      expect(weights.reduce((n, w) => n + w.size, 0)).toBe(model.countParams());
+      await expect(model.setWeights(weights.slice(1))).rejects.toThrow(
+        "setWeights: received 7 arrays, expected 8 arrays",
+      );
+      const wrong = weights.with(2, tensor([1, 2]) as Tensor<"float32">);
+      await expect(model.setWeights(wrong)).rejects.toThrow(
+        "received an array of shape [2] for lstm/bias, expected shape [24]",
+      );
+    });
+
+    it("are fixed where a layer is not trainable", async () => {
+      const { x, labels } = sequences(20);
+      const model = sequential(
+        [layers.lstm({ units: 4, inputShape: [T, D], trainable: false }), layers.dense({ units: C })],
+        { seed: 1, backend },
+      );
+      model.compile({ optimizer: "adam", loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }) });
+      const before = await model.getWeights();
+      await model.fit(x, labels, { verbose: 0 });
+      const after = await model.getWeights();
+      expect(changed(after.slice(0, 3), before.slice(0, 3))).toBe(false);
+      expect(changed(after.slice(3), before.slice(3))).toBe(true);
+    });
+
+    it("take their shapes from the data where no inputShape is given", async () => {
+      const { x } = sequences(4);
+      const model = sequential([layers.lstm({ units: 4 }), layers.dense({ units: 2 })], { seed: 1, backend });
+      expect(model.built).toBe(false);
+      expect((await model.predict(x)).shape).toEqual([4, 2]);
+      expect(model.countParams()).toBe(4 * (3 + 4 + 1) * 4 + 10);
+      expect((await model.predict(new Tensor(uniform(1, 2 * 9 * D), [2, 9, D], "float32"))).shape).toEqual([
+        2, 2,
+      ]);
+    });
+  });
+
+  it("takes sequences of any length where the time axis is open", async () => {
+    const model = sequential(
+      [layers.gru({ units: 3, inputShape: [null, 2], returnSequences: true }), layers.dense({ units: 1 })],
+      { seed: 1, backend },
+    );
+    model.compile({ optimizer: "sgd", loss: "mse" });
+    for (const length of [2, 7, 2]) {
+      const x = new Tensor(uniform(length, 4 * length * 2), [4, length, 2], "float32");
+      const y = new Tensor(new Float32Array(4 * length), [4, length, 1], "float32");
+      await model.fit(x, y, { verbose: 0 });
+      expect((await model.predict(x)).shape).toEqual([4, length, 1]);
+    }
+  });
+
+  it("resets the states of stateful layers", async () => {
+    const model = sequential([layers.lstm({ units: 3, inputShape: [2, D], batchSize: 2, stateful: true })], {
+      seed: 1,
+      backend,
+    });
+    const x = new Tensor(uniform(5, 2 * 2 * D), [2, 2, D], "float32");
+    const first = [...(await model.predict(x)).data];
+    expect([...(await model.predict(x)).data]).not.toEqual(first);
+    await model.resetStates();
+    expect([...(await model.predict(x)).data]).toEqual(first);
+  });
+
+  it("trains on losses and reports metrics of one's own", async () => {
+    const { x } = sequences(12);
+    const y = new Tensor(uniform(4, 12), [12, 1], "float32");
+    const make = (loss: Parameters<Sequential["compile"]>[0]["loss"]) => {
+      const model = sequential(
+        [layers.simpleRNN({ units: 2, inputShape: [T, D] }), layers.dense({ units: 1 })],
+        {
+          seed: 1,
+          backend,
+        },
+      );
+      model.compile({
+        optimizer: "sgd",
+        loss,
+        metrics: [
+          "mse",
+          function worst(t, p) {
+            return ops.max(ops.abs(ops.sub(t, p)), -1);
+          },
+        ],
+      });
+      return model;
+    };
+    const own = make((t, p) => ops.mean(ops.square(ops.sub(t, p)), -1));
+    const built = make("mse");
+    expect(own.metricsNames).toEqual(["loss", "mse", "worst"]);
+    await own.fit(x, y, { verbose: 0 });
+    await built.fit(x, y, { verbose: 0 });
+    const [a, b] = [await own.getWeights(), await built.getWeights()];
+    for (const [i, w] of a.entries())
+      expect(goldenError(w.data, complete(known(b[i], "weights")))).toBeLessThan(1e-6);
+    const [loss, mse, worst] = await own.evaluate(x, y);
+    expect(mse).toBeCloseTo(loss, 6);
+    expect(worst).toBeGreaterThan(0);
+  });
+
+  it("knows its memory before it runs", async () => {
+    const model = classifier();
+    const small = await model.memory({ batchSize: 1 });
+    const large = await model.memory({ batchSize: 100 });
+    // Parameters, Adam's two slots; each variable and counter begins at a multiple of 64 bytes.
+    expect(large.state).toBeGreaterThanOrEqual(3 * 4 * model.countParams());
+    expect(large.state).toBeLessThan(3 * 4 * model.countParams() + 8 * 64);
+    expect(large.training).toBeGreaterThan(known(small.training, "training"));
+    expect(large.prediction).toBeLessThan(known(large.training, "training"));
+  });
+}
