@@ -5,6 +5,7 @@
 // pool, and a synchronous run that finds it taken computes alone (the result is the same, bit for bit).
 
 #include <node_api.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #if defined(__linux__)
@@ -24,7 +25,6 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -242,6 +242,27 @@ int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& call, La
   return run(call.range);
 }
 
+// A thread whose stack is large enough for the kernels' tasks whatever the C library's default.
+class Thread {
+ public:
+  explicit Thread(std::function<void()> body) : body_(std::make_unique<std::function<void()>>(std::move(body))) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 1 << 20);
+    const auto start = [](void* function) -> void* {
+      (*static_cast<std::function<void()>*>(function))();
+      return nullptr;
+    };
+    if (pthread_create(&thread_, &attributes, start, body_.get()) != 0) abort();
+    pthread_attr_destroy(&attributes);
+  }
+  void join() { pthread_join(thread_, nullptr); }
+
+ private:
+  std::unique_ptr<std::function<void()>> body_;
+  pthread_t thread_;
+};
+
 using Job = std::function<int32_t(Error*)>;
 
 class Executor {
@@ -294,7 +315,7 @@ class Executor {
     stopping_ = true;
     submitted_.raise();
     pool_.stop();
-    for (std::thread& thread : threads_) thread.join();
+    for (Thread& thread : threads_) thread.join();
     threads_.clear();
     jobs_.clear();
     napi_remove_env_cleanup_hook(env_, stopHook, this);
@@ -327,7 +348,7 @@ class Executor {
 
   Pool pool_;
   std::mutex poolOwner_;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
   std::mutex mutex_;
   std::deque<Job> jobs_;
   Signal submitted_;

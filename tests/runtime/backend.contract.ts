@@ -369,6 +369,19 @@ export function describeBackend(title: string, options: BackendOptions): void {
         expect(() => executable.runSync({ ...call, inputs: [] })).toThrow(RondoError);
       });
 
+      it("of memory that cannot be had say so, and do no harm", async () => {
+        const beyond = 2 ** 47;
+        expect(() => backend.allocate(beyond)).toThrow(/134217728.0 MiB that was refused/);
+        const greedy = backend.load({ ...squares(size), scratchBytes: beyond });
+        const state = await stateOf([1, 2, 3, 4, 5]);
+        await expect(run(greedy, "main", state)).rejects.toThrow(/smaller .*batchSize/);
+        await greedy.prepareSync(state);
+        expect(() => runSync(greedy, "main", state)).toThrow(/smaller .*batchSize/);
+        expect(await run(backend.load(products(size)), "main", state, [1, 1, 1, 1, 1])).toEqual([
+          1, 2, 3, 4, 5,
+        ]);
+      });
+
       it("of a buffer that does not fit its region come when it is loaded", () => {
         const program = squares(size);
         expect(() => backend.load({ ...program, scratchBytes: 8 })).toThrow(/its scratch/);

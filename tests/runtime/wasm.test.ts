@@ -1,5 +1,8 @@
 import { setFlagsFromString } from "node:v8";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { platform } from "#platform";
+import type { WasmWorker } from "../../src/runtime/platform.js";
+import { createBackend } from "../../src/runtime/select.js";
 import { bitsOf, describeBackend } from "./backend.contract.js";
 
 setFlagsFromString("--experimental-wasm-relaxed-simd"); // behind this flag in Node 20
@@ -13,6 +16,31 @@ for (const instructionSet of ["simd128", "relaxed-simd"]) {
     });
   }
 }
+
+describe("a wasm worker that breaks", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it.each([1, 2])("fails what is under way and all that comes later, with %s threads", async (threads) => {
+    const failures: ((error: Error) => void)[] = [];
+    const { startWorker } = platform;
+    vi.spyOn(platform, "startWorker").mockImplementation(() => {
+      const worker = startWorker();
+      const listen: WasmWorker["listen"] = (message, error) => {
+        failures.push(error);
+        worker.listen(message, error);
+      };
+      return { ...worker, listen };
+    });
+    const backend = await createBackend({ backend: "wasm", threads });
+    const state = backend.allocate(8);
+    const reading = [state.read(0, new Uint8Array(1)), state.read(0, new Uint8Array(1))];
+    failures.at(-1)?.(new Error("out of luck"));
+    for (const read of reading)
+      await expect(read).rejects.toThrow(/worker that broke \(out of luck\).*createBackend/);
+    await expect(state.write(0, Uint8Array.of(1))).rejects.toThrow(/out of luck/);
+    await backend.close();
+  });
+});
 
 describe("the number of threads", () => {
   it.each(["simd128", "relaxed-simd"])(
