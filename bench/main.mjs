@@ -1,0 +1,228 @@
+// The benchmark: node bench/main.mjs --help.
+//
+// Every contestant is a process of its own that stays; in each round all of them run each row, one at a time and in turn,
+// so that a noisy minute falls on all alike. Figures are medians over the rounds.
+
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { findContestants } from "./contestants.mjs";
+import { WORKS } from "./peers/protocol.mjs";
+import { picture } from "./picture.mjs";
+import { markdown, terminal } from "./report.mjs";
+import { EPOCH_STEPS, PROBE_LIMITS, ROWS } from "./works.mjs";
+
+const execute = promisify(execFile);
+
+const usage = `npm run bench -- [options]
+
+  --python PATH       a Python with peers in it: torch, tensorflow and keras, jax and optax, onnxruntime; repeatable
+  --node-peers FOLDER where @tensorflow/tfjs with its wasm backend, and onnxruntime-node, are installed
+  --prototype PATH    the program of hand-written loops that some limits compare with
+  --works W1,W3,…     of ${Object.keys(WORKS).join(", ")} (default: all; quick: W1 to W4)
+  --rounds N          default 5
+  --seconds S         that a contestant measures a row for in each round; default 0.5
+  --threads N         default: as many as there are processors
+  --quick             ours alone, in less than a minute
+  --out FOLDER        for results.json, benchmark.svg and table.md; default build/bench
+  --json FILE, --svg FILE   other places for these two
+  --help`;
+
+function readOptions() {
+  const text = { type: "string" };
+  const { values } = parseArgs({
+    options: {
+      python: { type: "string", multiple: true, default: [] },
+      "node-peers": text,
+      prototype: text,
+      works: text,
+      rounds: text,
+      seconds: text,
+      threads: text,
+      quick: { type: "boolean", default: false },
+      out: { type: "string", default: fileURLToPath(new URL("../build/bench", import.meta.url)) },
+      json: text,
+      svg: text,
+      help: { type: "boolean", default: false },
+    },
+  });
+  const { quick, out } = values;
+  const positive = (name, given, otherwise) => {
+    const n = Number(given ?? otherwise);
+    if (n > 0 && (name === "seconds" || Number.isInteger(n))) return n;
+    throw new Error(`bench: received --${name} ${given}, expected a number above 0`);
+  };
+  const works = values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || work.startsWith("W"));
+  const unknown = works.find((work) => !(work in WORKS));
+  if (unknown !== undefined) {
+    throw new Error(`bench: received --works ${unknown}, expected some of ${Object.keys(WORKS).join(", ")}`);
+  }
+  return {
+    help: values.help,
+    quick,
+    works,
+    pythons: values.python,
+    nodePeers: values["node-peers"],
+    prototype: values.prototype,
+    rounds: positive("rounds", values.rounds, quick ? 2 : 5),
+    seconds: positive("seconds", values.seconds, quick ? 0.2 : 0.5),
+    threads: positive("threads", values.threads, os.availableParallelism()),
+    json: values.json ?? path.join(out, "results.json"),
+    svg: values.svg ?? path.join(out, "benchmark.svg"),
+    table: path.join(out, "table.md"),
+  };
+}
+
+/** One line that changes in place on a terminal; a line per message elsewhere, if `lasting`. */
+function say(text, lasting = false) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (lasting && text !== "") process.stderr.write(`${text}\n`);
+}
+
+function machine() {
+  const [cpu] = os.cpus();
+  return {
+    cpu: cpu?.model ?? process.arch,
+    cores: os.availableParallelism(),
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    system: `${os.type()} ${os.release()}, ${process.arch}`,
+    node: process.versions.node,
+    load: os.loadavg()[0],
+  };
+}
+
+/** Starts all; who does not start is left out of the rounds and says why in the report. */
+async function start(contestants) {
+  for (const contestant of contestants) {
+    say(`starting ${contestant.title}`);
+    await contestant.start().catch((error) => {
+      contestant.failure = error.message;
+    });
+  }
+}
+
+/** Lets every contestant answer `row` once, beginning with another one each round. */
+async function askAll(contestants, row, round, seconds, report) {
+  for (let i = 0; i < contestants.length; i++) {
+    const contestant = contestants[(i + round) % contestants.length];
+    const { id, failure } = contestant;
+    if (failure !== undefined || !contestant.knows(row) || report.without.has(`${id} ${row.work} ${row.kind}`)) continue;
+    report.say(contestant);
+    try {
+      // What takes longer than its time is run once a round.
+      const value = await contestant.ask(row, seconds, 1);
+      if (value === undefined) report.without.add(`${id} ${row.work} ${row.kind}`);
+      else report.add(id, row.kind === "fit" ? value / EPOCH_STEPS[row.work] : value);
+    } catch (error) {
+      contestant.failure = `${row.work} ${row.kind}: ${error.message}`;
+    }
+  }
+}
+
+async function measure(contestants, rows, { rounds, seconds }) {
+  const times = rows.map(() => ({}));
+  const roof = {};
+  const without = new Set();
+  for (let round = 0; round < rounds; round++) {
+    say(`round ${round + 1} of ${rounds}`, true);
+    const progress = (row) => (contestant) =>
+      say(`round ${round + 1} of ${rounds}: ${row.work} ${row.kind}, ${contestant.title}`);
+    const into = (values) => (id, value) => {
+      values[id] = [...(values[id] ?? []), value];
+    };
+    for (const [i, row] of rows.entries()) {
+      await askAll(contestants, row, round, seconds, { without, say: progress(row), add: into(times[i]) });
+    }
+    const row = { work: "sgemm", kind: "roof", limits: {} };
+    await askAll(contestants, row, round, seconds, { without, say: progress(row), add: into(roof) });
+  }
+  return { rows: rows.map((row, i) => ({ ...row, times: times[i] })), roof };
+}
+
+async function probe({ rounds, threads, quick }) {
+  const script = fileURLToPath(new URL("probes.mjs", import.meta.url));
+  const probes = {};
+  for (const name of Object.keys(PROBE_LIMITS)) {
+    say(`measuring the ${name}`);
+    const values = [];
+    let text = "";
+    try {
+      for (let round = 0; round < (quick ? 1 : rounds); round++) {
+        const args = ["--expose-gc", script, name, String(threads)];
+        const answer = JSON.parse((await execute(process.execPath, args, { timeout: 120_000 })).stdout);
+        values.push(answer.value);
+        text = answer.text;
+      }
+    } catch (error) {
+      text = `failed: ${(error.stderr ?? error.message).trim().split("\n").at(-1)}`;
+    }
+    probes[name] = { values, text };
+  }
+  return probes;
+}
+
+function write(file, text) {
+  mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+  writeFileSync(file, text);
+}
+
+async function main() {
+  const options = readOptions();
+  if (options.help) return console.log(usage);
+  const { contestants, missing, clean } = await findContestants(options, say);
+  const stop = () => {
+    for (const contestant of contestants) contestant.kill();
+    clean();
+  };
+  const interrupted = (signal) => {
+    stop();
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  };
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  process.once("exit", stop);
+
+  const date = new Date().toISOString();
+  const before = machine();
+  await start(contestants);
+  const rows = ROWS.filter(({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"));
+  const measured = await measure(contestants, rows, options);
+  await Promise.all(contestants.map((contestant) => contestant.end()));
+  const probes = await probe(options);
+  say("");
+
+  const results = {
+    date,
+    machine: before,
+    rounds: options.rounds,
+    seconds: options.seconds,
+    threads: options.threads,
+    contestants: contestants.map(({ id, name, title, role, threads, version, peer, failure }) => ({
+      id,
+      name,
+      title,
+      role,
+      threads,
+      version,
+      peer,
+      failure,
+    })),
+    missing,
+    ...measured,
+    probes,
+  };
+  console.log(terminal(results));
+  write(options.json, `${JSON.stringify(results, null, 1)}\n`);
+  write(options.table, markdown(results));
+  write(options.svg, picture(results));
+  console.log(`\nWrote ${[options.json, options.table, options.svg].map((file) => path.relative("", file)).join(", ")}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,142 @@
+// What a clock on one step does not show, each in a process of its own: node probes.mjs NAME THREADS. Prints one line of
+// JSON: { "value": number, "text": "how it was found" }, the value in the unit of PROBE_LIMITS.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { createBackend, layers, losses, sequential, tensor } from "../dist/index.js";
+import { rnnBackwardPack, rnnForwardPack } from "../dist/plan/sizes.js";
+import { CLASSES, D, T } from "./peers/protocol.mjs";
+
+const [name, threads] = [process.argv[2], Number(process.argv[3])];
+const MiB = 2 ** 20;
+const mebibytes = (bytes) => `${(bytes / MiB).toFixed(1)} MiB`;
+
+const backend = await createBackend({ threads });
+
+function lstms(units) {
+  const model = sequential(
+    [
+      layers.input({ shape: [T, D] }),
+      ...units.map((H, i) => layers.lstm({ units: H, returnSequences: i < units.length - 1 })),
+      layers.dense({ units: CLASSES }),
+    ],
+    { seed: 7, backend },
+  );
+  const loss = losses.sparseCategoricalCrossentropy({ fromLogits: true });
+  model.compile({ optimizer: "adam", loss });
+  return model;
+}
+
+function data(rows) {
+  const x = new Float32Array(rows * T * D);
+  for (let i = 0; i < x.length; i++) x[i] = Math.random();
+  return { x: tensor(x, [rows, T, D]), y: Int32Array.from({ length: rows }, (_, i) => i % CLASSES) };
+}
+
+/** Bytes of memory in use now, and the most since `forget`. Linux says it exactly; elsewhere it is the process's most. */
+const resident = {
+  now: () => process.memoryUsage.rss(),
+  forget() {
+    if (process.platform === "linux") writeFileSync("/proc/self/clear_refs", "5");
+  },
+  most() {
+    if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
+    const [, kB] = /^VmHWM:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return Number(kB) * 1024;
+  },
+};
+
+/** Runs `work` and gives how many bytes the process grew meanwhile, at the most. */
+async function growth(work) {
+  globalThis.gc?.();
+  resident.forget();
+  const before = resident.now();
+  await work();
+  return resident.most() - before;
+}
+
+/** Runs `work` and gives the longest time in ms by which a timer of 1 ms came too late. */
+async function longestBlock(work) {
+  let last = performance.now();
+  let longest = 0;
+  const look = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last - 1);
+    last = now;
+  };
+  const timer = setInterval(look, 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  longest = 0;
+  last = performance.now();
+  await work();
+  look();
+  clearInterval(timer);
+  return longest;
+}
+
+const probes = {
+  /** The peak of a W1 training step over what it cannot do without. */
+  async "memory of a W1 step"() {
+    const [B, units] = [500, [64, 32]];
+    const model = lstms(units);
+    const { state, training } = await model.memory({ batchSize: B });
+    const { x, y } = data(B);
+    const grown = await growth(async () => {
+      for (let i = 0; i < 3; i++) await model.trainOnBatch(x, y);
+    });
+    const v = backend.capabilities.vectorWidth;
+    const inputs = [D, ...units];
+    const floats = {
+      // Of each step: four gates, the cell state, the hidden state; and the batch itself.
+      activations: units.reduce((n, H) => n + B * T * 6 * H, B * T * D),
+      parameters: 4 * model.countParams(),
+      packs: units.reduce((n, H, i) => {
+        const shape = ["lstm", inputs[i], H, v];
+        return n + rnnForwardPack(...shape) + rnnBackwardPack(...shape, i > 0);
+      }, 0),
+    };
+    const needed = 4 * (floats.activations + floats.parameters + floats.packs);
+    const planned = state + training;
+    const text = `${mebibytes(planned)} planned of ${mebibytes(needed)} that it must keep; the process grew by ${mebibytes(grown)}`;
+    return { value: planned / needed, text };
+  },
+
+  async "memory of predicting"() {
+    const { x } = data(10_000);
+    const grown = await growth(() => lstms([256, 256]).predict(x));
+    return { value: grown / MiB, text: "growth of the process while 10,000 images go through 2 × LSTM 256" };
+  },
+
+  async "event loop during fit"() {
+    const { x, y } = data(10_000);
+    const model = lstms([64, 32]);
+    const value = await longestBlock(() => model.fit(x, y, { batchSize: 500, epochs: 2, verbose: 0 }));
+    return { value, text: "longest block of the event loop from the call of fit to its end, the first included" };
+  },
+
+  async "event loop during predict"() {
+    const { x } = data(10_000);
+    const model = lstms([256, 256]);
+    const value = await longestBlock(() => model.predict(x));
+    return { value, text: "longest block of the event loop during predict, the first included" };
+  },
+
+  /** What the first step of a new batch size takes longer than its next ones. */
+  async "compile of a new shape"() {
+    const model = lstms([64, 32]);
+    const { x, y } = data(500);
+    const step = async (rows) => {
+      const start = performance.now();
+      await model.trainOnBatch(x.rows(0, rows), y.subarray(0, rows));
+      return performance.now() - start;
+    };
+    for (let i = 0; i < 5; i++) await step(500);
+    const first = await step(499);
+    const next = [];
+    for (let i = 0; i < 5; i++) next.push(await step(499));
+    const value = Math.max(0, first - Math.min(...next));
+    return { value, text: "a first W1 step at batch 499, after 500, less a later one" };
+  },
+};
+
+console.log(JSON.stringify(await probes[name]()));
+await backend.close();

@@ -1,0 +1,88 @@
+// What is measured, and the limits that `main.mjs` holds it to.
+//
+// A limit `peers: 2` says: at least twice as fast as the best peer with as many threads; `tfjs`, `onnxNode`: the same of
+// TensorFlow.js (wasm) and onnxruntime-node; `prototype: 1.15`: at most 1.15 times the time of hand-written C++ loops for the
+// four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand.
+
+import { CLASSES, D, lengths, T, WORKS } from "./peers/protocol.mjs";
+
+/** Work and kind (of `peers/protocol.py`; "fit" is a whole epoch through `fit`, for us alone) with their limits. */
+export const ROWS = [
+  { work: "W1", kind: "train", limits: { prototype: 1.15, peers: 2, tfjs: 70, roof: 0.85 } },
+  { work: "W2", kind: "train", limits: { prototype: 1.15, peers: 1.8, tfjs: 70, roof: 0.9 } },
+  { work: "W3", kind: "train", limits: { prototype: 1.1, peers: 1.4, tfjs: 120, roof: 0.95 } },
+  { work: "W4", kind: "train", limits: { prototype: 1.5, peers: 2.5, tfjs: 45 } },
+  { work: "G1", kind: "train", limits: { peers: 1.8, gruOf: 0.9 } },
+  { work: "G3", kind: "train", limits: { peers: 1.3, gruOf: 0.9 } },
+  { work: "M1", kind: "train", limits: { maskedStep: 0.15 } },
+  { work: "M3", kind: "train", limits: { maskedStep: 0.15 } },
+  { work: "W1", kind: "infer", limits: { prototype: 1.15, peers: 1.15, tfjs: 25, roof: 0.8 } },
+  { work: "W3", kind: "infer", limits: { prototype: 1.1, peers: 1, tfjs: 10, roof: 0.95 } },
+  { work: "W1", kind: "row", limits: { prototype: 1.5, peers: 1.2, onnxNode: 1.3, tfjs: 100 } },
+  { work: "W3", kind: "row", limits: { prototype: 1.5, peers: 1, onnxNode: 1.3, tfjs: 20 } },
+  { work: "W1", kind: "fit", limits: {} },
+  { work: "W2", kind: "fit", limits: {} },
+  { work: "W3", kind: "fit", limits: {} },
+  { work: "W4", kind: "fit", limits: {} },
+];
+
+/** Training steps on WebAssembly with relaxed SIMD and one thread; its peers have one thread too. */
+export const WASM_ROWS = [
+  { work: "W1", kind: "train", limits: { prototype: 1.2, peers: 0.5, tfjs: 15 } },
+  { work: "W3", kind: "train", limits: { prototype: 1.2, peers: 0.3, tfjs: 25 } },
+];
+
+/** How much faster wasm must be with two threads. */
+export const WASM_TWO_THREADS = 1.6;
+
+/** What `probes.mjs` measures: the most that is allowed, and its unit. */
+export const PROBE_LIMITS = {
+  "memory of a W1 step": { most: 1.2, unit: "× what it must keep" },
+  "memory of predicting": { most: 120, unit: "MiB" },
+  "event loop during fit": { most: 20, unit: "ms" },
+  "event loop during predict": { most: 20, unit: "ms" },
+  "compile of a new shape": { most: 20, unit: "ms" },
+};
+
+/** Steps of the epoch that "fit" measures. */
+export const EPOCH_STEPS = { W1: 20, W2: 20, W3: 10, W4: 200 };
+
+const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
+
+/** Floating-point operations of the recurrent products of a row's whole sequence; training does three times as many. */
+function operationsOfRow({ cell, units, bidirectional = false }) {
+  const products = units.map((H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H));
+  return 2 * T * products.reduce((a, b) => a + b, 0);
+}
+
+/** Billions of floating-point operations per second, from the time of a row of the table in ms. */
+export function gflops({ work, kind }, ms) {
+  const rows = kind === "row" ? 1 : WORKS[work].batch;
+  const passes = kind === "train" || kind === "fit" ? 3 : 1;
+  return (passes * rows * operationsOfRow(WORKS[work])) / ms / 1e6;
+}
+
+/** The part of a masked work's time steps that is not masked. */
+export function activePart(work) {
+  const { batch } = WORKS[work];
+  return lengths(batch).reduce((a, b) => a + b, 0) / (batch * T);
+}
+
+/** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
+export function modelText(work) {
+  const { cell, units, bidirectional, masked } = WORKS[work];
+  const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
+  const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
+  return [...(masked ? ["Masking"] : []), ...layers, `Dense ${CLASSES}`].join(" → ");
+}
+
+/** What is done, in words: "training step, batch 500". */
+export function kindText({ work, kind }) {
+  const { batch } = WORKS[work];
+  return {
+    train: `training step, batch ${batch}`,
+    fit: `step within fit, batch ${batch}`,
+    infer: `inference, batch ${batch}`,
+    row: "inference, one row",
+  }[kind];
+}
