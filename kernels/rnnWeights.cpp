@@ -36,8 +36,8 @@ struct Weights {
 // (row, step) pairs of a block: where they are in x, in the sequences of h, and in the gates of the first group.
 struct Block {
   Chunk chunk;
-  Index firstStep;
-  const float* gates;  // of the chunk's step firstStep
+  Index steps;
+  const float* gates;  // of the chunk's first of these steps
   Index count;
   int32_t inX[kBlockPairs], inH[kBlockPairs], inGates[kBlockPairs];
 };
@@ -83,13 +83,20 @@ void sumBiases(const float* b, const int32_t* at, Index count, Index slots, bool
   }
 }
 
+// `coming`: the gates that are needed next, to be fetched while the tiles are multiplied.
 template <int NV>
-void sumRows(const Sum& sum, const Block& block, const float* gates, Index slot, Index from, Index to, bool initial,
-             float* totals) {
-  forTiles<NV>(to - from, [&](auto tile, Index k) {
-    sumTile<decltype(tile)::count, NV>(sum.rows + from + k, sum.inX ? block.inX : block.inH, gates + (sum.first + slot) * VL,
-                                       block.inGates, block.count, initial,
-                                       totals + ((from + k) * sum.slots + slot) * VL, sum.slots * VL);
+void sumRows(const Sum& sum, const Block& block, const float* gates, const float* coming, Index slot, Index from, Index to,
+             bool initial, float* totals) {
+  constexpr Index line = 16;
+  Index fetched = 0;
+  forTiles<NV>(to - from, [&](auto tile, Index at) {
+    for (const Index end = block.count * (at + tile.count) / (to - from); fetched < end; ++fetched) {
+      for (Index i = 0; i < sum.slots * VL; i += line) __builtin_prefetch(coming + block.inGates[fetched] + i, 0, 2);
+    }
+    const Index k = from + at;
+    sumTile<decltype(tile)::count, NV>(sum.rows + k, sum.inX ? block.inX : block.inH, gates + (sum.first + slot) * VL,
+                                       block.inGates, block.count, initial, totals + (k * sum.slots + slot) * VL,
+                                       sum.slots * VL);
   });
 }
 
@@ -126,7 +133,7 @@ class Task {
 
   void collect(Block& block, Index t0, Index t1) const {
     const Chunk chunk = block.chunk;
-    block.firstStep = t0;
+    block.steps = t1 - t0;
     block.gates = layout.gatesOf(w.reserve, chunk, t0);
     block.count = 0;
     Active active;
@@ -146,20 +153,23 @@ class Task {
     const Index from = share(sum.K, rowPart, rowParts), to = share(sum.K, rowPart + 1, rowParts);
     for (Index group = firstGroup; group < endGroup; ++group) {
       const float* gates = block.gates + group * layout.groupStride(block.chunk.rows);
+      const Index groupStride = layout.groupStride(block.chunk.rows);
+      const float* next = block.gates + block.steps * block.chunk.rows * layout.rowGates();
+      const float* coming = group + 1 < endGroup ? gates + groupStride : next + firstGroup * groupStride;
       float* totals = sum.totals + group * sum.groupStride();
       for (Index slot = 0; slot < sum.slots;) {
         const Index width = sum.slots - slot;
         if (sum.slots == 3) {
-          sumRows<3>(sum, block, gates, slot, from, to, initial, totals);
+          sumRows<3>(sum, block, gates, coming, slot, from, to, initial, totals);
           slot += 3;
         } else if (width >= kWide) {
-          sumRows<kWide>(sum, block, gates, slot, from, to, initial, totals);
+          sumRows<kWide>(sum, block, gates, coming, slot, from, to, initial, totals);
           slot += kWide;
         } else if (width >= 2) {
-          sumRows<2>(sum, block, gates, slot, from, to, initial, totals);
+          sumRows<2>(sum, block, gates, coming, slot, from, to, initial, totals);
           slot += 2;
         } else {
-          sumRows<1>(sum, block, gates, slot, from, to, initial, totals);
+          sumRows<1>(sum, block, gates, coming, slot, from, to, initial, totals);
           slot += 1;
         }
       }
@@ -210,9 +220,11 @@ Status execute(const Context& context, const op::rnnWeights& o, Tail) {
     add(h, false, w.du == nullptr ? 0 : o.H, after ? 1 : 0, inputSlots, after && w.db != nullptr);
   }
 
-  // At least eight tasks where there is enough to do: by groups of units, then by rows of the kernels.
-  const int32_t groupParts = layout.groups < 8 ? static_cast<int32_t>(layout.groups) : 8;
-  const int32_t rowParts = (8 + groupParts - 1) / groupParts;
+  // Four tasks, eight for large sums: by groups of units (each part reads all of x and h), then by rows of the kernels
+  // (each part reads all gates).
+  const int64_t products = int64_t{layout.T} * layout.B * (layout.D + layout.H) * layout.rowGates();
+  const int32_t groupParts = layout.groups < 4 ? static_cast<int32_t>(layout.groups) : 4;
+  const int32_t rowParts = ((products < 1 << 29 ? 4 : 8) + groupParts - 1) / groupParts;
   parallelFor(context.parallel, groupParts * rowParts, [&](int32_t part) {
     Task(w, sums, count, part, groupParts * rowParts, groupParts).run();
   });
