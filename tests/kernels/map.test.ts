@@ -130,6 +130,17 @@ describe.each(instructionSets)("map on %s", (set) => {
     expect([...(out ?? [])]).toEqual([0, 0, 0, 0]);
   });
 
+  test("strides of millions of elements, backwards too", async () => {
+    const far = 3_000_000;
+    const data = new Float32Array(2 * far + 2);
+    for (const [i, at] of [0, 1, far, far + 1, 2 * far, 2 * far + 1].entries()) data[at] = i + 1;
+    const spec = copy([3, 2], [-far, 1], [2, 1]);
+    const [, out] = await runInstructions(await backendOf(set), [data, new Float32Array(6)], (e) =>
+      e.map({ ...spec, inputs: [{ buffer: 0, offset: 2 * far, dtype: "float32", strides: [-far, 1] }] }),
+    );
+    expect([...(out ?? [])]).toEqual([5, 6, 3, 4, 1, 2]);
+  });
+
   test("outputs that are inputs: a swap, and a value needed after its memory is overwritten", async () => {
     const count = 1024 + 5;
     const random = randomSource(7);
