@@ -16,7 +16,8 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 /** The longest that a contestant may take to start, or to prepare and measure one row. */
 const patience = 10 * 60_000;
 
-const relaxedSimd = Number.parseInt(process.versions.node, 10) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
+const relaxedSimd =
+  Number.parseInt(process.versions.node, 10) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
 
 /**
  * A long-lived process that answers requests, as `peers/protocol.py` describes it.
@@ -111,7 +112,11 @@ class Prototype {
   }
 
   knows({ work, kind }) {
-    return /^W[1-4]$/.test(work) && ["train", "infer", "row"].includes(kind) && (this.role === "prototype" || kind === "train");
+    return (
+      /^W[1-4]$/.test(work) &&
+      ["train", "infer", "row"].includes(kind) &&
+      (this.role === "prototype" || kind === "train")
+    );
   }
 
   async start() {}
@@ -175,12 +180,16 @@ const pythonPeers = [
 
 /** What to type to get what was not found. */
 const installs = {
-  PyTorch: "python3 -m venv A && A/bin/pip install torch numpy onnx onnxscript onnxruntime   then --python A/bin/python",
-  TensorFlow: "python3 -m venv B && B/bin/pip install tensorflow-cpu keras jax optax   then --python B/bin/python",
+  PyTorch:
+    "python3 -m venv A && A/bin/pip install torch numpy onnx onnxscript onnxruntime   then --python A/bin/python",
+  TensorFlow:
+    "python3 -m venv B && B/bin/pip install tensorflow-cpu keras jax optax   then --python B/bin/python",
   JAX: "with TensorFlow, or: python3 -m venv B && B/bin/pip install jax optax",
   "ONNX Runtime": "with PyTorch, which writes its models: pip install torch onnx onnxscript onnxruntime",
-  "TensorFlow.js": "npm install --prefix C @tensorflow/tfjs @tensorflow/tfjs-backend-wasm --ignore-scripts   then --node-peers C",
-  "onnxruntime-node": "npm install --prefix C onnxruntime-node --ignore-scripts   then --node-peers C, with PyTorch for its models",
+  "TensorFlow.js":
+    "npm install --prefix C @tensorflow/tfjs @tensorflow/tfjs-backend-wasm --ignore-scripts   then --node-peers C",
+  "onnxruntime-node":
+    "npm install --prefix C onnxruntime-node --ignore-scripts   then --node-peers C, with PyTorch for its models",
 };
 
 /** Which of the modules a Python has. */
@@ -192,7 +201,9 @@ async function modulesOf(python) {
     const { stdout } = await execute(python, ["-c", code, ...names]);
     return JSON.parse(stdout);
   } catch (error) {
-    throw new Error(`bench: received --python ${python}, expected a Python to run (${error.message.split("\n")[0]})`);
+    throw new Error(
+      `bench: received --python ${python}, expected a Python to run (${error.message.split("\n")[0]})`,
+    );
   }
 }
 
@@ -222,8 +233,11 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
   if (prototype !== undefined) found.push(...prototypes(path.resolve(prototype), threads));
   if (quick) return { contestants: found, missing, clean };
 
-  const known = await Promise.all(pythons.map(async (python) => ({ python, modules: await modulesOf(python) })));
-  const withAll = (...names) => known.find(({ modules }) => names.every((name) => modules.includes(name)))?.python;
+  const known = await Promise.all(
+    pythons.map(async (python) => ({ python, modules: await modulesOf(python) })),
+  );
+  const withAll = (...names) =>
+    known.find(({ modules }) => names.every((name) => modules.includes(name)))?.python;
   const wanted = (name) => missing.push(`${name}: not found. ${installs[name]}`);
 
   const exporter = withAll("torch", "onnx");
@@ -248,7 +262,13 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
             name: mode[0] === "xla" ? `${name} XLA` : name,
             role: "peer",
             threads: count,
-            command: [python, here(`peers/${script}`), String(count), ...mode, ...(needsModels ? [models] : [])],
+            command: [
+              python,
+              here(`peers/${script}`),
+              String(count),
+              ...mode,
+              ...(needsModels ? [models] : []),
+            ],
             knows: needsModels ? inferenceOnly : notOursAlone,
           }),
         );
@@ -277,7 +297,13 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
           name: "onnxruntime-node",
           role: "onnxNode",
           threads: count,
-          command: [process.execPath, here("peers/onnxruntime_node_peer.mjs"), String(count), nodePeers, models],
+          command: [
+            process.execPath,
+            here("peers/onnxruntime_node_peer.mjs"),
+            String(count),
+            nodePeers,
+            models,
+          ],
           knows: ({ limits }) => limits?.onnxNode !== undefined,
         }),
       );

@@ -55,7 +55,8 @@ function readOptions() {
     if (n > 0 && (name === "seconds" || Number.isInteger(n))) return n;
     throw new Error(`bench: received --${name} ${given}, expected a number above 0`);
   };
-  const works = values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || work.startsWith("W"));
+  const works =
+    values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || work.startsWith("W"));
   const unknown = works.find((work) => !(work in WORKS));
   if (unknown !== undefined) {
     throw new Error(`bench: received --works ${unknown}, expected some of ${Object.keys(WORKS).join(", ")}`);
@@ -109,7 +110,12 @@ async function askAll(contestants, row, round, seconds, report) {
   for (let i = 0; i < contestants.length; i++) {
     const contestant = contestants[(i + round) % contestants.length];
     const { id, failure } = contestant;
-    if (failure !== undefined || !contestant.knows(row) || report.without.has(`${id} ${row.work} ${row.kind}`)) continue;
+    if (
+      failure !== undefined ||
+      !contestant.knows(row) ||
+      report.without.has(`${id} ${row.work} ${row.kind}`)
+    )
+      continue;
     report.say(contestant);
     try {
       // What takes longer than its time is run once a round.
@@ -187,7 +193,9 @@ async function main() {
   const date = new Date().toISOString();
   const before = machine();
   await start(contestants);
-  const rows = ROWS.filter(({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"));
+  const rows = ROWS.filter(
+    ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
+  );
   const measured = await measure(contestants, rows, options);
   await Promise.all(contestants.map((contestant) => contestant.end()));
   const probes = await probe(options);
@@ -217,7 +225,9 @@ async function main() {
   write(options.json, `${JSON.stringify(results, null, 1)}\n`);
   write(options.table, markdown(results));
   write(options.svg, picture(results));
-  console.log(`\nWrote ${[options.json, options.table, options.svg].map((file) => path.relative("", file)).join(", ")}`);
+  console.log(
+    `\nWrote ${[options.json, options.table, options.svg].map((file) => path.relative("", file)).join(", ")}`,
+  );
 }
 
 try {

@@ -37,9 +37,9 @@ const style = `
     .cut { stroke: #0d1117; }
   }`;
 
-const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 const text = (x, y, content, kind = "", anchor = "start") =>
-  `<text x="${x}" y="${y}" class="${kind}" text-anchor="${anchor}">${escape(content)}</text>`;
+  `<text x="${x}" y="${y}" class="${kind}" text-anchor="${anchor}">${escaped(content)}</text>`;
 
 /** Each contestant with as many threads as we use (else what it has), ours first, then the fastest first. */
 function barsOf(row, { contestants, threads }) {
@@ -55,22 +55,31 @@ function barsOf(row, { contestants, threads }) {
 
 function drawPanel(row, bars, x, y, panelWidth) {
   const [{ ms: ours }] = bars;
-  const scale = (panelWidth - labels - 96) / longest;
+  const scale = (panelWidth - labels - 124) / longest;
   const model = modelText(row.work).replace(/ → Dense \d+$/, "");
-  const parts = [
-    text(x, y, model, "panel"),
-    text(x, y + 16, kindText(row), "soft"),
-  ];
+  const parts = [text(x, y, model, "panel"), text(x, y + 16, kindText(row), "soft")];
   for (const [i, { name, role, ms }] of bars.entries()) {
     const top = y + 28 + i * pitch;
     const ratio = ms / ours;
     const length = Math.max(2, Math.min(ratio, longest) * scale);
     const kind = role === "ours" || role === "wasm" ? role : "peer";
-    parts.push(text(x + labels - 8, top + 11, name.replace("TensorFlow.js wasm", "TensorFlow.js"), role === "ours" ? "strong" : "", "end"));
-    parts.push(`<rect x="${x + labels}" y="${top}" width="${length.toFixed(1)}" height="${bar}" rx="2" class="${kind}"/>`);
+    parts.push(
+      text(
+        x + labels - 8,
+        top + 11,
+        name.replace("TensorFlow.js wasm", "TensorFlow.js"),
+        role === "ours" ? "strong" : "",
+        "end",
+      ),
+    );
+    parts.push(
+      `<rect x="${x + labels}" y="${top}" width="${length.toFixed(1)}" height="${bar}" rx="2" class="${kind}"/>`,
+    );
     if (ratio > longest) {
       const at = x + labels + length - 14;
-      parts.push(`<path d="M${at} ${top + bar + 2}l5 -${bar + 4}m4 0l-5 ${bar + 4}" class="cut" stroke-width="2"/>`);
+      parts.push(
+        `<path d="M${at} ${top + bar + 2}l5 -${bar + 4}m4 0l-5 ${bar + 4}" class="cut" stroke-width="2"/>`,
+      );
     }
     const value = role === "ours" ? `${short(ms)} ms` : `${short(ratio)} ×`;
     parts.push(text(x + labels + length + 6, top + 11, value, `value ${role === "ours" ? "strong" : ""}`));

@@ -2,29 +2,17 @@
 // JSON: { "value": number, "text": "how it was found" }, the value in the unit of PROBE_LIMITS.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { createBackend, layers, losses, sequential, tensor } from "../dist/index.js";
 import { rnnBackwardPack, rnnForwardPack } from "../dist/plan/sizes.js";
-import { CLASSES, D, T } from "./peers/protocol.mjs";
+import { buildModel, rondo } from "./models.mjs";
+import { CLASSES, D, T, WORKS } from "./peers/protocol.mjs";
+
+const { createBackend, tensor } = rondo;
 
 const [name, threads] = [process.argv[2], Number(process.argv[3])];
 const MiB = 2 ** 20;
 const mebibytes = (bytes) => `${(bytes / MiB).toFixed(1)} MiB`;
 
 const backend = await createBackend({ threads });
-
-function lstms(units) {
-  const model = sequential(
-    [
-      layers.input({ shape: [T, D] }),
-      ...units.map((H, i) => layers.lstm({ units: H, returnSequences: i < units.length - 1 })),
-      layers.dense({ units: CLASSES }),
-    ],
-    { seed: 7, backend },
-  );
-  const loss = losses.sparseCategoricalCrossentropy({ fromLogits: true });
-  model.compile({ optimizer: "adam", loss });
-  return model;
-}
 
 function data(rows) {
   const x = new Float32Array(rows * T * D);
@@ -76,8 +64,8 @@ async function longestBlock(work) {
 const probes = {
   /** The peak of a W1 training step over what it cannot do without. */
   async "memory of a W1 step"() {
-    const [B, units] = [500, [64, 32]];
-    const model = lstms(units);
+    const { batch: B, units } = WORKS.W1;
+    const model = buildModel("W1", backend);
     const { state, training } = await model.memory({ batchSize: B });
     const { x, y } = data(B);
     const grown = await growth(async () => {
@@ -102,27 +90,30 @@ const probes = {
 
   async "memory of predicting"() {
     const { x } = data(10_000);
-    const grown = await growth(() => lstms([256, 256]).predict(x));
+    const grown = await growth(() => buildModel("W3", backend).predict(x));
     return { value: grown / MiB, text: "growth of the process while 10,000 images go through 2 × LSTM 256" };
   },
 
   async "event loop during fit"() {
     const { x, y } = data(10_000);
-    const model = lstms([64, 32]);
+    const model = buildModel("W1", backend);
     const value = await longestBlock(() => model.fit(x, y, { batchSize: 500, epochs: 2, verbose: 0 }));
-    return { value, text: "longest block of the event loop from the call of fit to its end, the first included" };
+    return {
+      value,
+      text: "longest block of the event loop from the call of fit to its end, the first included",
+    };
   },
 
   async "event loop during predict"() {
     const { x } = data(10_000);
-    const model = lstms([256, 256]);
+    const model = buildModel("W3", backend);
     const value = await longestBlock(() => model.predict(x));
     return { value, text: "longest block of the event loop during predict, the first included" };
   },
 
   /** What the first step of a new batch size takes longer than its next ones. */
   async "compile of a new shape"() {
-    const model = lstms([64, 32]);
+    const model = buildModel("W1", backend);
     const { x, y } = data(500);
     const step = async (rows) => {
       const start = performance.now();

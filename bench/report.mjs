@@ -16,8 +16,8 @@ export function median(values) {
   return (sorted[middle] + sorted[sorted.length - 1 - middle]) / 2;
 }
 
-/** Three digits. */
-export const short = (x) => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
+/** Three digits, whole where there are more. */
+export const short = (x) => (x >= 100 ? Math.round(x).toLocaleString("en") : x.toPrecision(3));
 
 /** Answers questions about the results; every time is a median over the rounds. */
 export function ask(results) {
@@ -51,7 +51,12 @@ export function checks(results) {
   function faster(what, ms, least, other, than, beside = "") {
     if (ms === undefined || other === undefined) return;
     const ratio = other.ms / ms;
-    add(what, `≥ ${least} × as fast as ${than}`, `${short(ratio)} × (${other.name} ${short(other.ms)} ms${beside})`, ratio >= least);
+    add(
+      what,
+      `≥ ${least} × as fast as ${than}`,
+      `${short(ratio)} × (${other.name} ${short(other.ms)} ms${beside})`,
+      ratio >= least,
+    );
   }
 
   function slower(what, ms, most, other) {
@@ -68,7 +73,10 @@ export function checks(results) {
     if (limits.prototype) slower(what, ms, limits.prototype, fastest(row, "prototype"));
     if (limits.peers) {
       const single = fastest(row, "peer", 1);
-      const beside = single && threads > 1 ? `; one thread: ${short(single.ms / ms)} ×, ${single.name} ${short(single.ms)} ms` : "";
+      const beside =
+        single && threads > 1
+          ? `; one thread: ${short(single.ms / ms)} ×, ${single.name} ${short(single.ms)} ms`
+          : "";
       faster(what, ms, limits.peers, fastest(row, "peer", threads), "the best peer", beside);
     }
     if (limits.onnxNode) faster(what, ms, limits.onnxNode, fastest(row, "onnxNode"), "onnxruntime-node");
@@ -76,18 +84,33 @@ export function checks(results) {
     const roof = roofWith(threads);
     if (limits.roof && roof !== undefined) {
       const part = gflops(row, ms) / roof.gflops;
-      add(what, `≥ ${limits.roof} of the roof`, `${short(part)} (${short(gflops(row, ms))} of ${short(roof.gflops)} GFLOPS, ${roof.name})`, part >= limits.roof);
+      add(
+        what,
+        `≥ ${limits.roof} of the roof`,
+        `${short(part)} (${short(gflops(row, ms))} of ${short(roof.gflops)} GFLOPS, ${roof.name})`,
+        part >= limits.roof,
+      );
     }
     const unlike = rowOf(row.work.replace(/^[GM]/, "W"), row.kind);
     const reference = ours(unlike);
     if (limits.gruOf && reference !== undefined) {
       const part = gflops(row, ms) / gflops(unlike, reference);
-      add(what, `≥ ${limits.gruOf} × the LSTM's GFLOPS`, `${short(part)} × (${short(gflops(row, ms))} GFLOPS)`, part >= limits.gruOf);
+      add(
+        what,
+        `≥ ${limits.gruOf} × the LSTM's GFLOPS`,
+        `${short(part)} × (${short(gflops(row, ms))} GFLOPS)`,
+        part >= limits.gruOf,
+      );
     }
     if (limits.maskedStep && reference !== undefined) {
       const active = activePart(row.work);
       const cost = (ms / reference - active) / (1 - active);
-      add(what, `a masked step ≤ ${100 * limits.maskedStep} % of another`, `${(100 * cost).toFixed(0)} % (${short(ms)} ms; ${short(reference)} ms without masks)`, cost <= limits.maskedStep);
+      add(
+        what,
+        `a masked step ≤ ${100 * limits.maskedStep} % of another`,
+        `${(100 * cost).toFixed(0)} % (${short(ms)} ms; ${short(reference)} ms without masks)`,
+        cost <= limits.maskedStep,
+      );
     }
   }
 
@@ -99,7 +122,13 @@ export function checks(results) {
     if (limits.prototype) slower(what, ms, limits.prototype, fastest(row, "prototypeWasm"));
     faster(what, ms, limits.peers, fastest(row, "peer", 1), "the best peer with one thread");
     faster(what, ms, limits.tfjs, fastest(row, "tfjs"), "TensorFlow.js wasm");
-    faster(`${work} ${kindText({ work, kind })}, wasm, 2 threads`, two, WASM_TWO_THREADS, ms && { ms, name: "one" }, "one thread");
+    faster(
+      `${work} ${kindText({ work, kind })}, wasm, 2 threads`,
+      two,
+      WASM_TWO_THREADS,
+      ms && { ms, name: "one" },
+      "one thread",
+    );
   }
 
   for (const [name, { most, unit }] of Object.entries(PROBE_LIMITS)) {
@@ -108,7 +137,12 @@ export function checks(results) {
     else {
       const value = median(values);
       const worst = Math.max(...values);
-      add(name, `≤ ${most} ${unit}`, `${short(value)} ${unit}${values.length > 1 ? `, at most ${short(worst)}` : ""} (${text})`, value <= most);
+      add(
+        name,
+        `≤ ${most} ${unit}`,
+        `${short(value)} ${unit}${values.length > 1 ? `, at most ${short(worst)}` : ""} (${text})`,
+        value <= most,
+      );
     }
   }
   return list;
@@ -118,7 +152,9 @@ const machineText = ({ cpu, cores, memory, system, node }) =>
   `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}, ${memory}, ${system}, Node ${node}`;
 
 const versions = (contestants) => {
-  const known = contestants.filter(({ version }) => version).map(({ name, version }) => `${name.replace(/ XLA| on wasm/, "")} ${version}`);
+  const known = contestants
+    .filter(({ version }) => version)
+    .map(({ name, version }) => `${name.replace(/ XLA| on wasm/, "")} ${version}`);
   return [...new Set(known)].join(", ");
 };
 
@@ -142,8 +178,13 @@ export function terminal(results) {
     ]);
   const list = checks(results);
   const missed = list.filter(({ kept }) => !kept).length;
-  const failures = contestants.filter(({ failure }) => failure).map(({ title, failure }) => `${title} failed: ${failure}`);
-  const busy = machine.load > machine.cores / 2 ? `\nThe machine was busy (load ${machine.load.toFixed(1)}): figures are noisy.` : "";
+  const failures = contestants
+    .filter(({ failure }) => failure)
+    .map(({ title, failure }) => `${title} failed: ${failure}`);
+  const busy =
+    machine.load > machine.cores / 2
+      ? `\nThe machine was busy (load ${machine.load.toFixed(1)}): figures are noisy.`
+      : "";
   return [
     `${machineText(machine)}; ${results.date.slice(0, 10)}; medians of ${rounds} rounds.${busy}`,
     versions(contestants),
@@ -166,9 +207,17 @@ export function markdown(results) {
   const { rowOf, fastest, roofWith, threads, ours } = ask(results);
   const roof = roofWith(threads);
   const many = `${threads} ${threads === 1 ? "thread" : "threads"}`;
-  const against = (ms, other) => (other === undefined ? "–" : `${short(other.ms)} ${other.name} · **${short(other.ms / ms)} ×**`);
+  const against = (ms, other) =>
+    other === undefined ? "–" : `${short(other.ms)} ${other.name} · **${short(other.ms / ms)} ×**`;
   const counts = threads === 1 ? [1] : [threads, 1];
-  const head = ["", `Rondo, ${many}`, ...counts.map((n) => `best of the Python peers, ${n} ${n === 1 ? "thread" : "threads"}`), "TensorFlow.js wasm", "onnxruntime-node", "of the roof"];
+  const head = [
+    "",
+    `Rondo, ${many}`,
+    ...counts.map((n) => `best of the Python peers, ${n} ${n === 1 ? "thread" : "threads"}`),
+    "TensorFlow.js wasm",
+    "onnxruntime-node",
+    "of the roof",
+  ];
   const lines = results.rows
     .filter((row) => row.kind !== "fit" && ours(row) !== undefined)
     .map((row) => {
@@ -187,7 +236,9 @@ export function markdown(results) {
   const wasm = WASM_ROWS.flatMap(({ work, kind }) => {
     const row = rowOf(work, kind);
     const [one, two] = [1, 2].map((n) => fastest(row, "wasm", n)?.ms);
-    return one === undefined ? [] : [`${work} ${short(one)} ms with one thread${two === undefined ? "" : ` and ${short(two)} with two`}`];
+    return one === undefined
+      ? []
+      : [`${work} ${short(one)} ms with one thread${two === undefined ? "" : ` and ${short(two)} with two`}`];
   });
   const probes = Object.entries(PROBE_LIMITS).flatMap(([name, { unit }]) => {
     const { values } = results.probes[name];

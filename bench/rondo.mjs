@@ -2,45 +2,23 @@
 // uses the built package as its users do: arrays of the caller in, numbers out.
 
 import { readFileSync } from "node:fs";
-import v8 from "node:v8";
-import { LEARNING_RATE, ROOF_SIZE, T, D, CLASSES, WORKS, Unsupported, data, serve } from "./peers/protocol.mjs";
+import { compile } from "../dist/plan/compile.js";
+import { layoutState } from "../dist/plan/state.js";
+import { buildModel, rondo } from "./models.mjs";
+import { D, data, ROOF_SIZE, serve, T, Unsupported, WORKS } from "./peers/protocol.mjs";
 import { EPOCH_STEPS } from "./works.mjs";
 
 const [threads, kindOfBackend] = [Number(process.argv[2]), process.argv[3]];
-if (Number.parseInt(process.versions.node, 10) < 22) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
-
-const { createBackend, layers, losses, ops, optimizers, sequential, tensor } = await import("../dist/index.js");
-const { compile } = await import("../dist/plan/compile.js");
-const { layoutState } = await import("../dist/plan/state.js");
+const { createBackend, ops, tensor } = rondo;
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
 const backend = await createBackend({ backend: kindOfBackend, threads });
 const models = new Map();
 
 /** The model of a work, one for all kinds. */
-function modelOf(name) {
-  const known = models.get(name);
-  if (known !== undefined) return known;
-  const { cell, units, masked, bidirectional } = WORKS[name];
-  const recurrent = units.map((H, i) => {
-    const layer = layers[cell]({ units: H, returnSequences: i < units.length - 1 });
-    return bidirectional ? layers.bidirectional({ layer }) : layer;
-  });
-  const model = sequential(
-    [
-      layers.input({ shape: [T, D] }),
-      ...(masked ? [layers.masking()] : []),
-      ...recurrent,
-      layers.dense({ units: CLASSES }),
-    ],
-    { seed: 7, backend },
-  );
-  model.compile({
-    optimizer: optimizers.adam({ learningRate: LEARNING_RATE }),
-    loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }),
-  });
-  models.set(name, model);
-  return model;
+function modelOf(work) {
+  if (!models.has(work)) models.set(work, buildModel(work, backend));
+  return models.get(work);
 }
 
 async function make(name, kind) {
@@ -58,7 +36,8 @@ async function make(name, kind) {
     case "infer":
       return async () => (await model.predictOnBatch(x)).data;
     case "row":
-      if (!backend.capabilities.synchronous) throw new Unsupported(`${backend.name} has no synchronous calls`);
+      if (!backend.capabilities.synchronous)
+        throw new Unsupported(`${backend.name} has no synchronous calls`);
       return () => model.predictSync(x).data;
   }
 }

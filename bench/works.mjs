@@ -51,7 +51,9 @@ const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
 
 /** Floating-point operations of the recurrent products of a row's whole sequence; training does three times as many. */
 function operationsOfRow({ cell, units, bidirectional = false }) {
-  const products = units.map((H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H));
+  const products = units.map(
+    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H),
+  );
   return 2 * T * products.reduce((a, b) => a + b, 0);
 }
 

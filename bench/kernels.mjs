@@ -1,0 +1,136 @@
+// Where the time of a step goes: node bench/kernels.mjs [WORK] [train|infer|row] [THREADS] [native|wasm] [INSTRUCTION SET].
+// Runs the program of that step instruction by instruction, each through an entry of its own, and prints the least time of
+// each, which a busy machine distorts least, beside that of the whole. For tuning; `main.mjs` measures what users get.
+
+import { abi, codes } from "../dist/plan/abi.js";
+import { buildModel, rondo } from "./models.mjs";
+import { D, data, T, WORKS } from "./peers/protocol.mjs";
+import { gflops } from "./works.mjs";
+
+const [work = "W1", kind = "train", threads = "2", kindOfBackend = "native", instructionSet] =
+  process.argv.slice(2);
+
+const repetitions = 40;
+const names = new Map(Object.entries(abi).map(([name, { opcode }]) => [opcode, name]));
+const gatesOfCell = {
+  [codes.cell.simple]: 1,
+  [codes.cell.lstm]: 4,
+  [codes.cell.gru]: 3,
+  [codes.cell.gruResetBefore]: 3,
+};
+
+/** The instructions of a program between two words: { name, begin, end, fields }. */
+function instructionsOf({ words }, { begin, end }) {
+  const list = [];
+  for (let at = begin; at < end; at += 2 + words[at + 1]) {
+    const name = names.get(words[at]);
+    let next = at + 2;
+    const fields = {};
+    for (const [field, type] of abi[name].fields) {
+      fields[field] = words[next];
+      next += type === "ptr" ? 2 : 1;
+    }
+    list.push({ name, begin: at, end: at + 2 + words[at + 1], fields });
+  }
+  return list;
+}
+
+/** Floating-point operations of the products within an instruction. */
+function operationsOf({ name, fields }) {
+  const { T, B, D, H, cell, dx, m, n, k } = fields;
+  const columns = gatesOfCell[cell] * H;
+  switch (name) {
+    case "matmul":
+      return 2 * m * n * k;
+    case "rnnForward":
+    case "rnnWeights":
+      return 2 * T * B * (D + H) * columns;
+    case "rnnBackward":
+      return 2 * T * B * (H + (dx >= 0 ? D : 0)) * columns;
+    default:
+      return undefined;
+  }
+}
+
+/** The fields that say how large an instruction is. */
+const sizesOf = ({ name, fields }) =>
+  Object.entries(fields)
+    .filter(([field]) =>
+      (name.startsWith("rnn") ? /^[TBDH]$/ : /^(m|n|k|rows|cols|inputs|steps)$/).test(field),
+    )
+    .map(([field, value]) => `${field} ${value}`)
+    .join(", ");
+
+/** The same backend with an entry per instruction in each program; it remembers the last run. */
+function watch(backend) {
+  const watched = {
+    name: backend.name,
+    kind: backend.kind,
+    capabilities: backend.capabilities,
+    last: undefined,
+    allocate: (bytes) => backend.allocate(bytes),
+    close: () => backend.close(),
+    load(program) {
+      const entries = { ...program.entries, nothing: { begin: 0, end: 0, writesState: false } };
+      for (const entry of Object.values(program.entries)) {
+        for (const { begin, end } of instructionsOf(program, entry)) {
+          entries[`at ${begin}`] = { begin, end, writesState: entry.writesState };
+        }
+      }
+      const executable = backend.load({ ...program, entries });
+      return {
+        program: executable.program,
+        run(call) {
+          watched.last = { executable, call };
+          return executable.run(call);
+        },
+      };
+    },
+  };
+  return watched;
+}
+
+const backend = await rondo.createBackend({
+  backend: kindOfBackend,
+  threads: Number(threads),
+  ...(instructionSet && { instructionSet }),
+});
+const watched = watch(backend);
+const model = buildModel(work, watched);
+const rows = kind === "row" ? 1 : WORKS[work].batch;
+const arrays = data(WORKS[work], rows);
+const x = rondo.tensor(arrays.x, [rows, T, D]);
+const y = Int32Array.from(arrays.labels);
+for (let i = 0; i < 5; i++) await (kind === "train" ? model.trainOnBatch(x, y) : model.predictOnBatch(x));
+
+const { executable, call } = watched.last;
+const { program } = executable;
+const instructions = instructionsOf(program, program.entries.main);
+const entries = ["main", "nothing", ...instructions.map(({ begin }) => `at ${begin}`)];
+const least = new Map(entries.map((entry) => [entry, Number.POSITIVE_INFINITY]));
+for (let i = 0; i < repetitions; i++) {
+  for (const entry of entries) {
+    const start = performance.now();
+    await executable.run({ ...call, entry });
+    least.set(entry, Math.min(least.get(entry), performance.now() - start));
+  }
+}
+await backend.close();
+
+const hop = least.get("nothing");
+const time = (entry) => Math.max(0, least.get(entry) - hop);
+const whole = time("main");
+const MiB = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+console.log(
+  `${work} ${kind}, ${backend.name}: ${whole.toFixed(3)} ms, ${gflops({ work, kind }, whole).toFixed(1)} GFLOPS; ` +
+    `${hop.toFixed(3)} ms to submit a run; scratch ${MiB(program.scratchBytes)}, cache ${MiB(program.cacheBytes)}`,
+);
+console.log("       ms      %  GFLOPS");
+for (const instruction of instructions) {
+  const ms = time(`at ${instruction.begin}`);
+  const operations = operationsOf(instruction);
+  const rate = operations === undefined || ms < 0.005 ? "" : (operations / ms / 1e6).toFixed(1);
+  console.log(
+    `${ms.toFixed(3).padStart(9)} ${((100 * ms) / whole).toFixed(1).padStart(6)} ${rate.padStart(7)}  ${instruction.name.padEnd(11)} ${sizesOf(instruction)}`,
+  );
+}
