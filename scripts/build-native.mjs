@@ -89,8 +89,12 @@ export async function buildNative({ quiet = false } = {}) {
     return { file, set, flags, object: join(objects, `${set}-${file}-${key.slice(0, 16)}.o`) };
   }
 
+  const linking =
+    process.platform === "darwin"
+      ? ["-bundle", "-undefined", "dynamic_lookup"]
+      : ["-shared", "-pthread", "-Wl,-z,nodelete"];
   const stamp = join(objects, "linked.txt");
-  const wanted = jobs.map((job) => job.object).join("\n");
+  const wanted = [...linking, ...jobs.map((job) => job.object)].join("\n");
   if (existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted)
     return { built: true };
 
@@ -118,10 +122,6 @@ export async function buildNative({ quiet = false } = {}) {
       throw new Error(`${compiler.command} failed on ${what}:\n${error.stderr ?? error.message}`);
     }
   }
-  const linking =
-    process.platform === "darwin"
-      ? ["-bundle", "-undefined", "dynamic_lookup"]
-      : ["-shared", "-pthread", "-static-libstdc++", "-static-libgcc", "-Wl,-z,nodelete"];
   await compile([...jobs.map((job) => job.object), ...linking], addon, "the addon");
   writeFileSync(stamp, wanted);
   rmSync(join(output, "unavailable.txt"), { force: true });

@@ -226,13 +226,18 @@ class QueuedExecutable<Block, Loaded> implements Executable {
   }
 
   #request(call: Call): { state: QueuedMemory<Block, Loaded>; request: Request<Block> } {
-    const { begin, end, writesState } = checkCall(this.program, call);
+    const entry = checkCall(this.program, call);
     const state = this.#backend.own(call.state, this.program);
-    // `prepare` runs by itself when the cache is stale: as an entry it has nothing further to run.
-    const words = call.entry === "prepare" ? { begin, end: begin } : { begin, end };
     const version = state.version;
-    const versionAfter = writesState ? this.#backend.tick() : version;
-    const arrays = [...call.inputs, ...call.outputs];
-    return { state, request: { ...words, state: state.block, version, versionAfter, arrays } };
+    const request = {
+      begin: entry.begin,
+      // `prepare` runs by itself when the cache is stale: as an entry it has nothing further to run.
+      end: call.entry === "prepare" ? entry.begin : entry.end,
+      state: state.block,
+      version,
+      versionAfter: entry.writesState ? this.#backend.tick() : version,
+      arrays: [...call.inputs, ...call.outputs],
+    };
+    return { state, request };
   }
 }

@@ -37,7 +37,8 @@ function addonOr(missing: (reason: string, cause: unknown) => void): Addon | und
   try {
     return platform.loadAddon();
   } catch (cause) {
-    missing(cause instanceof Error ? cause.message : String(cause), cause);
+    const [reason = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    missing(reason, cause);
     return undefined;
   }
 }

@@ -180,7 +180,7 @@ export function weightedSum(size: number): Program {
   });
 }
 
-/** Takes `passes` × some 10 ms: exp over 2²⁰ elements of scratch, again and again. */
+/** Takes some `passes` × 10 ms on one thread: tanh over 2²⁰ elements of scratch, again and again. */
 export function slow(passes: number): Program {
   const size = 2 ** 20;
   return programOf({
