@@ -126,6 +126,17 @@ export function randomData(random: () => number, dtype: Dtype, count: number): T
   }
 }
 
+const oneFloat = new Float32Array(1);
+const itsBits = new Int32Array(oneFloat.buffer);
+
+/** From a finite float to the next larger one in size; that of the smallest normal float at least. */
+function spacing(value: number): number {
+  oneFloat[0] = value;
+  const exponent = Math.max(24, ((itsBits[0] ?? 0) >>> 23) & 0xff);
+  itsBits[0] = (exponent - 23) << 23;
+  return oneFloat[0] ?? 0;
+}
+
 /** Distance between two floats in units of the last place of the expected one (of the smallest normal float at least). */
 export function ulps(actual: number, expected: number): number {
   if (Object.is(actual, expected) || (Number.isNaN(actual) && Number.isNaN(expected))) return 0;
@@ -137,8 +148,7 @@ export function ulps(actual: number, expected: number): number {
     if (Number.isNaN(actual) || Number.isNaN(expected)) return Number.POSITIVE_INFINITY;
     return Math.abs(limit(actual) - limit(rounded)) / 2 ** 104;
   }
-  const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(expected))));
-  return Math.abs(actual - expected) / 2 ** (exponent - 23);
+  return Math.abs(actual - expected) / spacing(rounded);
 }
 
 /** Expects the same elements, bit for bit (`toEqual` takes seconds for a million of them). */
