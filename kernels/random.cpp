@@ -12,6 +12,9 @@ constexpr int64_t kParallelElements = 1 << 14;
 
 typedef uint32_t unsignedInts __attribute__((vector_size(VL * 4)));
 
+RONDO_INLINE unsignedInts wrapping(vi x) { return reinterpret_cast<unsignedInts>(x); }
+RONDO_INLINE vi wrapped(unsignedInts x) { return reinterpret_cast<vi>(x); }
+
 // Four words for each counter of a block: the counters, then the random words in their place.
 struct Words {
   alignas(64) uint32_t word[4][kBlock];
@@ -59,7 +62,7 @@ RONDO_INLINE void turn(vi word, vf& sine, vf& cosine) {
   static constexpr float s[] = {1.f, -1.f / 6, 1.f / 120, -1.f / 5040, 1.f / 362880};
   static constexpr float c[] = {1.f, -1.f / 2, 1.f / 24, -1.f / 720, 1.f / 40320, -1.f / 3628800};
   const vi quarter = ((word >> 29) + 1) >> 1;  // −2 … 2
-  const vi rest = reinterpret_cast<vi>(reinterpret_cast<unsignedInts>(word) - reinterpret_cast<unsignedInts>(quarter << 30));
+  const vi rest = wrapped(wrapping(word) - wrapping(quarter << 30));
   const vf x = __builtin_convertvector(rest, vf) * (1.57079632679f * 0x1p-30f);
   const vf square = x * x, sn = x * polynomial(square, s), cs = polynomial(square, c);
   const vi odd = (quarter & 1) != 0;
@@ -74,7 +77,8 @@ void normal(const Words& words, Values& out) {
     for (int32_t i = 0; i < kBlock; i += VL) {
       const vi first = load(reinterpret_cast<const int32_t*>(words.word[j] + i));
       const vi second = load(reinterpret_cast<const int32_t*>(words.word[j + 1] + i));
-      const vf u = fma_(__builtin_convertvector((first >> 1) & INT32_MAX, vf), broadcast(0x1p-31f), broadcast(0x1p-32f));
+      const vf upper = __builtin_convertvector((first >> 1) & INT32_MAX, vf);
+      const vf u = fma_(upper, broadcast(0x1p-31f), broadcast(0x1p-32f));
       const vf radius = sqrt(log(u) * -2.f);
       vf sine, cosine;
       turn(second, sine, cosine);
