@@ -7,7 +7,7 @@ import { type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
 type Table = typeof activations;
-type Parameters<F> = F extends (x: SymbolicTensor, options?: infer O) => SymbolicTensor
+type Parameters<F> = F extends (x: SymbolicTensor, options: infer O) => SymbolicTensor
   ? O extends object
     ? O
     : never

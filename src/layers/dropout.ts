@@ -34,7 +34,7 @@ export class Dropout<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
       noiseShape.every((d, i) => d === null || d === 1 || d === shape[i]);
     if (!fits) {
       throw this.error(
-        `${batchShapeText(shape)} with noiseShape [${noiseShape.join(", ")}]`,
+        `${batchShapeText(shape)} with noiseShape [${noiseShape.map(String).join(", ")}]`,
         "a noiseShape of as many axes as the input, each of the input's size, 1 or null",
         "Write null for every axis that is drawn in full, 1 for every axis that shares a draw",
       );

@@ -108,7 +108,7 @@ function invalid(where: string, name: string, value: unknown, expected: string):
     where,
     received: `${name}: ${received}`,
     expected,
-    fix: `Change ${name}`,
+    fix: `Set ${name} to ${expected}`,
   });
 }
 

@@ -38,8 +38,10 @@ export interface CellOutput {
   readonly states: readonly SymbolicTensor[];
 }
 
-/** A cell at work on one batch of sequences. */
+/** A cell at work on a batch of sequences. */
 export interface CellRun {
+  /** How many of the states are its own. */
+  readonly stateCount: number;
   /** [B, D], multiplies the input of every step; drawn once for all. */
   readonly inputDropout?: SymbolicTensor | undefined;
   /** Values that are the same in every step, in the order that the fused kernels take. */
@@ -105,9 +107,13 @@ export abstract class Cell<F extends CellFields = CellFields> extends Component<
   /** One time step: x [B, ..] and the states before it → the output and the states after it. */
   abstract call(x: SymbolicTensor, states: readonly SymbolicTensor[], context: WeightContext): CellOutput;
 
-  /** The cell for a batch of `batch` sequences, whose steps have `features` features. */
-  begin(_batch: Dim, _features: Dim, context: WeightContext): CellRun {
-    return { constants: [], step: (x, states) => this.call(x, states, context) };
+  /**
+   * The cell for a batch of `batch` sequences, whose steps have `features` features. Several: a chain, each of which
+   * runs over the whole output sequence of the one before, which is the same as going through all in every step.
+   */
+  begin(_batch: Dim, _features: Dim, context: WeightContext): readonly CellRun[] {
+    const step: CellRun["step"] = (x, states) => this.call(x, states, context);
+    return [{ stateCount: this.stateShapes.length, constants: [], step }];
   }
 
   override config(): JsonObject {

@@ -113,30 +113,31 @@ export class Recurrent<
     initialState?: readonly SymbolicTensor[],
   ): SymbolicTensor | readonly SymbolicTensor[] {
     const { returnSequences, returnState, goBackwards } = this.settings;
-    const run = this.cell.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
-    const bare = x.withMask(undefined);
-    const dropped = run.inputDropout === undefined ? bare : mul(bare, expandDims(run.inputDropout, 1));
     const direct = (y: SymbolicTensor): SymbolicTensor => (goBackwards ? reverse(y, 0) : y);
     const mask = x.mask && direct(swap(x.mask));
-    const before = this.#stateBefore(x, context, initialState);
-    const scanned = scan({
-      step: ([now = x], states, constants) => asStep(run.step(now, states, constants)),
-      sequences: [direct(swap(dropped))],
-      states: before,
-      constants: run.constants,
-      mask,
-      fused: run.fused,
-    });
+    const before = [...this.#stateBefore(x, context, initialState)];
+    const after: SymbolicTensor[] = [];
+    let ys = direct(swap(x.withMask(undefined)));
+    for (const run of this.cell.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context)) {
+      const dropped = run.inputDropout === undefined ? ys : mul(ys, expandDims(run.inputDropout, 0));
+      const scanned = scan({
+        step: ([now = x], states, constants) => asStep(run.step(now, states, constants)),
+        sequences: [dropped],
+        states: before.splice(0, run.stateCount),
+        constants: run.constants,
+        mask,
+        fused: run.fused,
+      });
+      after.push(...scanned.states);
+      ys = scanned.outputs[0] ?? ys;
+    }
     this.#states.forEach((variable, i) => {
-      const state = scanned.states[i];
+      const state = after[i];
       if (state !== undefined) context.writeState(variable, state);
     });
-    const [outputs = x] = scanned.outputs;
     const given = initialState !== undefined || this.settings.stateful;
-    const output = returnSequences
-      ? this.#sequence(outputs, mask, x.mask)
-      : this.#last(outputs, scanned.states, mask, given);
-    return returnState ? [output, ...scanned.states] : output;
+    const output = returnSequences ? this.#sequence(ys, mask, x.mask) : this.#last(ys, after, mask, given);
+    return returnState ? [output, ...after] : output;
   }
 
   #stateBefore(

@@ -1,7 +1,6 @@
 import { RondoError } from "../../errors.js";
 import type { Dim, Shape } from "../../graph/dim.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
-import { mul } from "../../graph/ops/elementwise.js";
 import { describe, type Weight, type WeightContext } from "../component.js";
 import { type Field, type Json, type OptionsOf, snakeCase } from "../fields.js";
 import { Cell, type CellOutput, type CellRun, cellOf, defineCell } from "./cell.js";
@@ -79,40 +78,23 @@ export class StackedRNNCells extends Cell<typeof definition.fields> {
     }, stepShape);
   }
 
-  override begin(batch: Dim, features: Dim, context: WeightContext): CellRun {
+  override begin(batch: Dim, features: Dim, context: WeightContext): readonly CellRun[] {
     let width = features;
-    const runs = this.cells.map((cell) => {
-      const run = cell.begin(batch, width, context);
+    return this.cells.flatMap((cell) => {
+      const runs = cell.begin(batch, width, context);
       width = cell.outputShape.at(-1) ?? width;
-      return run;
+      return runs;
     });
-    return {
-      inputDropout: runs[0]?.inputDropout,
-      constants: runs.flatMap((run) => run.constants),
-      step: (x, states, constants) => this.#step(x, [...states], [...constants], runs),
-    };
-  }
-
-  #step(
-    x: SymbolicTensor,
-    states: SymbolicTensor[],
-    constants: SymbolicTensor[],
-    runs: readonly CellRun[],
-  ): CellOutput {
-    let output = x;
-    const after: SymbolicTensor[] = [];
-    runs.forEach((run, i) => {
-      const given = i === 0 || run.inputDropout === undefined ? output : mul(output, run.inputDropout);
-      const own = states.splice(0, this.cells[i]?.stateShapes.length);
-      const next = run.step(given, own, constants.splice(0, run.constants.length));
-      output = next.output;
-      after.push(...next.states);
-    });
-    return { output, states: after };
   }
 
   override call(x: SymbolicTensor, states: readonly SymbolicTensor[], context: WeightContext): CellOutput {
-    const run = this.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
-    return run.step(x, states, run.constants);
+    const given = [...states];
+    let output = x;
+    const after = this.cells.flatMap((cell) => {
+      const next = cell.call(output, given.splice(0, cell.stateShapes.length), context);
+      output = next.output;
+      return next.states;
+    });
+    return { output, states: after };
   }
 }

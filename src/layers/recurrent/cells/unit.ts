@@ -103,7 +103,11 @@ export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F
     if (useBias) this.#bias = this.addWeight("bias", this.biasShape, this.biasInitializer);
   }
 
-  override begin(batch: Dim, features: Dim, context: WeightContext): CellRun {
+  override begin(batch: Dim, features: Dim, context: WeightContext): readonly CellRun[] {
+    return [this.#run(batch, features, context)];
+  }
+
+  #run(batch: Dim, features: Dim, context: WeightContext): CellRun {
     const { units, dropout, recurrentDropout, seed: own } = this.settings;
     const draw = (name: string, fractionDropped: number, width: Dim) => {
       if (!context.training || fractionDropped === 0) return undefined;
@@ -114,6 +118,7 @@ export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F
     const bias = this.#bias && context.weight(this.#bias);
     const as = this.fusedAs();
     return {
+      stateCount: this.stateShapes.length,
       inputDropout: draw("dropout", dropout, features),
       constants: [
         context.weight(this.builtWeight(this.#kernel)),
@@ -133,7 +138,7 @@ export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F
   }
 
   override call(x: SymbolicTensor, states: readonly SymbolicTensor[], context: WeightContext): CellOutput {
-    const run = this.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
+    const run = this.#run(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context);
     return run.step(x, states, run.constants);
   }
 }
