@@ -92,8 +92,15 @@ class Walk {
         c = layout.cellsOf(b.reserve, chunk, t);
         cNext = layout.cellsOf(b.reserve, chunk, t + 1);
       }
-      stepBack();
-      if (layout.cell == Cell::gruResetBefore) resetBack(t);
+      switch (layout.cell) {
+        case Cell::simple: stepBack<Cell::simple>(); break;
+        case Cell::lstm: stepBack<Cell::lstm>(); break;
+        case Cell::gru: stepBack<Cell::gru>(); break;
+        case Cell::gruResetBefore:
+          stepBack<Cell::gruResetBefore>();
+          resetBack(t);
+          break;
+      }
       if (b.dx != nullptr) inputGradient(t);
       for (Index i = 0; i < active.count; ++i) next[active.rows[i]] = gates + active.rows[i] * layout.rowStride();
       for (Index i = active.count; i < chunk.rows; ++i) passOver(active.rows[i]);
@@ -144,12 +151,15 @@ class Walk {
     }
   }
 
-  // body(row, u, product) for every source and vector of units.
-  template <class Body>
-  void eachProduct(const Transposed& matrix, const Sources& sources, const Body& body) {
+  // body(row, u, product) for every source and vector of units; before a tile is multiplied, fetch(row, u).
+  template <class Fetch, class Body>
+  void eachProduct(const Transposed& matrix, const Sources& sources, const Fetch& fetch, const Body& body) {
     alignas(64) float sums[kTileRows * kWide * VL];
     for (Index block = 0; block < columnBlocks(layout.H); ++block) {
       forTiles<kWide>(sources.count, [&](auto tile, Index at) {
+        for (int i = 0; i < tile.count; ++i) {
+          for (Index v = 0; v < kWide && block * kWide + v < units; ++v) fetch(sources.row[at + i], block * kWide + v);
+        }
         groupsTile<decltype(tile)::count>(matrix.base + block * matrix.block(layout), layout.groups, matrix.slots * VL,
                                           sources.gates + at, layout.groupStride(chunk.rows), sums);
         for (int i = 0; i < tile.count; ++i) {
@@ -160,6 +170,8 @@ class Walk {
       });
     }
   }
+
+  static void nothing(Index, Index) {}
 
   vf dropped(Index row, Index u, vf gradient) const {
     if (b.dropout == nullptr) return gradient;
@@ -177,22 +189,39 @@ class Walk {
     return sources;
   }
 
+  template <Cell cell>
   void stepBack() {
     const Sources sources = following(active.rows, active.count);
-    eachProduct(b.pack.recurrent, sources, [&](Index row, Index u, vf product) { unitBack(row, u, dropped(row, u, product)); });
+    eachProduct(
+        b.pack.recurrent, sources, [&](Index row, Index u) { fetchUnit<cell>(row, u); },
+        [&](Index row, Index u, vf product) { unitBack<cell>(row, u, dropped(row, u, product)); });
     if (sources.count == active.count) return;
     for (Index i = 0; i < active.count; ++i) {
       if (next[active.rows[i]] != nullptr) continue;
-      for (Index u = 0; u < units; ++u) unitBack(active.rows[i], u, vf{});
+      for (Index u = 0; u < units; ++u) unitBack<cell>(active.rows[i], u, vf{});
+    }
+  }
+
+  // What unitBack will read, while a tile is being multiplied.
+  template <Cell cell>
+  inline __attribute__((always_inline)) void fetchUnit(Index row, Index u) const {
+    if (cell == Cell::simple) return;
+    const Index place = u * chunk.rows + row;
+    for (Index i = 0; i < layout.slots * VL; i += 16) __builtin_prefetch(gates + place * layout.slots * VL + i, 1);
+    if (cell != Cell::lstm) return;
+    for (Index i = 0; i < 2 * VL; i += 16) {
+      __builtin_prefetch(c + place * 2 * VL + i);
+      __builtin_prefetch(cNext + place * 2 * VL + i);
     }
   }
 
   // From the gradient of h to those of the gates.
-  void unitBack(Index row, Index u, vf dh) {
+  template <Cell cell>
+  inline __attribute__((always_inline)) void unitBack(Index row, Index u, vf dh) {
     const Index at = (u * chunk.rows + row) * VL, count = layout.unitsIn(u);
     dh += load(carried + at);
     if (dy != nullptr) dh += loadLanes(dy + row * b.dyB + u * VL, count);
-    switch (layout.cell) {
+    switch (cell) {
       case Cell::simple: {
         const vf y = load(h + (layout.B + row) * layout.ldh + u * VL);
         float* gate = gates + ((u / kWide * chunk.rows + row) * kWide + u % kWide) * VL;
@@ -203,11 +232,11 @@ class Walk {
       }
       case Cell::lstm: {
         float* gate = gates + (u * chunk.rows + row) * 4 * VL;
-        const float *cell = c + at * 2, *cellNext = cNext + at * 2;
+        const float *before = c + at * 2, *after = cNext + at * 2;
         const vf i = load(gate), f = load(gate + VL), g = load(gate + 2 * VL), o = load(gate + 3 * VL);
-        const vf tanhC = load(cellNext + VL), dc = fma_(dh * o, act.outputSlope(tanhC), load(cells + at));
+        const vf tanhC = load(after + VL), dc = fma_(dh * o, act.outputSlope(tanhC), load(cells + at));
         store(gate, act.clean(dc * g * act.gateSlope(i), count));
-        store(gate + VL, act.clean(dc * load(cell) * act.gateSlope(f), count));
+        store(gate + VL, act.clean(dc * load(before) * act.gateSlope(f), count));
         store(gate + 2 * VL, act.clean(dc * i * act.outputSlope(g), count));
         store(gate + 3 * VL, act.clean(dh * tanhC * act.gateSlope(o), count));
         store(cells + at, dc * f);
@@ -245,7 +274,7 @@ class Walk {
       sources.row[i] = active.rows[i];
       sources.gates[i] = gates + active.rows[i] * layout.rowStride();
     }
-    eachProduct(b.pack.reset, sources, [&](Index row, Index u, vf product) {
+    eachProduct(b.pack.reset, sources, nothing, [&](Index row, Index u, vf product) {
       float* gate = gates + ((u * chunk.rows + row) * 3 + 2) * VL;
       float* sum = carried + (u * chunk.rows + row) * VL;
       const vf r = load(gate);
@@ -284,7 +313,7 @@ class Walk {
       storeLanes(b.dh0 + (chunk.first + row) * layout.H + u * VL, load(carried + at), layout.unitsIn(u));
     });
     findActive(active, nullptr, 0, chunk);
-    eachProduct(b.pack.recurrent, following(active.rows, chunk.rows), [&](Index row, Index u, vf product) {
+    eachProduct(b.pack.recurrent, following(active.rows, chunk.rows), nothing, [&](Index row, Index u, vf product) {
       float* to = b.dh0 + (chunk.first + row) * layout.H + u * VL;
       const Index count = layout.unitsIn(u);
       storeLanes(to, loadLanes(to, count) + dropped(row, u, product), count);

@@ -8,64 +8,6 @@
 namespace RONDO_NAMESPACE {
 namespace {
 
-using Pointers = const float* const*;
-
-template <int R>
-RONDO_INLINE void pick(Pointers from, const float* (&to)[R]) {
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) to[i] = from[i];
-}
-
-// out[row][v] = bias + x·W + h·U for R rows and NV slots. hk is H, or 0 where h is zero.
-template <int R, int NV>
-__attribute__((noinline)) void affineTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out) {
-  vf c[R][NV];
-  RONDO_UNROLL
-  for (int v = 0; v < NV; ++v) {
-    const vf bias = load(panel + v * VL);
-    RONDO_UNROLL
-    for (int i = 0; i < R; ++i) c[i][v] = bias;
-  }
-  const float* a[R];
-  pick<R>(x, a);
-  accumulate<R, NV>(D, a, panel + NV * VL, c);
-  pick<R>(h, a);
-  accumulate<R, NV>(hk, a, panel + NV * (1 + D) * VL, c);
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
-    RONDO_UNROLL
-    for (int v = 0; v < NV; ++v) store(out + (i * kSlots + v) * VL, c[i][v]);
-  }
-}
-
-// The GRU's, reset after: x makes slots 0 to 2, h slots 1 to 3.
-template <int R>
-__attribute__((noinline)) void gruTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out) {
-  vf c[R][3];
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
-    RONDO_UNROLL
-    for (int v = 0; v < 3; ++v) c[i][v] = load(panel + v * VL);
-  }
-  const float* a[R];
-  pick<R>(x, a);
-  accumulate<R, 3>(D, a, panel + 4 * VL, c);
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
-    store(out + i * kSlots * VL, c[i][0]);
-    c[i][0] = c[i][1];
-    c[i][1] = c[i][2];
-    c[i][2] = load(panel + 3 * VL);
-  }
-  pick<R>(h, a);
-  accumulate<R, 3>(hk, a, panel + (4 + 3 * D) * VL, c);
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
-    RONDO_UNROLL
-    for (int v = 0; v < 3; ++v) store(out + (i * kSlots + 1 + v) * VL, c[i][v]);
-  }
-}
-
 // One step of one chunk.
 template <class A>
 struct Step {
@@ -80,18 +22,18 @@ struct Step {
   void run() {
     switch (f.layout.cell) {
       case Cell::simple: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
-        affineTile<decltype(tile)::count, kWide>(panel(group), f.layout.D, x + at, hk, h + at, z);
+        affineTile<decltype(tile)::count, kWide>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
         for (int i = 0; i < tile.count; ++i) finishSimple(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::lstm: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
         const float* weights = panel(group);
         for (Index v = 0; v < 4; v += kWide, weights += panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H)) {
-          affineTile<decltype(tile)::count, kWide>(weights, f.layout.D, x + at, hk, h + at, z + v * VL);
+          affineTile<decltype(tile)::count, kWide>(weights, f.layout.D, x + at, hk, h + at, z + v * VL, kSlots * VL);
         }
         for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gru: return eachTile<3>([&](auto tile, Index group, Index at, float* z) {
-        gruTile<decltype(tile)::count>(panel(group), f.layout.D, x + at, hk, h + at, z);
+        gruTile<decltype(tile)::count>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
         for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gruResetBefore: return resetBefore();
@@ -101,13 +43,13 @@ struct Step {
   void resetBefore() {
     const Index D = f.layout.D;
     eachTile<2>([&](auto tile, Index group, Index at, float* z) {
-      affineTile<decltype(tile)::count, 2>(panel(group), D, x + at, hk, h + at, z);
+      affineTile<decltype(tile)::count, 2>(panel(group), D, x + at, hk, h + at, z, kSlots * VL);
       for (int i = 0; i < tile.count; ++i) finishReset(f, activations, rows, group, active.rows[at + i], h[at + i], z + i * kSlots * VL);
     });
     for (Index i = 0; i < active.count; ++i) h[i] = rows.reset + active.rows[i] * f.layout.ldh;
     eachTile<1>([&](auto tile, Index group, Index at, float* z) {
       const float* weights = panel(group) + panelSize({1, 1, 2, 2}, D, f.layout.H);
-      affineTile<decltype(tile)::count, 1>(weights, D, x + at, hk, h + at, z);
+      affineTile<decltype(tile)::count, 1>(weights, D, x + at, hk, h + at, z, kSlots * VL);
       for (int i = 0; i < tile.count; ++i) finishBefore(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
     });
   }
@@ -169,6 +111,7 @@ Status execute(const Context& context, const op::rnnForward& o, Tail) {
   if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
   if (o.keep < 2) return context.fail(Status::wrongField, o.keep, 2, o.T + 1);
   const Forward f(context, o);
+  if (rowSuits(f)) return forwardRow(context, f, o.activation, o.recurrentActivation);
   withActivations(o.activation, o.recurrentActivation, [&](const auto& activations) {
     parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) { forwardChunk(f, activations, chunkOf(o.B, i)); });
   });

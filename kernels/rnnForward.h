@@ -78,6 +78,12 @@ inline StepRows rowsOf(const Forward& f, Chunk chunk, Index t) {
   return rows;
 }
 
+// One row takes another way than chunks do: rnnRow.cpp.
+inline bool rowSuits(const Forward& f) {
+  return f.layout.B == 1 && f.dropout == nullptr && f.layout.cell != Cell::gruResetBefore;
+}
+Status forwardRow(const Context& context, const Forward& f, int32_t activation, int32_t recurrentActivation);
+
 // The initial states, zero beyond the units.
 inline void startRows(const Forward& f, Chunk chunk) {
   const Layout& layout = f.layout;
@@ -113,6 +119,68 @@ inline void dropRows(const Forward& f, Chunk chunk, const StepRows& rows) {
     for (Index i = 0; i < layout.H; ++i) {
       rows.dropped[row * layout.ldh + i] = rows.h[row * layout.ldh + i] * f.dropout[(chunk.first + row) * layout.H + i];
     }
+  }
+}
+
+// ---- The products.
+
+using Pointers = const float* const*;
+
+template <int R>
+RONDO_INLINE void pick(Pointers from, const float* (&to)[R]) {
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) to[i] = from[i];
+}
+
+// out[row][v] = bias + x·W + h·U for R rows, outRow floats apart, and NV slots. hk is H, or 0 where h is left out.
+template <int R, int NV>
+__attribute__((noinline)) static void affineTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
+                                          Index outRow) {
+  vf c[R][NV];
+  RONDO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const vf bias = load(panel + v * VL);
+    RONDO_UNROLL
+    for (int i = 0; i < R; ++i) c[i][v] = bias;
+  }
+  const float* a[R];
+  pick<R>(x, a);
+  accumulate<R, NV>(D, a, panel + NV * VL, c);
+  pick<R>(h, a);
+  accumulate<R, NV>(hk, a, panel + NV * (1 + D) * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) store(out + i * outRow + v * VL, c[i][v]);
+  }
+}
+
+// The GRU's, reset after: x makes slots 0 to 2, h slots 1 to 3.
+template <int R>
+__attribute__((noinline)) static void gruTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
+                                          Index outRow) {
+  vf c[R][3];
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < 3; ++v) c[i][v] = load(panel + v * VL);
+  }
+  const float* a[R];
+  pick<R>(x, a);
+  accumulate<R, 3>(D, a, panel + 4 * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    store(out + i * outRow, c[i][0]);
+    c[i][0] = c[i][1];
+    c[i][1] = c[i][2];
+    c[i][2] = load(panel + 3 * VL);
+  }
+  pick<R>(h, a);
+  accumulate<R, 3>(hk, a, panel + (4 + 3 * D) * VL, c);
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < 3; ++v) store(out + i * outRow + (1 + v) * VL, c[i][v]);
   }
 }
 
