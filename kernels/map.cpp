@@ -1,9 +1,9 @@
 // map: a fused elementwise expression over broadcast operands.
 //
-// The iteration space is cut into blocks of at most a few hundred lanes. A block's operands are read in place where they
-// lie contiguous, else gathered into registers (short arrays on the stack, so that they stay in L1); the steps run one
-// after another over the whole block; results are written in place where they can be. No element's value depends on the
-// cut.
+// The iteration space is cut into blocks of at most a few hundred lanes. A block's operands are read in place where
+// they lie contiguous, else gathered into registers (short arrays on the stack, so that they stay in L1); the steps run
+// one after another over the whole block; results are written in place where they can be. No element's value depends on
+// the cut.
 #include "map.h"
 #include "simd.h"
 

@@ -42,8 +42,8 @@ bool flat(const Map& map, const Operand& operand) {
   return true;
 }
 
-// Decides which operands need no copy. Outputs may be inputs too, at the same address: an input that is needed after its
-// memory has been overwritten is copied, an output that would overwrite an input too early is written last.
+// Decides which operands need no copy. Outputs may be inputs too, at the same address: an input that is needed after
+// its memory has been overwritten is copied, an output that would overwrite an input too early is written last.
 void placeOperands(Map& map) {
   for (int32_t i = 0; i < map.inputs; ++i) {
     Operand& input = map.input[i];

@@ -1,8 +1,8 @@
 // reduce: sums, products, extremes and log-sum-exp over the trailing dims of a strided operand.
 //
 // Rows: one output at a time, its elements in blocks. Columns: where the outputs lie side by side and the reduced
-// elements do not, whole tiles of outputs, some rows at a time. Long reductions of few outputs are cut into pieces, which
-// depend on the shape alone and are combined in a fixed tree.
+// elements do not, whole tiles of outputs, some rows at a time. Long reductions of few outputs are cut into pieces,
+// which depend on the shape alone and are combined in a fixed tree.
 #include "reduce.h"
 
 namespace RONDO_NAMESPACE {

@@ -88,7 +88,8 @@ int32_t run(const int32_t* words, int32_t begin, int32_t end, void** buffers, in
 
 Status execute(const Context& context, const op::loop& o, Tail tail) {
   const int32_t moves = o.advances;
-  if (context.depth >= limit::loopDepth) return context.fail(Status::wrongField, context.depth, 0, limit::loopDepth - 1);
+  constexpr int32_t deepest = limit::loopDepth - 1;
+  if (context.depth > deepest) return context.fail(Status::wrongField, context.depth, 0, deepest);
   if (o.count < 0) return context.fail(Status::wrongField, o.count, 0, INT32_MAX);
   if (moves < 0 || moves > tail.count / 2 || o.bodyWords != tail.count - 2 * moves) {
     return context.fail(Status::wrongLength, tail.count, static_cast<int32_t>(2 * int64_t{moves} + o.bodyWords));
