@@ -65,29 +65,33 @@ export function interpret(graph: Graph, run: Run): Computed {
   };
 }
 
+/** The values of `roots`. */
+export const evaluate = (roots: readonly SymbolicTensor[], run: Run): Values[] => evaluator(roots)(run);
+
 /**
- * The values of `roots`.
+ * A function that gives the values of `roots`, again and again.
  *
- * @param given values of some nodes' outputs, which are then not computed (the placeholders of a scan's body)
+ * @param given of that function: values of some nodes' outputs, which are then not computed (placeholders of a body)
  */
-export function evaluate(
+export function evaluator(
   roots: readonly SymbolicTensor[],
-  run: Run,
-  given: ReadonlyMap<Node, readonly Values[]> = new Map(),
-): Values[] {
-  const computed = new Map<Node, readonly Values[]>(given);
-  const value = (x: SymbolicTensor): Values => known(computed.get(x.node)?.[x.index], x.node.op.name);
-  for (const node of topological(roots)) {
-    if (computed.has(node)) continue;
-    const rule = rules[node.op.name];
-    if (rule === undefined) throw new Error(`the reference does not know the op ${node.op.name}`);
-    const results = rule(node.inputs.map(value), node, run);
-    results.forEach((result, i) => {
-      check(result, known(node.outputs[i], "output"), run, node);
-    });
-    computed.set(node, results);
-  }
-  return roots.map(value);
+): (run: Run, given?: ReadonlyMap<Node, readonly Values[]>) => Values[] {
+  const order = topological(roots);
+  return (run, given = new Map()) => {
+    const computed = new Map<Node, readonly Values[]>(given);
+    const value = (x: SymbolicTensor): Values => known(computed.get(x.node)?.[x.index], x.node.op.name);
+    for (const node of order) {
+      if (computed.has(node)) continue;
+      const rule = rules[node.op.name];
+      if (rule === undefined) throw new Error(`the reference does not know the op ${node.op.name}`);
+      const results = rule(node.inputs.map(value), node, run);
+      results.forEach((result, i) => {
+        check(result, known(node.outputs[i], "output"), run, node);
+      });
+      computed.set(node, results);
+    }
+    return roots.map(value);
+  };
 }
 
 /** Holds every result against the shape rule and the dtype of its op. */
@@ -326,20 +330,14 @@ const rowsRule =
 
 // ---- Recurrence
 
-/** Runs one step of a body: values of this step's sequences, of the states and of the constants → outputs, new states. */
-function runBody(
-  body: ScanAttrs["body"],
-  xs: readonly Values[],
-  states: readonly Values[],
-  constants: readonly Values[],
-  run: Run,
-): { outputs: Values[]; newStates: Values[] } {
-  const values = evaluate(
-    [...body.outputs, ...body.newStates],
-    { bindings: run.bindings ?? {} },
-    placed(body, xs, states, constants),
-  );
-  return { outputs: values.slice(0, body.outputs.length), newStates: values.slice(body.outputs.length) };
+/** One step of a body: values of this step's sequences, of the states and of the constants → outputs, new states. */
+function bodyOf(body: ScanAttrs["body"], run: Run) {
+  const values = evaluator([...body.outputs, ...body.newStates]);
+  return (xs: readonly Values[], states: readonly Values[], constants: readonly Values[]) => {
+    // A body is closed: it reads no inputs and no state.
+    const all = values({ bindings: run.bindings ?? {} }, placed(body, xs, states, constants));
+    return { outputs: all.slice(0, body.outputs.length), newStates: all.slice(body.outputs.length) };
+  };
 }
 
 function placed(
@@ -363,10 +361,11 @@ const scanRule: Rule = (inputs, node, run) => {
   const constants = inputs.slice(s + m);
   const outputs: Values[][] = [];
   const history: (readonly Values[])[] = [];
+  const compute = bodyOf(body, run);
   let states = inputs.slice(s, s + m);
   for (let t = 0; t < bind(length, run.bindings ?? {}); t++) {
     const xs = inputs.slice(0, s).map((x) => step(x, t));
-    const now = runBody(body, xs, states, constants, run);
+    const now = compute(xs, states, constants);
     outputs.push(now.outputs);
     history.push(states);
     states = now.newStates;
@@ -403,13 +402,14 @@ function recurrence(inputs: readonly Values[], { roles, units, body }: RnnAttrs)
 /** Every step of a fused recurrence: what it read (masked rows read zeros) and the states before it; then the last states. */
 function trajectory(inputs: readonly Values[], attrs: RnnAttrs, run: Run) {
   const { x, length, mask, states: first, constants } = recurrence(inputs, attrs);
+  const compute = bodyOf(attrs.body, run);
   const steps: { x: Values; mask: Values; states: readonly Values[] }[] = [];
   let states: readonly Values[] = first;
   for (let t = 0; t < length; t++) {
     const now = step(mask, t);
     const clean = selectRows(now, step(x, t), full(x.shape.slice(1), 0));
     steps.push({ x: clean, mask: now, states });
-    const next = runBody(attrs.body, [clean], states, constants, run).newStates;
+    const next = compute([clean], states, constants).newStates;
     states = next.map((value, i) => selectRows(now, value, known(states[i], "state")));
   }
   return { steps, states, constants };
@@ -439,6 +439,9 @@ const rnnGradientRule: Rule = (inputs, node, run) => {
     targets,
   );
 
+  const wanted = products.filter((p) => p !== undefined);
+  const compute = evaluator(wanted);
+
   let dStates = [dh, dc].slice(0, states.length).map((d) => d ?? full(h.shape, 0));
   let dConstants = constants.map((c) => full(c.shape, 0));
   const dxs: Values[] = [];
@@ -450,8 +453,7 @@ const rnnGradientRule: Rule = (inputs, node, run) => {
     seedPlaceholders.forEach((p, i) => {
       given.set(p.node, [selectRows(now.mask, known(dStates[i], "gradient"), nothing)]);
     });
-    const wanted = products.filter((p) => p !== undefined);
-    const values = evaluate(wanted, { bindings: run.bindings ?? {} }, given);
+    const values = compute({ bindings: run.bindings ?? {} }, given);
     const d = products.map((p, i) =>
       p === undefined
         ? full(known(given.get(known(targets[i], "target").node)?.[0], "target").shape, 0)

@@ -1,0 +1,603 @@
+// One table of cases for all ops: each case is run through the reference, through every backend and through finite
+// differences (ggml's tests/test-backend-ops.cpp is the model). A builder without an entry is a type error here, an op
+// that no case reaches a test error in cases.test.ts.
+import * as ops from "../../src/graph/build.js";
+import { type Shape, shapeText } from "../../src/graph/dim.js";
+import type { StateVariable } from "../../src/graph/ir.js";
+import {
+  B,
+  bool,
+  byte,
+  type Case,
+  float,
+  int,
+  jumps,
+  listed,
+  type Operand,
+  type Options,
+  pairs,
+  randomShape,
+  shapes,
+  special,
+  T,
+  test,
+  text,
+  type X,
+  Z,
+} from "./case.js";
+import { generalScans, recurrenceCase, recurrences } from "./scanCases.js";
+
+/** An op of one float32 operand over all shapes, and over values at which floats go wrong. */
+function unary(f: (x: X) => X, from?: number, to?: number, options: Options = {}): Case[] {
+  return [
+    ...shapes("one operand").map((shape) => test(shapeText(shape), [float(shape, from, to)], f, options)),
+    test("special values", [special], f, jumps),
+  ];
+}
+
+/** An op of two operands over all pairs of shapes (further kinds of operands: over two of them), and numbers too. */
+function binary(
+  f: (a: X | number, b: X | number) => X,
+  make: readonly ((shape: Shape) => Operand)[],
+  options: Options = {},
+): Case[] {
+  return make.flatMap((operand, kind) => {
+    const all = pairs("two operands");
+    const cases = (kind === 0 ? all : all.slice(4, 7)).map(([a, b]) => {
+      const operands = [operand(a), operand(b)];
+      return test(text(operands), operands, f, options);
+    });
+    const one = operand([2, 3]);
+    return [...cases, test(`${text([one])} and a number`, [one], (x) => [f(x, 2), f(3, x)], options)];
+  });
+}
+
+const ties = [float, (s: Shape) => float(s, 1, 1), (s: Shape) => int(s, 0, 2), byte, bool];
+
+type Reduction = (x: X, axis?: number | readonly number[], keepDims?: boolean) => X;
+
+function reduction(f: Reduction, from = -2, to = 2, integers = true): Case[] {
+  const over = (shape: Shape, axis?: number | readonly number[], keepDims?: boolean) =>
+    test(
+      `${shapeText(shape)} over ${axis ?? "all"}${keepDims ? ", kept" : ""}`,
+      [float(shape, from, to)],
+      (x) => f(x, axis, keepDims),
+    );
+  return [
+    over([]),
+    over([], []),
+    over([1], 0),
+    over([5]),
+    over([2, 3], 0),
+    over([2, 3], -1, true),
+    over([2, 3], []),
+    over([2, 3, 4], [0, 2]),
+    over([2, 3, 4], [-2], true),
+    over([2, 1, 3], 1),
+    over([0], 0),
+    over([2, 0, 3], 1),
+    over([2, 0, 3], 0),
+    over([B, T, 3], [0, 1]),
+    over([B, T, 3], -2),
+    over([Z, 2], 0),
+    over([40, 7], 0),
+    over([3, 700], 1),
+    ...[1, 2].map((k) => {
+      const shape = randomShape(`reduction ${k}`);
+      return over(shape, shape.length - k >= 0 ? -k : 0, k === 1);
+    }),
+    // Operands that are views.
+    test("transposed", [float([2, 3, 4], from, to)], (x) => f(ops.transpose(x, [2, 0, 1]), 1)),
+    test("repeated", [float([3, 1], from, to)], (x) => f(ops.broadcastTo(x, [2, 3, 4]), [0, 2])),
+    ...(integers ? [int([3, 4], -3, 3), byte([3, 4]), bool([3, 4])] : []).map((o) =>
+      test(text([o]), [o], (x) => [f(x, 1), f(x)]),
+    ),
+  ];
+}
+
+const seed = listed([123456789, -987654321], "int32");
+const source = (seed: X): ops.RandomSource => ({ seed });
+const draws = (draw: (shape: Shape, source: ops.RandomSource, stream: number) => X): Case[] => [
+  ...([[], [1], [7], [3, 5], [0, 4], [4, 0], [B, 2, T], [40, 33]] as Shape[]).map((shape) =>
+    test(shapeText(shape), [seed], (s) => draw(shape, source(s), 17), jumps),
+  ),
+  test(
+    "step and first row",
+    [seed, int([], 0, 9), int([], 0, 9)],
+    (s, step, rowBase) => draw([3, 5], { seed: s, step, rowBase }, -17),
+    jumps,
+  ),
+];
+
+const parameter: StateVariable = { name: "w", shape: [2, 3], dtype: "float32", role: "weight" };
+const counter: StateVariable = { name: "n", shape: [], dtype: "int32", role: "counter" };
+
+/** Everything that src/graph exports to build graphs with. */
+type Builder = {
+  [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never[]) => unknown ? K : never;
+}[keyof typeof ops];
+/** Functions that make no values. */
+type Helper = "broadcastShapes" | "normalizeAxes" | "normalizeAxis" | "operand" | "streamOf";
+
+export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> = {
+  // Sources
+  input: [float([]), float([2, 3]), int([3]), byte([3]), bool([3]), float([Z, 3]), float([B, T])].map((o) =>
+    test(text([o]), [o], (x) => x),
+  ),
+  constant: [
+    test("float32", [], () => ops.constant(Float32Array.of(1, -0.1, 2, 3, 4, 5), [2, 3], "float32")),
+    test("int32", [], () => ops.constant(Int32Array.of(-(2 ** 31), 2 ** 31 - 1), [2], "int32")),
+    test("uint8 and bool", [], () => [
+      ops.constant(Uint8Array.of(0, 255), [2], "uint8"),
+      ops.constant(Uint8Array.of(0, 1), [2], "bool"),
+    ]),
+    test("empty", [], () => ops.constant(new Float32Array(), [0, 2], "float32")),
+    test("of many elements", [], () =>
+      ops.square(
+        ops.constant(
+          Float32Array.from({ length: 100 }, (_, i) => i),
+          [100],
+          "float32",
+        ),
+      ),
+    ),
+  ],
+  scalar: [
+    test("each dtype", [], () => [
+      ops.scalar(0.1),
+      ops.scalar(-7, "int32"),
+      ops.scalar(200, "uint8"),
+      ops.scalar(3, "bool"),
+    ]),
+    test("special", [], () => [ops.scalar(-0), ops.scalar(Number.NaN), ops.scalar(Number.NEGATIVE_INFINITY)]),
+  ],
+  fill: [
+    test("shapes", [], () => [
+      ops.fill([], 3),
+      ops.fill([2, B], 0.5),
+      ops.fill([Z], 1),
+      ops.fill([3], -2, "int32"),
+    ]),
+  ],
+  zeros: [test("shapes", [], () => [ops.zeros([2, 3]), ops.zeros([B], "bool")])],
+  ones: [test("shapes", [], () => [ops.ones([2, 3]), ops.ones([B], "int32")])],
+  zerosLike: [test("of its shape", [float([B, 2])], (x) => ops.zerosLike(x), jumps)],
+  onesLike: [test("of its shape", [int([B, 2])], (x) => ops.onesLike(x))],
+  size: [test("numbers and symbols", [], () => [ops.size(7), ops.size(B), ops.size(Z)])],
+  read: [
+    test(
+      "a parameter and a counter",
+      [float([3])],
+      (x) => [ops.mul(ops.read(parameter), x), ops.read(counter)],
+      {
+        state: [
+          [parameter, [1, 2, 3, 4, 5, 6]],
+          [counter, [7]],
+        ],
+      },
+    ),
+  ],
+
+  // Elementwise
+  add: binary(ops.add, [float, int, byte, bool]),
+  sub: binary(ops.sub, [float, int, byte]),
+  mul: binary(ops.mul, [float, int, byte]),
+  div: binary(ops.div, [(s) => float(s, 0.5, 2), (s) => int(s, 1, 9)]),
+  maximum: binary(ops.maximum, [float, int, byte]),
+  minimum: binary(ops.minimum, [float, int, byte]),
+  pow: binary(ops.pow, [(s) => float(s, 0.2, 2)]),
+  mod: binary(ops.mod, [(s) => float(s, 0.3, 3)]),
+  less: binary(ops.less, ties),
+  lessEqual: binary(ops.lessEqual, ties),
+  greater: binary(ops.greater, ties),
+  greaterEqual: binary(ops.greaterEqual, ties),
+  equalTo: binary(ops.equalTo, ties),
+  notEqualTo: binary(ops.notEqualTo, ties),
+  logicalAnd: pairs("and").map(([a, b]) =>
+    test(text([bool(a), bool(b)]), [bool(a), bool(b)], ops.logicalAnd),
+  ),
+  logicalOr: pairs("or").map(([a, b]) => test(text([bool(a), bool(b)]), [bool(a), bool(b)], ops.logicalOr)),
+  logicalNot: shapes("not").map((s) => test(shapeText(s), [bool(s)], ops.logicalNot)),
+  neg: [...unary(ops.neg), test("int32", [int([5])], ops.neg), test("uint8", [byte([5])], ops.neg)],
+  abs: [...unary(ops.abs), test("int32", [int([5])], ops.abs), test("uint8", [byte([5])], ops.abs)],
+  sign: unary(ops.sign, -2, 2, jumps),
+  exp: unary(ops.exp),
+  expm1: [...unary(ops.expm1), test("near 0", [float([9], -1e-4, 1e-4)], ops.expm1)],
+  log: unary(ops.log, 0.1, 4),
+  log1p: [...unary(ops.log1p, -0.9, 3), test("near 0", [float([9], -1e-4, 1e-4)], ops.log1p)],
+  sqrt: unary(ops.sqrt, 0.1, 4),
+  rsqrt: unary(ops.rsqrt, 0.1, 4),
+  square: unary(ops.square),
+  reciprocal: unary(ops.reciprocal, 0.2, 3),
+  floor: unary(ops.floor, -4, 4, jumps),
+  ceil: unary(ops.ceil, -4, 4, jumps),
+  round: [
+    ...unary(ops.round, -4, 4, jumps),
+    test("halves", [listed([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])], ops.round, jumps),
+  ],
+  sin: unary(ops.sin, -6, 6),
+  cos: unary(ops.cos, -6, 6),
+  tanh: [...unary(ops.tanh), test("near 0 and far", [listed([1e-6, -1e-4, 8, -8.5, 20])], ops.tanh)],
+  sigmoid: [...unary(ops.sigmoid), test("tails", [listed([-80, -30, -16, 17, 40])], ops.sigmoid)],
+  relu: unary(ops.relu),
+  softplus: [...unary(ops.softplus), test("tails", [listed([-60, -20, 20, 60])], ops.softplus)],
+  erf: unary(ops.erf),
+  isNaN: unary(ops.isNaN, -2, 2, jumps),
+  isFinite: unary(ops.isFinite, -2, 2, jumps),
+  where: [
+    ...pairs("where").map(([a, b]) =>
+      test(`${shapeText(a)} ${shapeText(b)}`, [bool(a), float(b), float(a)], (c, x, y) => ops.where(c, x, y)),
+    ),
+    ...[int, byte, bool].map((o) =>
+      test(text([o([3])]), [bool([2, 1]), o([3]), o([2, 3])], (c, x, y) => ops.where(c, x, y)),
+    ),
+    test("numbers", [bool([4]), float([4])], (c, x) => [ops.where(c, x, 0), ops.where(c, 1, 2)]),
+    test("what is not selected is not read", [bool([14]), special], (c, x) => ops.where(c, 1, x), jumps),
+  ],
+  cast: (["float32", "int32", "uint8", "bool"] as const).flatMap((to) =>
+    [
+      float([5], -4, 4),
+      float([5], 0, 200),
+      int([5], 0, 300),
+      int([5]),
+      byte([2, 3]),
+      bool([3]),
+      float([0]),
+    ].map((o) =>
+      test(
+        `${text([o])} from ${o.from} to ${to}`,
+        [o],
+        (x) => ops.cast(x, to),
+        to === "float32" ? {} : jumps,
+      ),
+    ),
+  ),
+  clipByValue: [
+    ...unary((x) => ops.clipByValue(x, -0.5, 1)),
+    test("int32", [int([7])], (x) => ops.clipByValue(x, -2, 3)),
+  ],
+
+  // Reductions
+  sum: reduction(ops.sum),
+  mean: reduction(ops.mean),
+  max: reduction(ops.max),
+  min: reduction(ops.min),
+  prod: reduction(ops.prod, 0.5, 1.5),
+  logSumExp: [
+    ...reduction(ops.logSumExp, -2, 2, false),
+    test("large numbers", [float([2, 5], 900, 1000)], (x) => ops.logSumExp(x, 1)),
+    test(
+      "only −∞",
+      [listed([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY])],
+      (x) => ops.logSumExp(x),
+      jumps,
+    ),
+  ],
+  argMax: [
+    ...([[1], [5], [2, 3], [2, 1, 3], [B, T], [40, 33]] as Shape[]).flatMap((shape) =>
+      [0, -1].map((axis) =>
+        test(`${shapeText(shape)} along ${axis}`, [float(shape)], (x) => ops.argMax(x, axis), jumps),
+      ),
+    ),
+    test(
+      "the first of equals",
+      [float([3, 40], 1, 1), int([4, 9], 0, 2)],
+      (x, n) => [ops.argMax(x), ops.argMax(n)],
+      jumps,
+    ),
+  ],
+  sumTo: [
+    test("[2, 3, 4] to each smaller", [float([2, 3, 4])], (x) =>
+      ([[], [4], [1, 1], [3, 1], [2, 1, 4], [2, 3, 4]] as Shape[]).map((s) => ops.sumTo(x, s)),
+    ),
+  ],
+  softmax: softmaxes(ops.softmax),
+  logSoftmax: softmaxes(ops.logSoftmax),
+
+  // Rearrangements
+  reshape: [
+    ...(
+      [
+        [[], [1, 1]],
+        [[6], [2, 3]],
+        [
+          [2, 3, 4],
+          [6, -1],
+        ],
+        [
+          [2, 3, 4],
+          [4, 3, 2],
+        ],
+        [
+          [2, 1, 3],
+          [2, 3],
+        ],
+        [
+          [0, 3],
+          [3, 0, 2],
+        ],
+        [
+          [B, T, 2],
+          [-1, 2],
+        ],
+        [
+          [B, T, 2],
+          [B, -1],
+        ],
+      ] as [Shape, Shape][]
+    ).map(([from, to]) =>
+      test(`${shapeText(from)} to ${shapeText(to)}`, [float(from)], (x) => ops.reshape(x, to)),
+    ),
+    test("of a transpose", [float([2, 3, 4])], (x) => ops.reshape(ops.transpose(x, [1, 0, 2]), [6, 4])),
+    test("of a reverse", [float([2, 3])], (x) => ops.reshape(ops.reverse(x, [0, 1]), [6])),
+    test("of a slice", [float([3, 4])], (x) => [
+      ops.reshape(ops.slice(x, [1], [2]), [8]),
+      ops.reshape(ops.slice(x, [0, 1], [3, 2]), [6]),
+      ops.reshape(ops.slice(x, [0, 1], [3, 2]), [3, 2, 1]),
+    ]),
+    test("of a broadcast", [float([1, 3])], (x) => [
+      ops.reshape(ops.broadcastTo(x, [4, 3]), [2, 6]),
+      ops.reshape(ops.broadcastTo(x, [4, 3]), [2, 2, 3]),
+    ]),
+    test("bool and int32", [bool([2, 3]), int([6])], (b, n) => [ops.reshape(b, [6]), ops.reshape(n, [3, 2])]),
+  ],
+  expandDims: [
+    test("each place", [float([2, 3])], (x) => [0, 1, 2, -1, -2, -3].map((axis) => ops.expandDims(x, axis))),
+  ],
+  squeeze: [
+    test("some and all", [float([1, 2, 1, 3])], (x) => [
+      ops.squeeze(x),
+      ops.squeeze(x, [0]),
+      ops.squeeze(x, [-2]),
+    ]),
+    test("[1, 1]", [float([1, 1])], (x) => ops.squeeze(x)),
+  ],
+  transpose: [
+    ...shapes("transpose").map((s) => test(shapeText(s), [float(s)], (x) => ops.transpose(x))),
+    test("permutations", [float([2, 3, 4])], (x) => [
+      ops.transpose(x, [1, 0, 2]),
+      ops.transpose(x, [-1, 0, 1]),
+      ops.exp(ops.transpose(x, [0, 2, 1])),
+    ]),
+    test("bool", [bool([B, T])], (x) => ops.transpose(x)),
+  ],
+  slice: [
+    test("[4, 5]", [float([4, 5])], (x) => [
+      ops.slice(x, [1]),
+      ops.slice(x, [-2, -3]),
+      ops.slice(x, [0, 2], [-1, 2]),
+      ops.slice(x, [4]),
+      ops.slice(x, [2, 2], [1, 0]),
+      ops.square(ops.slice(x, [1, 1], [2, 2])),
+    ]),
+    test("of symbols", [float([B, T])], (x) => [
+      ops.slice(x, [0, 1]),
+      ops.slice(x, [-1]),
+      ops.slice(x, [0, -2], [B, 1]),
+    ]),
+    test("of a reverse", [float([5])], (x) => ops.slice(ops.reverse(x, 0), [1], [3])),
+    test("bool", [bool([4])], (x) => ops.slice(x, [1], [2])),
+  ],
+  reverse: [
+    ...([[1], [5], [0], [2, 3], [B, T, 2]] as Shape[]).map((s) =>
+      test(shapeText(s), [float(s)], (x) => [
+        ops.reverse(x, 0),
+        ops.reverse(x, -1),
+        ops.exp(ops.reverse(x, [...s.keys()])),
+      ]),
+    ),
+    test("twice", [float([2, 3])], (x) => ops.reverse(ops.reverse(x, 1), [0, 1])),
+    test("bool", [bool([T, 2])], (x) => ops.reverse(x, 0)),
+  ],
+  broadcastTo: pairs("broadcastTo").map(([a, b]) =>
+    test(`${shapeText(a)} to ${shapeText(b)} and more`, [float(a)], (x) =>
+      ops.broadcastTo(x, [2, ...ops.broadcastShapes("test", [a, b])]),
+    ),
+  ),
+  stopGradient: [test("[2, 3]", [float([2, 3])], (x) => ops.stopGradient(x), jumps)],
+  withoutMask: [test("[2, 3]", [float([2, 3]), bool([2])], (x, m) => ops.withoutMask(x.withMask(m)))],
+  concat: [
+    test("along each axis", [float([2, 3]), float([2, 1]), float([2, 0]), float([1, 3])], (a, b, c, d) => [
+      ops.concat([a, b, c, a]),
+      ops.concat([d, a], 0),
+      ops.concat([a]),
+    ]),
+    test("of results", [float([2, 3]), float([2, 2])], (a, b) =>
+      ops.concat([ops.exp(a), ops.transpose(ops.reshape(b, [2, 2])), ops.mul(a, 2)], 1),
+    ),
+    test("symbols", [float([B, 2]), float([T, 2]), float([Z, 2])], (a, b, c) => ops.concat([a, b, c], 0)),
+    test("nested", [float([2, 1])], (a) => {
+      const x = a;
+      const inner = ops.concat([ops.exp(x), ops.tanh(x)], 1);
+      return [ops.concat([inner, ops.neg(x), inner], 1), inner];
+    }),
+    test("integers", [int([2]), int([3])], (a, b) => ops.concat([a, b])),
+    test("bool", [bool([2]), bool([3])], (a, b) => ops.concat([a, b])),
+  ],
+  stack: [
+    test("each place", [float([2, 3]), float([2, 3])], (a, b) =>
+      [0, 1, 2, -1].map((axis) => ops.stack([a, b], axis)),
+    ),
+    test("scalars", [float([]), float([])], (a, b) => ops.stack([a, b])),
+  ],
+  split: [
+    test("each axis", [float([4, 5])], (x) => [...ops.split(x, [1, 0, 3], 0), ...ops.split(x, [2, 3])]),
+    test("symbols", [float([T, 2])], (x) => ops.split(x, [1, ops.slice(x, [1]).shape[0] ?? 0], 0)),
+  ],
+  pad: [
+    test("each side", [float([2, 3])], (x) => [
+      ops.pad(x, [
+        [1, 0],
+        [0, 2],
+      ]),
+      ops.pad(x, [[2, 1]], -1.5),
+      ops.pad(x, [
+        [0, 0],
+        [1, 1],
+      ]),
+      ops.pad(x, []),
+    ]),
+    test("symbols", [float([B, 2])], (x) => ops.pad(x, [[T, Z]])),
+    test("empty", [float([0, 2])], (x) => ops.pad(x, [[1, 1]])),
+    test("int32 and bool", [int([2]), bool([2])], (n, b) => [ops.pad(n, [[1, 1]], 9), ops.pad(b, [[1, 1]])]),
+  ],
+
+  // Products and look-ups
+  matMul: [
+    ...(
+      [
+        [
+          [2, 3],
+          [3, 4],
+        ],
+        [
+          [1, 1],
+          [1, 1],
+        ],
+        [
+          [1, 5],
+          [5, 1],
+        ],
+        [
+          [B, 3],
+          [3, T],
+        ],
+        [
+          [2, 0],
+          [0, 3],
+        ],
+        [
+          [0, 2],
+          [2, 3],
+        ],
+        [
+          [2, 3, 0],
+          [0, 4],
+        ],
+        [
+          [Z, 3, 2],
+          [2, 4],
+        ],
+        [
+          [2, 3, 4],
+          [4, 5],
+        ],
+        [
+          [2, 3, 4],
+          [2, 4, 5],
+        ],
+        [
+          [3, 4],
+          [2, 4, 5],
+        ],
+        [
+          [2, 1, 3, 4],
+          [5, 4, 2],
+        ],
+        [
+          [B, T, 2],
+          [B, 2, 3],
+        ],
+        [
+          [17, 33],
+          [33, 65],
+        ],
+      ] as [Shape, Shape][]
+    ).map(([a, b]) => test(text([float(a), float(b)]), [float(a), float(b)], (x, y) => ops.matMul(x, y))),
+    ...[
+      [true, false],
+      [false, true],
+      [true, true],
+    ].map(([ta = false, tb = false]) =>
+      test(
+        `transposed ${ta} ${tb}`,
+        [float(ta ? [3, 2] : [2, 3]), float(tb ? [4, 3] : [3, 4]), float(ta ? [2, 3, 2] : [2, 2, 3])],
+        (a, b, c) => [ops.matMul(a, b, ta, tb), ops.matMul(c, b, ta, tb)],
+      ),
+    ),
+    test("of views", [float([4, 3]), float([1, 4])], (a, b) => [
+      ops.matMul(ops.slice(a, [1], [2]), ops.broadcastTo(b, [3, 4])),
+      ops.matMul(ops.reverse(a, 0), ops.transpose(a)),
+      ops.matMul(ops.reverse(a, 1), ops.reverse(a, [0, 1]), true),
+    ]),
+    test("and a bias", [float([B, 3]), float([3, 4]), float([4])], (a, b, c) => ops.add(ops.matMul(a, b), c)),
+  ],
+  gather: [
+    test("rows", [float([4, 3]), int([5], 0, 3)], (t, i) => ops.gather(t, i)),
+    test("[2, 3] of them", [float([4, 3]), int([2, 3], 0, 3)], (t, i) => ops.gather(t, i)),
+    test("one", [float([4, 3]), int([], 0, 2)], (t, i) => ops.gather(t, i, -1)),
+    test("along the last axis", [float([2, 4]), int([B], 0, 3)], (t, i) => ops.gather(t, i, -1)),
+    test("along the middle", [float([2, 4, 3]), int([2, 2], 0, 3)], (t, i) => ops.gather(t, i, 1)),
+    test("none", [float([4, 3]), int([Z], 0, 3)], (t, i) => ops.gather(t, i)),
+    test("the same one again and again", [float([4, 3]), int([50], 2, 2)], (t, i) => ops.gather(t, i)),
+    test("uint8 indices, integer tables", [int([4, 2]), bool([4]), { ...byte([3]), to: 3 }], (t, b, i) => [
+      ops.gather(t, i),
+      ops.gather(b, i),
+    ]),
+    test("a transposed table", [float([3, 4]), int([5], 0, 3)], (t, i) => ops.gather(ops.transpose(t), i)),
+  ],
+  oneHot: [
+    test("classes", [int([5], 0, 3)], (i) => ops.oneHot(i, 4), jumps),
+    test("[2, 3], some out of range", [int([2, 3], -2, 6)], (i) => ops.oneHot(i, 4), jumps),
+    test("one class", [int([], 0, 0)], (i) => ops.oneHot(i, 1), jumps),
+  ],
+
+  // Random numbers
+  randomUniform: draws((shape, s, stream) => ops.randomUniform(shape, s, stream, -2, 3)),
+  randomNormal: draws((shape, s, stream) => ops.randomNormal(shape, s, stream, 1, 2)),
+  truncatedNormal: draws((shape, s, stream) => ops.truncatedNormal(shape, s, stream, -1, 0.5)),
+  dropoutMask: draws((shape, s, stream) => ops.dropoutMask(shape, 0.4, s, stream)),
+  dropout: [
+    ...([[], [7], [3, 5], [B, T, 2], [0, 3]] as Shape[]).map((shape) =>
+      test(shapeText(shape), [float(shape), seed], (x, s) => ops.dropout(x, 0.4, source(s), 3)),
+    ),
+    test("the same for all steps", [float([B, T, 2]), seed], (x, s) =>
+      ops.dropout(x, 0.7, source(s), 3, [B, 1, 2]),
+    ),
+    test(
+      "NaN",
+      [listed([Number.NaN, 1, Number.NaN, 2, Number.NaN, 3, 4, 5]), seed],
+      (x, s) => ops.dropout(x, 0.5, source(s), 3),
+      jumps,
+    ),
+  ],
+  randomOrthogonal: (
+    [
+      [1, 1],
+      [4, 4],
+      [7, 3],
+      [3, 7],
+      [40, 12],
+    ] as const
+  ).map(([rows, cols]) =>
+    test(`${rows} × ${cols}`, [seed], (s) => ops.randomOrthogonal(rows, cols, source(s), 5, 1.5), jumps),
+  ),
+
+  // Recurrence
+  scan: [...generalScans(), ...recurrences().map((r) => recurrenceCase(r, true))],
+  seenSoFar: [
+    test("[T, B]", [bool([T, B])], (m) => ops.seenSoFar(m)),
+    test("no steps", [bool([Z, 2])], (m) => ops.seenSoFar(m)),
+  ],
+};
+
+function softmaxes(f: (x: X, axis?: number) => X): Case[] {
+  return [
+    ...([[1], [5], [2, 3], [B, T, 3], [0, 3], [2, 0], [3, 70]] as Shape[]).map((s) =>
+      test(shapeText(s), [float(s)], (x) => f(x)),
+    ),
+    test("along each axis", [float([2, 3, 4])], (x) => [f(x, 0), f(x, 1), f(x, -1)]),
+    test("large numbers", [float([2, 4], 900, 1000)], (x) => f(x)),
+    test("of a slice", [float([3, 6])], (x) => f(ops.slice(x, [0, 2], [3, 3]))),
+    test(
+      "along a masked axis",
+      [float([3, 4]), listed([1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1], "bool")],
+      (x, m) => f(x.withMask(ops.reshape(m, [3, 4]))),
+    ),
+  ];
+}
+
+/** Every case with its full name, which is unique. */
+export const allCases: readonly { readonly title: string; readonly test: Case }[] = Object.entries(
+  cases,
+).flatMap(([builder, list]) => list.map((c) => ({ title: `${builder}: ${c.name}`, test: c })));
