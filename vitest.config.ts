@@ -13,7 +13,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["src/**/*.test.ts", "tests/**/*.test.ts", "recipes/**/*.test.ts", "scripts/**/*.test.ts"],
+    include: ["{src,tests,recipes,scripts,bench}/**/*.test.ts"],
     testTimeout: 30_000,
     reporters: ["default", new UnavailableSuites()],
     typecheck: { enabled: true, include: ["tests/types/**/*.test-d.ts"], tsconfig: "tsconfig.types.json" },

@@ -43,6 +43,10 @@ export class Contestant {
     return `${this.name}, ${this.threads} ${this.threads === 1 ? "thread" : "threads"}`;
   }
 
+  get pid() {
+    return this.#child?.pid;
+  }
+
   async start() {
     const [program, ...args] = this.command;
     this.#child = spawn(program, args, {

@@ -13,7 +13,8 @@ import { findContestants } from "./contestants.mjs";
 import { WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { markdown, terminal } from "./report.mjs";
-import { EPOCH_STEPS, PROBE_LIMITS, ROWS } from "./works.mjs";
+import { measure, ROOF, start } from "./rounds.mjs";
+import { PROBE_LIMITS, ROWS } from "./works.mjs";
 
 const execute = promisify(execFile);
 
@@ -95,59 +96,6 @@ function machine() {
   };
 }
 
-/** Starts all; who does not start is left out of the rounds and says why in the report. */
-async function start(contestants) {
-  for (const contestant of contestants) {
-    say(`starting ${contestant.title}`);
-    await contestant.start().catch((error) => {
-      contestant.failure = error.message;
-    });
-  }
-}
-
-/** Lets every contestant answer `row` once, beginning with another one each round. */
-async function askAll(contestants, row, round, seconds, report) {
-  for (let i = 0; i < contestants.length; i++) {
-    const contestant = contestants[(i + round) % contestants.length];
-    const { id, failure } = contestant;
-    if (
-      failure !== undefined ||
-      !contestant.knows(row) ||
-      report.without.has(`${id} ${row.work} ${row.kind}`)
-    )
-      continue;
-    report.say(contestant);
-    try {
-      // What takes longer than its time is run once a round.
-      const value = await contestant.ask(row, seconds, 1);
-      if (value === undefined) report.without.add(`${id} ${row.work} ${row.kind}`);
-      else report.add(id, row.kind === "fit" ? value / EPOCH_STEPS[row.work] : value);
-    } catch (error) {
-      contestant.failure = `${row.work} ${row.kind}: ${error.message}`;
-    }
-  }
-}
-
-async function measure(contestants, rows, { rounds, seconds }) {
-  const times = rows.map(() => ({}));
-  const roof = {};
-  const without = new Set();
-  for (let round = 0; round < rounds; round++) {
-    say(`round ${round + 1} of ${rounds}`, true);
-    const progress = (row) => (contestant) =>
-      say(`round ${round + 1} of ${rounds}: ${row.work} ${row.kind}, ${contestant.title}`);
-    const into = (values) => (id, value) => {
-      values[id] = [...(values[id] ?? []), value];
-    };
-    for (const [i, row] of rows.entries()) {
-      await askAll(contestants, row, round, seconds, { without, say: progress(row), add: into(times[i]) });
-    }
-    const row = { work: "sgemm", kind: "roof", limits: {} };
-    await askAll(contestants, row, round, seconds, { without, say: progress(row), add: into(roof) });
-  }
-  return { rows: rows.map((row, i) => ({ ...row, times: times[i] })), roof };
-}
-
 async function probe({ rounds, threads, quick }) {
   const script = fileURLToPath(new URL("probes.mjs", import.meta.url));
   const probes = {};
@@ -192,11 +140,11 @@ async function main() {
 
   const date = new Date().toISOString();
   const before = machine();
-  await start(contestants);
+  await start(contestants, say);
   const rows = ROWS.filter(
     ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
   );
-  const measured = await measure(contestants, rows, options);
+  const figures = await measure(contestants, [...rows, ROOF], options, say);
   await Promise.all(contestants.map((contestant) => contestant.end()));
   const probes = await probe(options);
   say("");
@@ -218,7 +166,8 @@ async function main() {
       failure,
     })),
     missing,
-    ...measured,
+    rows: rows.map((row, i) => ({ ...row, times: figures[i] })),
+    roof: figures[rows.length],
     probes,
   };
   console.log(terminal(results));

@@ -1,0 +1,168 @@
+import { execPath } from "node:process";
+import { describe, expect, it } from "vitest";
+import { Contestant } from "./contestants.mjs";
+import { picture } from "./picture.mjs";
+import { checks, markdown, median, short, terminal } from "./report.mjs";
+import { measure, start } from "./rounds.mjs";
+import { activePart, gflops, PROBE_LIMITS, ROWS } from "./works.mjs";
+
+/** A contestant that answers 1, 2, 3 … ms; `trouble` is JavaScript run on each line before. */
+function fake(id: string, trouble = "", options = {}) {
+  const script = `
+    const answer = (line) => console.log(JSON.stringify(line));
+    answer({ peer: "${id}", version: "1.0", threads: 1, ready: true });
+    let n = 0;
+    require("node:readline").createInterface({ input: process.stdin }).on("line", (text) => {
+      const { work } = JSON.parse(text);
+      ${trouble}
+      answer({ work, ms: ++n });
+    });`;
+  return new Contestant({
+    id,
+    name: id,
+    role: "peer",
+    threads: 1,
+    command: [execPath, "-e", script],
+    ...options,
+  });
+}
+
+const rows = [
+  { work: "W1", kind: "train", limits: {} },
+  { work: "W4", kind: "fit", limits: {} },
+];
+const silent = () => {};
+const isRunning = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe("rounds", () => {
+  it("asks everyone for every row in every round, and goes on without those who fail", async () => {
+    const contestants = [
+      fake("steady"),
+      fake("crashes", `if (n === 1) { console.error("out of luck"); process.exit(3); }`),
+      fake("ignorant", `if (work === "W4") { answer({ work, unsupported: "no W4" }); return; }`),
+      new Contestant({ ...fake("absent"), command: ["/nowhere/to/be/found"] }),
+    ];
+    await start(contestants, silent);
+    const figures = await measure(contestants, rows, { rounds: 3, seconds: 0 }, silent);
+    await Promise.all(contestants.map((c) => c.end()));
+    expect(figures).toEqual([
+      { steady: [1, 3, 5], crashes: [1], ignorant: [1, 2, 3] },
+      { steady: [2 / 200, 4 / 200, 6 / 200] },
+    ]);
+    const failures = contestants.map(({ failure }) => failure);
+    expect(failures[0]).toBeUndefined();
+    expect(failures[1]).toBe("W4 fit: ended with code 3: out of luck");
+    expect(failures[2]).toBeUndefined();
+    expect(failures[3]).toContain("ENOENT");
+  });
+
+  it("ends a process that does not end by itself", async () => {
+    const stubborn = fake("stubborn", "setInterval(() => {}, 1000);");
+    await start([stubborn], silent);
+    await stubborn.ask({ work: "W1", kind: "train" }, 0, 1);
+    const { pid } = stubborn;
+    expect(isRunning(pid)).toBe(true);
+    await stubborn.end();
+    expect(isRunning(pid)).toBe(false);
+  });
+});
+
+/** Results in which ours takes 10 ms for everything, and the others as told. */
+function results(times: Record<string, number>) {
+  const contestants = [
+    { id: "ours", name: "Rondo", role: "ours", threads: 2 },
+    { id: "wasm1", name: "Rondo on wasm", role: "wasm", threads: 1 },
+    { id: "wasm2", name: "Rondo on wasm", role: "wasm", threads: 2 },
+    { id: "slow", name: "Slow <peer>", role: "peer", threads: 2 },
+    { id: "fast", name: "Fast peer", role: "peer", threads: 2 },
+    { id: "single", name: "Fast peer", role: "peer", threads: 1 },
+    { id: "tfjs", name: "TensorFlow.js wasm", role: "tfjs", threads: 1 },
+  ].map((c) => ({ ...c, title: `${c.name}, ${c.threads}`, version: "1.0", failure: undefined }));
+  return {
+    date: "2030-01-02T03:04:05Z",
+    machine: { cpu: "CPU", cores: 2, memory: "8 GiB", system: "Linux", node: "20", load: 0 },
+    rounds: 3,
+    seconds: 1,
+    threads: 2,
+    contestants,
+    missing: ["JAX: not found."],
+    rows: ROWS.map((row) => ({
+      ...row,
+      times: Object.fromEntries(
+        Object.entries(times).map(([id, ms]) => [id, [ms, ms, row.work[0] === "M" ? ms : 100 * ms]]),
+      ),
+    })),
+    roof: { fast: [100, 120, 110] },
+    probes: Object.fromEntries(
+      Object.keys(PROBE_LIMITS).map((name, i) => [name, { values: [i < 2 ? 1 : 50], text: "so" }]),
+    ),
+  };
+}
+
+describe("report", () => {
+  const measured = results({ ours: 10, wasm1: 30, wasm2: 20, slow: 40, fast: 19, single: 30, tfjs: 900 });
+  const list = checks(measured);
+  const check = (what: string, limit: string) =>
+    list.find((c) => c.what.startsWith(what) && c.limit.includes(limit));
+
+  it("holds times to their limits, by medians", () => {
+    expect(check("W1 training", "best peer")).toMatchObject({
+      limit: "≥ 2 × as fast as the best peer",
+      kept: false,
+    });
+    expect(check("W1 training", "best peer")?.got).toBe(
+      "1.90 × (Fast peer 19.0 ms; one thread: 3.00 ×, Fast peer 30.0 ms)",
+    );
+    expect(check("W2 training", "best peer")?.kept).toBe(true);
+    expect(check("W1 training", "TensorFlow.js")?.kept).toBe(true);
+    expect(check("W3 training", "TensorFlow.js")?.kept).toBe(false);
+    expect(check("W1 training step, batch 500, wasm, 1", "best peer with one")?.got).toContain("1.00 ×");
+    expect(check("W3 training step, batch 128, wasm, 2", "one thread")?.kept).toBe(false);
+  });
+
+  it("compares with the roof by operations", () => {
+    // 28 steps of 500 rows, forward and twice backward: 4·64 × (28 + 64) and 4·32 × (64 + 32) multiply-adds each.
+    const operations = 3 * 2 * 28 * 500 * (256 * 92 + 128 * 96);
+    expect(gflops({ work: "W1", kind: "train" }, 10)).toBeCloseTo(operations / 10e6, 6);
+    expect(check("W1 training", "roof")?.kept).toBe(operations / 10e6 / 110 >= 0.85);
+  });
+
+  it("finds what a masked step costs", () => {
+    const active = activePart("M1");
+    expect(active).toBeCloseTo(0.5, 1);
+    expect(check("M1", "masked step")).toMatchObject({ kept: false });
+    expect(check("M1", "masked step")?.got).toContain("100 %");
+  });
+
+  it("holds memory, event loop and compile time to theirs", () => {
+    expect(check("memory of a W1 step", "1.2")?.kept).toBe(true);
+    expect(check("event loop during fit", "20 ms")?.kept).toBe(false);
+  });
+
+  it("prints tables and a picture of everyone", () => {
+    expect(terminal(measured)).toContain("JAX: not found.");
+    expect(markdown(measured)).toContain("| LSTM 64 → LSTM 32 → Dense 10: training step, batch 500 | 10.0 |");
+    const svg = picture(measured);
+    expect(svg).toContain("Slow &lt;peer&gt;");
+    expect(svg).not.toMatch(/NaN|undefined/);
+  });
+
+  it("rounds to three digits", () => {
+    expect([0.01234, 1.5, 99.96, 123.4, 12670].map(short)).toEqual([
+      "0.0123",
+      "1.50",
+      "100",
+      "123",
+      "12,670",
+    ]);
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
+  });
+});
