@@ -9,7 +9,7 @@ import {
   readOptions,
   type SettingsOf,
   writeConfig,
-} from "./fields.js";
+} from "./config.js";
 import type { Initializer } from "./initializers.js";
 
 /** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */

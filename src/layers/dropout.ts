@@ -2,7 +2,8 @@ import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { dropout as dropoutOp } from "../graph/ops/random.js";
 import { drawFrom } from "./component.js";
-import { type OptionsOf, optionalShape, rate, seed } from "./fields.js";
+import type { OptionsOf } from "./config.js";
+import { optionalShape, rate, seed } from "./fields.js";
 import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

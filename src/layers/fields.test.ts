@@ -1,18 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { refusal } from "../../tests/arrays.js";
-import {
-  camelCase,
-  choice,
-  flag,
-  fraction,
-  parseConfig,
-  readOptions,
-  real,
-  seed,
-  size,
-  snakeCase,
-  writeConfig,
-} from "./fields.js";
+import { camelCase, parseConfig, readOptions, snakeCase, writeConfig } from "./config.js";
+import { choice, flag, fraction, real, seed, size } from "./fields.js";
 
 const fields = {
   units: size,

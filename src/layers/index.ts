@@ -35,7 +35,7 @@ export const layers = {
 export type { Activation, ActivationName } from "./activation.js";
 export { activations } from "./activations.js";
 export { type Component, type Definition, describe, type Weight, type WeightContext } from "./component.js";
-export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "./fields.js";
+export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "./config.js";
 export * as fields from "./fields.js";
 export { type Initializer, type InitializerName, initializers } from "./initializers.js";
 export { InputLayer } from "./inputLayer.js";

@@ -12,7 +12,6 @@ import { reshape } from "../graph/ops/shape.js";
 import { constant, fill } from "../graph/ops/source.js";
 import {
   camelCase,
-  choice,
   type Field,
   type Fields,
   type Json,
@@ -20,11 +19,10 @@ import {
   type OptionsOf,
   parseConfig,
   readOptions,
-  real,
   type SettingsOf,
-  seed,
   writeConfig,
-} from "./fields.js";
+} from "./config.js";
+import { choice, real, seed } from "./fields.js";
 
 /** First values of an array of weights, computed by a program. */
 export interface Initializer {

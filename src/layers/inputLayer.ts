@@ -1,6 +1,7 @@
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { choice, type JsonObject, notSaved, type OptionsOf, optionalShape } from "./fields.js";
+import type { JsonObject, OptionsOf } from "./config.js";
+import { choice, notSaved, optionalShape } from "./fields.js";
 import { batchShape, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

@@ -2,18 +2,8 @@ import { type Dim, equal, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { input } from "../graph/ops/source.js";
 import { Component, type Definition, type Weight, type WeightContext } from "./component.js";
-import {
-  type Fields,
-  flag,
-  type JsonObject,
-  notSaved,
-  type OptionsOf,
-  optionalShape,
-  optionalSize,
-  optionalText,
-  type SettingsOf,
-  snakeCase,
-} from "./fields.js";
+import { type Fields, type JsonObject, type OptionsOf, type SettingsOf, snakeCase } from "./config.js";
+import { flag, notSaved, optionalShape, optionalSize, optionalText } from "./fields.js";
 import type { ShapeRule } from "./types.js";
 
 export type { Weight, WeightContext } from "./component.js";

@@ -1,9 +1,9 @@
 import { RondoError, unknownName } from "../errors.js";
 import { ActivationLayer } from "./activation.js";
 import { Component, type Definition } from "./component.js";
+import { type Fields, type Json, type JsonObject, parseConfig } from "./config.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
-import { type Fields, type Json, type JsonObject, parseConfig } from "./fields.js";
 import { Flatten, Reshape } from "./flatten.js";
 import { InputLayer } from "./inputLayer.js";
 import { Layer } from "./layer.js";

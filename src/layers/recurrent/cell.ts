@@ -3,15 +3,8 @@ import type { Dim, Shape } from "../../graph/dim.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
 import type { ScanOptions, Step } from "../../graph/ops/scan.js";
 import { Component, type Definition, type WeightContext } from "../component.js";
-import {
-  type Fields,
-  flag,
-  type JsonObject,
-  notSaved,
-  type OptionsOf,
-  optionalText,
-  type SettingsOf,
-} from "../fields.js";
+import type { Fields, JsonObject, OptionsOf, SettingsOf } from "../config.js";
+import { flag, notSaved, optionalText } from "../fields.js";
 
 // B batch, D input features, H units.
 

@@ -5,7 +5,8 @@ import { sum } from "../../graph/ops/reduce.js";
 import { scan } from "../../graph/ops/scan.js";
 import { expandDims, reshape, reverse, slice, transpose } from "../../graph/ops/shape.js";
 import type { Definition } from "../component.js";
-import { type Fields, flag, type OptionsOf, type SettingsOf, snakeCase } from "../fields.js";
+import { type Fields, type OptionsOf, type SettingsOf, snakeCase } from "../config.js";
+import { flag } from "../fields.js";
 import {
   batchShapeText,
   type CallContext,

@@ -4,7 +4,8 @@ import { matMul } from "../../../graph/ops/matmul.js";
 import type { Fused } from "../../../graph/ops/scan.js";
 import { reshape, slice, split } from "../../../graph/ops/shape.js";
 import { activationField } from "../../activation.js";
-import { flag, type OptionsOf } from "../../fields.js";
+import type { OptionsOf } from "../../config.js";
+import { flag } from "../../fields.js";
 import { type CellOutput, defineCell } from "../cell.js";
 import { type CellWeights, plusBias, UnitCell, unitFields } from "./unit.js";
 

@@ -5,7 +5,8 @@ import { dropoutMask } from "../../../graph/ops/random.js";
 import type { Fused } from "../../../graph/ops/scan.js";
 import { activationField } from "../../activation.js";
 import { drawFrom, type Weight, type WeightContext } from "../../component.js";
-import { flag, fraction, type SettingsOf, seed, size } from "../../fields.js";
+import type { SettingsOf } from "../../config.js";
+import { flag, fraction, seed, size } from "../../fields.js";
 import { type Initializer, initializer } from "../../initializers.js";
 import { Cell, type CellFields, type CellOutput, type CellRun } from "../cell.js";
 

@@ -1,0 +1,114 @@
+import { RondoError, unknownName } from "../errors.js";
+
+/** What a configuration file can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** Reads layers and cells nested in a configuration, by class name. */
+export interface ConfigReader {
+  component(json: Json, where: string): unknown;
+}
+
+/**
+ * One configuration field, spelled once: what is given (G), what is kept (V), its default, and its form in Keras's
+ * configuration files. The key in a file is the field's name in snake case.
+ */
+export interface Field<G, V, R extends boolean = boolean> {
+  /** True: there is no default. */
+  readonly required: R;
+  readonly initial: V | undefined;
+  /** Checks and normalises what a caller gave. Throws a RondoError that names `where` and the field. */
+  read(given: G, where: string, name: string): V;
+  /** Undefined: configuration files do not hold the field. */
+  write(value: V, where: string): Json | undefined;
+  parse(json: Json, reader: ConfigReader, where: string): G;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown, unknown>>>;
+
+type RequiredKeys<F> = { [K in keyof F]: F[K] extends Field<infer _G, infer _V, true> ? K : never }[keyof F];
+type Given<X> = X extends Field<infer G, infer _V> ? G : never;
+
+/** What a caller writes: required fields, and any of the others. */
+export type OptionsOf<F> = { readonly [K in RequiredKeys<F>]: Given<F[K]> } & {
+  readonly [K in Exclude<keyof F, RequiredKeys<F>>]?: Given<F[K]>;
+};
+
+/** What a layer keeps: every field. */
+export type SettingsOf<F> = {
+  readonly [K in keyof F]: F[K] extends Field<infer _G, infer V> ? V : never;
+};
+
+/** Every field's value from options: checked, defaults filled in. Unknown names are errors. */
+export function readOptions<F extends Fields>(fields: F, options: object, where: string): SettingsOf<F> {
+  const settings: Record<string, unknown> = {};
+  for (const name of Object.keys(options)) {
+    if (!(name in fields)) throw unknownName(where, "option", name, Object.keys(fields));
+  }
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const [name, field] of Object.entries(fields)) {
+    const value = given[name];
+    if (value !== undefined) settings[name] = field.read(value, where, name);
+    else if (!field.required) settings[name] = field.initial;
+    else {
+      throw new RondoError({
+        where,
+        received: `no ${name}`,
+        expected: `the option ${name}`,
+        fix: `Add ${name} to the options`,
+      });
+    }
+  }
+  return Object.freeze(settings) as SettingsOf<F>;
+}
+
+/** Keras's configuration of the settings: names in snake case. */
+export function writeConfig(fields: Fields, settings: object, where: string): JsonObject {
+  const values = settings as Readonly<Record<string, unknown>>;
+  const config: Record<string, Json> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const json = field.write(values[name], where);
+    if (json !== undefined) config[snakeCase(name)] = json;
+  }
+  return config;
+}
+
+/** Keys of Keras's configurations that are no options here, and which of their values ask for nothing else. */
+const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
+  // These choose between ways to compute the same.
+  implementation: () => true,
+  unroll: () => true,
+  use_cudnn: () => true,
+  data_format: (json) => json === "channels_last",
+  // A name, or a policy that has one in its configuration.
+  dtype: (json) => JSON.stringify(json).includes('"float32"'),
+};
+
+/** Options from Keras's configuration, the reverse of `writeConfig`. Unknown keys that are null or false ask for nothing. */
+export function parseConfig(
+  fields: Fields,
+  config: JsonObject,
+  reader: ConfigReader,
+  where: string,
+): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const [key, json] of Object.entries(config)) {
+    const field = fields[camelCase(key)];
+    if (field !== undefined) options[camelCase(key)] = field.parse(json, reader, where);
+    else if (json !== null && json !== false && neutral[key]?.(json) !== true) {
+      throw unknownName(where, "configuration key", key, Object.keys(fields).map(snakeCase));
+    }
+  }
+  return options;
+}
+
+/** `returnSequences` → `return_sequences`, `LSTMCell` → `lstm_cell`, as Keras names layers. */
+export const snakeCase = (name: string): string =>
+  name
+    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase();
+
+/** `return_sequences` → `returnSequences`. */
+export const camelCase = (name: string): string =>
+  name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
