@@ -3,15 +3,19 @@
 import { callbacks, layers, optimizers, sequential } from "rondo";
 import { mnist } from "rondo/datasets";
 import type { Recipe } from "rondo/recipe";
-import { cosineTo } from "./schedule.js";
+import { holdThenCosine } from "./schedule.js";
 
 export const recipe: Recipe = {
   name: "double-lstm",
   title: "MNIST digits through two LSTM layers",
-  adds: "The learning rate follows half a cosine down to zero, so that the last epochs settle.",
-  source: { metric: "accuracy", value: 0.9789 },
+  adds: "The learning rate starts higher, and from the middle on follows half a cosine down to zero.",
+  source: {
+    metric: "accuracy",
+    value: 0.9789,
+    settings: { epochs: 15, batchSize: 500, learningRate: 0.001 },
+  },
   unit: "epoch",
-  defaults: { epochs: 15, batchSize: 500, learningRate: 0.001 },
+  defaults: { epochs: 15, batchSize: 500, learningRate: 0.003 },
 
   async train(settings, run) {
     const { train, validation, test } = await mnist({ data: settings.data });
@@ -35,7 +39,7 @@ export const recipe: Recipe = {
       batchSize: settings.batchSize,
       epochs: settings.epochs,
       validationData: [validation.x, validation.y],
-      callbacks: settings.asInSource ? [] : [callbacks.learningRateScheduler(cosineTo(settings))],
+      callbacks: settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))],
       signal: run.signal,
       verbose: run.verbose,
     });

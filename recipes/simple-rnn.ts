@@ -8,10 +8,10 @@ import { trainSteps } from "./steps.js";
 export const recipe: Recipe = {
   name: "simple-rnn",
   title: "MNIST digits through a SimpleRNN",
-  adds: "The order of the samples is shuffled, and the learning rate follows half a cosine down to zero.",
-  source: { metric: "accuracy", value: 0.95 },
+  adds: "The samples are shuffled, gradients are clipped to a norm of 0.5, and the learning rate starts higher and from the middle on follows half a cosine down to zero.",
+  source: { metric: "accuracy", value: 0.95, settings: { epochs: 4001, batchSize: 50, learningRate: 0.001 } },
   unit: "step",
-  defaults: { epochs: 4001, batchSize: 50, learningRate: 0.001 },
+  defaults: { epochs: 4001, batchSize: 50, learningRate: 0.003 },
 
   async train(settings, run) {
     const { train, test } = await mnist({ data: settings.data });
@@ -24,7 +24,10 @@ export const recipe: Recipe = {
       { seed: settings.seed, backend: run.backend },
     );
     model.compile({
-      optimizer: optimizers.adam({ learningRate: settings.learningRate }),
+      optimizer: optimizers.adam({
+        learningRate: settings.learningRate,
+        ...(settings.asInSource ? {} : { globalClipNorm: 0.5 }),
+      }),
       loss: "categoricalCrossentropy",
       metrics: ["accuracy"],
     });

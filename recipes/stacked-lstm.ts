@@ -7,8 +7,12 @@ import { trainSteps } from "./steps.js";
 export const recipe: Recipe = {
   name: "stacked-lstm",
   title: "MNIST digits through two LSTM layers of 256 units",
-  adds: "The learning rate follows half a cosine down to zero, so that the last steps settle.",
-  source: { metric: "accuracy", value: 0.9858 },
+  adds: "From the middle on the learning rate follows half a cosine down to zero, so that the last steps settle.",
+  source: {
+    metric: "accuracy",
+    value: 0.9858,
+    settings: { epochs: 2000, batchSize: 128, learningRate: 0.001 },
+  },
   unit: "step",
   defaults: { epochs: 2000, batchSize: 128, learningRate: 0.001 },
 

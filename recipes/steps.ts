@@ -1,7 +1,7 @@
 import type { Sequential, Tensor } from "rondo";
 import type { Run, Settings } from "rondo/recipe";
 import type { RunHistory } from "rondo/report";
-import { cosineTo } from "./schedule.js";
+import { holdThenCosine } from "./schedule.js";
 
 interface Steps {
   readonly settings: Settings;
@@ -14,7 +14,7 @@ interface Steps {
 /** Trains step by step with `trainOnBatch`; every so many steps, and after the last, evaluates and prints a line. */
 export async function trainSteps(run: Run, model: Sequential, options: Steps): Promise<RunHistory> {
   const { settings, test, evaluateEvery } = options;
-  const rate = cosineTo(settings);
+  const rate = holdThenCosine(settings);
   const positions: number[] = [];
   const values = {
     loss: [] as number[],

@@ -106,7 +106,7 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
   try {
     const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
     const settings = {
-      ...recipe.defaults,
+      ...(options.asInSource === true ? recipe.source.settings : recipe.defaults),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
       ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),

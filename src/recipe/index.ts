@@ -1,1 +1,1 @@
-export { type Recipe, Run, type RunOptions, type RunResult, type Settings } from "./run.js";
+export { type Recipe, Run, type RunOptions, type RunResult, type Settings, type Training } from "./run.js";

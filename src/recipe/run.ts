@@ -15,11 +15,17 @@ import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
 import type { History } from "../train/callbacks/history.js";
 
-/** What a recipe can be told; every recipe has a default of its own for the first three. */
-export interface Settings {
+/** How long and how fast a recipe trains. */
+export interface Training {
+  /** Epochs, or steps where the recipe counts steps. */
   readonly epochs: number;
   readonly batchSize: number;
+  /** Where the learning rate begins. */
   readonly learningRate: number;
+}
+
+/** What a recipe can be told. */
+export interface Settings extends Training {
   /** Weights, dropout and the order of the samples follow from it. */
   readonly seed: number;
   /** The settings of the recipe's source exactly, without what Rondo's default adds. */
@@ -36,11 +42,12 @@ export interface Recipe {
   readonly title: string;
   /** What the default adds to the source's settings and why, in a sentence; shown by `--help`. */
   readonly adds?: string;
-  /** The test figure that its source prints. */
-  readonly source: { readonly metric: "accuracy"; readonly value: number };
+  /** The test figure that its source prints, and the settings that it prints it with. */
+  readonly source: { readonly metric: "accuracy"; readonly value: number; readonly settings: Training };
   /** What an epoch is called here: most recipes count epochs, some count steps. */
   readonly unit: "epoch" | "step";
-  readonly defaults: Pick<Settings, "epochs" | "batchSize" | "learningRate">;
+  /** The settings that reach the source's figure on the average over seeds. */
+  readonly defaults: Training;
   /** From data to evaluated model. Everything that is printed or written goes through `run`. */
   train(settings: Settings, run: Run): Promise<void>;
 }
