@@ -23,18 +23,17 @@ export {
   type ShapeRule,
   type Weight,
 } from "./layers/index.js";
-export {
-  type BatchOptions,
-  type EvaluateOptions,
-  type Figures,
-  type FitOptions,
-  type MemoryUse,
-  type PredictOptions,
-  Sequential,
-  type SequentialOptions,
-  sequential,
-  type ValidationData,
-} from "./models/sequential.js";
+export type {
+  BatchOptions,
+  EvaluateOptions,
+  Figures,
+  FitOptions,
+  MemoryUse,
+  ModelOptions,
+  PredictOptions,
+  ValidationData,
+} from "./models/options.js";
+export { Sequential, sequential } from "./models/sequential.js";
 export type { Backend, BackendOptions } from "./runtime/backend.js";
 export { defaultBackend } from "./runtime/default.js";
 export { createBackend } from "./runtime/select.js";

@@ -1,6 +1,6 @@
 import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
-import { type Shape, shapeText } from "../graph/dim.js";
+import { shapeText } from "../graph/dim.js";
 import type { Bindings, Graph, StateVariable } from "../graph/ir.js";
 import { compile } from "../plan/compile.js";
 import type { Program } from "../plan/program.js";
@@ -27,38 +27,25 @@ export type Kind = "train" | "evaluate" | "predict";
 /** Programs kept with their memory; each set of sizes (a last partial batch, say) has one. */
 const keptPrograms = 16;
 
-/** Traces of a network, each made once. */
-export class Traces {
-  readonly #graphs = new Map<string, Graph>();
-
-  constructor(readonly network: Network) {}
-
-  get(kind: Kind, types: Types, objective?: Objective, optimizer?: OptimizerState): Graph {
-    const key = `${kind} ${typesKey(types)}`;
-    const known = this.#graphs.get(key);
-    if (known !== undefined) return known;
-    const graph = this.#trace(kind, types, objective, optimizer);
-    this.#graphs.set(key, graph);
-    return graph;
-  }
-
-  /** Forgets what depends on loss, metrics and optimizer. */
-  clear(): void {
-    this.#graphs.clear();
-  }
-
-  #trace(kind: Kind, types: Types, objective?: Objective, optimizer?: OptimizerState): Graph {
-    if (kind === "predict") return tracePrediction(this.network, types);
-    if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
-    return kind === "train"
-      ? traceTraining(this.network, objective, optimizer, types)
-      : traceEvaluation(this.network, objective, types);
-  }
+/** The graph of a kind. Training and evaluation need a compiled model. */
+function trace(
+  network: Network,
+  kind: Kind,
+  types: Types,
+  objective?: Objective,
+  optimizer?: OptimizerState,
+): Graph {
+  if (kind === "predict") return tracePrediction(network, types);
+  if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
+  return kind === "train"
+    ? traceTraining(network, objective, optimizer, types)
+    : traceEvaluation(network, objective, types);
 }
 
-export const typesKey = ({ x, y, sampleWeight }: Types): string =>
-  [x, y].map((t) => t && `${t.dtype}${shapeText(t.shape)}`).join(" ") +
-  (sampleWeight === undefined ? "" : ` weighted ${shapeText(sampleWeight)}`);
+const typesText = ({ x, y, sampleWeight }: Types): string =>
+  [x, y, sampleWeight && { dtype: "", shape: sampleWeight }]
+    .map((t) => t && `${t.dtype}${shapeText(t.shape)}`)
+    .join(" ");
 
 /** The state variables of a network, with those of an optimizer where there is one. */
 export const variablesOf = (network: Network, optimizer?: OptimizerState): StateVariable[] => [
@@ -73,16 +60,15 @@ export const variablesOf = (network: Network, optimizer?: OptimizerState): State
 
 /** A program planned on the same terms as the engine's, to be looked at, not run. */
 export function plan(
-  traces: Traces,
+  network: Network,
   kind: Kind,
   types: Types,
   bindings: Bindings,
   backend: Backend,
   objective?: Objective,
 ): Program {
-  const { network } = traces;
   const optimizer = objective && makeOptimizerState(objective.optimizer.slots, network.parameters);
-  const graph = new Traces(network).get(kind, types, objective, optimizer);
+  const graph = trace(network, kind, types, objective, optimizer);
   const layout = layoutState(variablesOf(network, optimizer));
   return compile(graph, { bindings, layout, vectorWidth: backend.capabilities.vectorWidth });
 }
@@ -90,9 +76,11 @@ export function plan(
 /** A built network on a backend: its state in memory and its programs. */
 export class Engine {
   readonly #network: Network;
-  readonly #traces: Traces;
   readonly #store: Store;
+  /** Traces by kind and types, programs by sizes besides. */
+  readonly #graphs = new Map<string, Graph>();
   readonly #programs = new RecentlyUsed<Executable>(keptPrograms);
+  readonly #typesTexts = new WeakMap<Types, string>();
   readonly #seed: number;
   #initialized = false;
   #objective: Objective | undefined;
@@ -109,7 +97,6 @@ export class Engine {
     readonly backend: Backend,
   ) {
     this.#network = network;
-    this.#traces = new Traces(network);
     this.#store = new Store(backend);
     this.#seed = seed;
   }
@@ -128,7 +115,7 @@ export class Engine {
     this.#objective = objective;
     this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
     this.#learningRate = objective.optimizer.learningRate;
-    this.#traces.clear();
+    this.#graphs.clear();
     this.#programs.clear();
   }
 
@@ -177,10 +164,21 @@ export class Engine {
 
   /** The program of a kind for these types and sizes. */
   program(kind: Kind, types: Types, bindings: Bindings): Executable {
-    const sizes = Object.entries(bindings).map(([name, size]) => `${name}=${size}`);
-    return this.#programs.get(`${kind} ${typesKey(types)} ${sizes.join(" ")}`, () =>
-      this.#load(this.#traces.get(kind, types, this.#objective, this.#optimizer), bindings),
-    );
+    let text = this.#typesTexts.get(types);
+    if (text === undefined) {
+      text = typesText(types);
+      this.#typesTexts.set(types, text);
+    }
+    let key = `${kind} ${text}`;
+    for (const name in bindings) key += ` ${name}=${bindings[name]}`;
+    return this.#programs.get(key, () => this.#load(this.#graph(kind, types, `${kind} ${text}`), bindings));
+  }
+
+  #graph(kind: Kind, types: Types, key: string): Graph {
+    const graph =
+      this.#graphs.get(key) ?? trace(this.#network, kind, types, this.#objective, this.#optimizer);
+    this.#graphs.set(key, graph);
+    return graph;
   }
 
   #load(graph: Graph, bindings: Bindings): Executable {
@@ -247,11 +245,4 @@ export class Engine {
       }
     }
   }
-}
-
-/** The values of a shape's symbols for an array of the given sizes. */
-export function bindingsOf(shape: Shape, sizes: readonly number[]): Record<string, number> {
-  const bindings: Record<string, number> = {};
-  for (const [i, d] of shape.entries()) if (typeof d !== "number") bindings[d.key] = sizes[i] ?? 0;
-  return bindings;
 }

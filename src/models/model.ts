@@ -1,0 +1,538 @@
+import { bytesPerElement } from "../dtype.js";
+import { RondoError } from "../errors.js";
+import type { Shape } from "../graph/dim.js";
+import type { TensorType } from "../graph/ir.js";
+import { batchShape } from "../layers/layer.js";
+import type { Program } from "../plan/program.js";
+import type { Backend } from "../runtime/backend.js";
+import { defaultBackend } from "../runtime/default.js";
+import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import type { CallbackModel } from "../train/callbacks/callback.js";
+import type { History } from "../train/callbacks/history.js";
+import { ProgressBar } from "../train/callbacks/progressBar.js";
+import {
+  checkLabels,
+  type Dataset,
+  readDataset,
+  rowsOf,
+  splitLast,
+  tensorsOf,
+  weighClasses,
+} from "../train/dataset.js";
+import {
+  checkCount,
+  runEvaluation,
+  runFit,
+  runPrediction,
+  type Schedule,
+  type Source,
+} from "../train/fit.js";
+import { Totals } from "../train/metrics.js";
+import { type CompileOptions, Objective } from "../train/objective.js";
+import { Engine, type Kind, plan } from "./engine.js";
+import type {
+  BatchOptions,
+  EvaluateOptions,
+  Figures,
+  FitOptions,
+  MemoryUse,
+  ModelOptions,
+  PredictOptions,
+} from "./options.js";
+import { bindingsOf, type Given, Ports, readModelInput } from "./ports.js";
+import type { Network } from "./trace.js";
+
+/** Scratch memory of one step of `predict`, unless batchSize is given. */
+const predictionBytes = 32 * 2 ** 20;
+const largestPrediction = 512;
+
+/** What a model is once its shapes are known. */
+export interface Built {
+  readonly network: Network;
+  /** With its batch axis. */
+  readonly outputShape: Shape;
+}
+
+/** Training, evaluation and prediction, whatever the model is made of. Nothing needs to be freed. */
+export abstract class Model implements CallbackModel {
+  readonly name: string;
+  readonly seed: number;
+  stopTraining = false;
+  readonly #backend: Backend | Promise<Backend> | undefined;
+  #built: (Built & { readonly ports: Ports }) | undefined;
+  #objective: Objective | undefined;
+  #engine: Engine | undefined;
+  #making: Promise<Engine> | undefined;
+  /** Fits, steps and writes under way. */
+  #writing = 0;
+  #fitting = false;
+  #staysReady = false;
+
+  constructor(kind: string, { name = kind, seed = randomSeed(), backend }: ModelOptions) {
+    this.name = name;
+    this.seed = seed;
+    this.#backend = backend;
+    if (!Number.isSafeInteger(seed)) {
+      throw new RondoError({
+        where: kind,
+        received: `seed: ${seed}`,
+        expected: "a whole number",
+        fix: "Change seed, or leave it out for a random one",
+      });
+    }
+  }
+
+  // ---- What the model is made of
+
+  /** The shape of the input with its batch axis, where the model says it; undefined where the data does. */
+  abstract get inputShape(): Shape | undefined;
+
+  /** Puts the model together for an input [batch, ..]. */
+  protected abstract assemble(inputShape: Shape): Built;
+
+  /** Whether the shapes of its weights are known: from its input's shape, or from the first data. */
+  get built(): boolean {
+    return this.#built !== undefined;
+  }
+
+  /** The shape of the output with its batch axis; undefined before the model is built. */
+  get outputShape(): Shape | undefined {
+    return this.#built?.outputShape;
+  }
+
+  protected get network(): Network | undefined {
+    return this.#built?.network;
+  }
+
+  /** Makes the model anew after its parts changed, if its input's shape is known. Throws once there are weights. */
+  protected rebuild(change: string): void {
+    if (this.#making !== undefined) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: `${change} after its weights were made`,
+        expected: "all layers before the first fit, evaluate or predict",
+        fix: "Add the layer earlier, or make a new model and copy weights with getWeights and setWeights",
+      });
+    }
+    this.#built = undefined;
+    const shape = this.inputShape;
+    if (shape !== undefined) this.#build(shape);
+  }
+
+  #build(inputShape: Shape): Built {
+    const built = this.assemble(inputShape);
+    this.#built = { ...built, ports: new Ports(this.inputShape, built.outputShape) };
+    return this.#built;
+  }
+
+  /** Number of weights. */
+  countParams(): number {
+    return this.network?.parameters.count() ?? 0;
+  }
+
+  /** Names of the arrays of weights (`lstm/kernel`), in the order of `getWeights`. */
+  weightNames(): string[] {
+    return (this.network?.parameters.places ?? []).map(({ path }) => path);
+  }
+
+  // ---- Training
+
+  /**
+   * Sets optimizer, loss and metrics. The weights stay as they are; the optimizer begins anew.
+   *
+   * @throws RondoError for an unknown name, with the nearest valid one
+   */
+  compile(options: CompileOptions): void {
+    this.#refuseDuringFit("compile");
+    this.#objective = new Objective(options);
+    this.#engine?.setObjective(this.#objective);
+  }
+
+  /** `loss` and the names of the metrics, in the order of `evaluate`'s figures. */
+  get metricsNames(): readonly string[] {
+    return this.#compiled("metricsNames").names;
+  }
+
+  /** The optimizer's learning rate; a new value holds from the next step on. */
+  get learningRate(): number {
+    return this.#engine?.learningRate ?? this.#compiled("learningRate").optimizer.learningRate;
+  }
+  set learningRate(rate: number) {
+    const objective = this.#compiled("learningRate");
+    if (this.#engine !== undefined) this.#engine.learningRate = rate;
+    else this.#objective = objective.withLearningRate(rate);
+  }
+
+  /**
+   * Trains on x [N, ..] and y [N, ..]; the optimizer's state goes on from call to call.
+   *
+   * Shuffled batches are gathered while the step before runs; never more than two steps are under way, and the event loop
+   * is not blocked. When `signal` aborts, the steps under way are finished, what was trained stays, and the history has
+   * the completed epochs.
+   *
+   * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
+   * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled
+   */
+  async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
+    const { names } = this.#compiled("fit");
+    this.#refuseDuringFit("fit");
+    const { batchSize = 32, shuffle = true, verbose = 1, validationData, validationSplit = 0 } = options;
+    const { validationBatchSize = batchSize } = options;
+    const schedule = this.#schedule({ ...options, batchSize, shuffle, verbose });
+    checkCount("fit", "batchSize", batchSize, 1);
+    checkCount("fit", "validationBatchSize", validationBatchSize, 1);
+    checkCount("fit", "epochs", schedule.epochs, 0);
+    checkCount("fit", "initialEpoch", schedule.initialEpoch, 0);
+    this.#fitting = true;
+    try {
+      return await this.#written(async () => {
+        let data = await this.#dataset("fit", x, y, options);
+        let held: Dataset | undefined;
+        if (validationData !== undefined) {
+          const [vx, vy, sampleWeight] = validationData;
+          const weighted = sampleWeight === undefined ? {} : { sampleWeight };
+          held = await this.#dataset("fit, validationData", vx, vy, weighted);
+        } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
+        const engine = await this.#prepared();
+        const source = this.#source(engine, "train", data);
+        const validation = held && {
+          source: this.#source(engine, "evaluate", held),
+          batchSize: validationBatchSize,
+        };
+        return runFit(this, names, source, validation, schedule);
+      });
+    } finally {
+      this.#fitting = false;
+    }
+  }
+
+  /** Loss and metrics over x [N, ..] and y [N, ..]. */
+  async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Figures> {
+    const { names } = this.#compiled("evaluate");
+    const { batchSize = 32, verbose = 0 } = options;
+    checkCount("evaluate", "batchSize", batchSize, 1);
+    const data = await this.#dataset("evaluate", x, y, options);
+    const source = this.#source(await this.#prepared(), "evaluate", data);
+    const schedule = this.#schedule({ ...options, batchSize, verbose });
+    return (await runEvaluation(this, names, source, schedule)).means();
+  }
+
+  /** One training step on these rows; resolves with its loss and metrics, before the update. */
+  async trainOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
+    this.#refuseDuringFit("trainOnBatch");
+    return this.#written(() => this.#runBatch("trainOnBatch", "train", x, y, options));
+  }
+
+  /** Loss and metrics of these rows as one batch. */
+  async testOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
+    return this.#runBatch("testOnBatch", "evaluate", x, y, options);
+  }
+
+  // ---- Prediction
+
+  /**
+   * The model's output for x [N, ..], computed in steps of a size that the memory decides: at most 512 rows and 32 MiB of
+   * temporaries, or `batchSize` where it is given. Rows do not depend on each other; a step of one row may differ from
+   * larger ones by rounding (1e-6).
+   */
+  async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
+    if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
+    const data = this.#input("predict", x);
+    const engine = await this.#prepared();
+    const { batchSize = this.#predictionRows(engine, data), verbose = 0 } = options;
+    const rows = rowsOf(data);
+    const { program } = this.#program(engine, data, Math.min(rows, batchSize));
+    const sizes = outputOf(program).shape.slice(1);
+    const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
+    const schedule = this.#schedule({ ...options, batchSize, verbose });
+    const source = this.#source(engine, "predict", { x: data });
+    await runPrediction(this, source, output.data, sizeOf(sizes), schedule);
+    return output;
+  }
+
+  /** The model's output for these rows, computed as one batch. */
+  async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
+    const data = this.#input("predictOnBatch", x);
+    const engine = await this.#prepared();
+    const executable = this.#program(engine, data, rowsOf(data));
+    const { size, shape } = outputOf(executable.program);
+    const output = new Float32Array(size);
+    await executable.run({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
+    return new Tensor(output, shape, "float32");
+  }
+
+  /**
+   * The model's output for these rows, computed on the caller's thread: for work of a few rows, where a hop to another
+   * thread would cost more.
+   *
+   * @throws RondoError while weights are being changed, before `ready` was awaited, and where the backend has no
+   *   synchronous calls
+   */
+  predictSync(x: TensorLike): Tensor<"float32"> {
+    const engine = this.#readyEngine();
+    const data = this.#input("predictSync", x);
+    const executable = this.#program(engine, data, rowsOf(data));
+    const { size, shape } = outputOf(executable.program);
+    const output = new Float32Array(size);
+    executable.runSync({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
+    return new Tensor(output, shape, "float32");
+  }
+
+  #readyEngine(): Engine {
+    const engine = this.#engine;
+    const refuse = (received: string, expected: string, fix: string) =>
+      new RondoError({ where: "predictSync", received, expected, fix });
+    if (this.#writing > 0) {
+      throw refuse(
+        "a call while weights are being changed",
+        "no fit, trainOnBatch or setWeights under way",
+        "Await them first, or use predict, which takes its turn",
+      );
+    }
+    if (engine?.initialized !== true) {
+      throw refuse(
+        "a call before the weights exist",
+        "a model that is ready",
+        "Await model.ready() once before",
+      );
+    }
+    if (!engine.backend.capabilities.synchronous) {
+      throw refuse(`the backend ${engine.backend.name}`, "a backend with synchronous calls", "Use predict");
+    }
+    return engine;
+  }
+
+  /**
+   * Loads the backend and makes the weights. Everything asynchronous does this by itself; `predictSync` needs it to have
+   * been awaited once. From then on fit, trainOnBatch, setWeights and resetStates leave the model ready again.
+   */
+  async ready(): Promise<this> {
+    this.#staysReady = true;
+    await (await this.#made()).prepareSync();
+    return this;
+  }
+
+  // ---- State
+
+  /** Copies of all weights, in Keras's order. */
+  async getWeights(): Promise<Tensor<"float32">[]> {
+    return (await this.#made()).readWeights();
+  }
+
+  /** Sets all weights, in the order of `getWeights`. */
+  async setWeights(weights: readonly TensorLike[]): Promise<void> {
+    const tensors = weights.map((w, i) => toTensor(`setWeights: array ${i}`, w));
+    return this.#written(async () => (await this.#made()).writeWeights(tensors));
+  }
+
+  /** Sets the recurrent states of stateful layers to 0. */
+  async resetStates(): Promise<void> {
+    return this.#written(async () => (await this.#made()).resetStates());
+  }
+
+  /**
+   * The memory that the model takes, worked out without running it.
+   *
+   * @param options `batchSize` (default 32); `inputShape`: sizes of one sample, where the model leaves some open
+   */
+  async memory(
+    options: { readonly batchSize?: number; readonly inputShape?: readonly number[] } = {},
+  ): Promise<MemoryUse> {
+    const { batchSize = 32 } = options;
+    checkCount("memory", "batchSize", batchSize, 1);
+    const own = this.inputShape?.slice(1).map((d) => (typeof d === "number" ? d : 0));
+    const sample = options.inputShape ?? own;
+    if (sample === undefined || sample.some((d) => d < 1)) {
+      throw new RondoError({
+        where: "memory",
+        received: "a model that leaves sizes of its input open",
+        expected: "the sizes of one sample",
+        fix: "Pass inputShape, for example memory({ batchSize: 32, inputShape: [28, 28] })",
+      });
+    }
+    const { network, outputShape } = this.#built ?? this.#build(batchShape(sample));
+    const backend = await this.#chosenBackend();
+    const x: TensorType = { shape: this.inputShape ?? batchShape(sample), dtype: "float32" };
+    const objective = this.#objective;
+    const y: TensorType =
+      objective?.loss.target === "classes"
+        ? { shape: outputShape.slice(0, -1), dtype: "int32" }
+        : { shape: outputShape, dtype: "float32" };
+    const bindings = bindingsOf(x.shape, [batchSize, ...sample]);
+    const prediction = plan(network, "predict", { x }, bindings, backend);
+    const training = objective && plan(network, "train", { x, y }, bindings, backend, objective);
+    return {
+      state: (training ?? prediction).stateBytes,
+      training: training && bytesOf(training),
+      prediction: bytesOf(prediction),
+    };
+  }
+
+  // ---- Within
+
+  #compiled(where: string): Objective {
+    if (this.#objective !== undefined) return this.#objective;
+    throw new RondoError({
+      where,
+      received: `model "${this.name}" without a loss`,
+      expected: "a compiled model",
+      fix: 'Call compile first, for example model.compile({ optimizer: "adam", loss: "meanSquaredError" })',
+    });
+  }
+
+  #refuseDuringFit(where: string): void {
+    if (!this.#fitting) return;
+    throw new RondoError({
+      where,
+      received: "a call while the model is being fitted",
+      expected: "no fit under way",
+      fix: "Await the fit first",
+    });
+  }
+
+  async #written<R>(work: () => Promise<R>): Promise<R> {
+    this.#writing++;
+    try {
+      const result = await work();
+      if (this.#staysReady) await this.#engine?.prepareSync();
+      return result;
+    } finally {
+      this.#writing--;
+    }
+  }
+
+  /** The engine, made on the first use. */
+  #made(): Promise<Engine> {
+    if (this.#built === undefined) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: "a use of its weights before their shapes are known",
+        expected: "an inputShape on the first layer, or data",
+        fix: "Give the first layer inputShape, or call fit or predict first",
+      });
+    }
+    this.#making ??= this.#make(this.#built.network).catch((error: unknown) => {
+      this.#making = undefined;
+      throw error;
+    });
+    return this.#making;
+  }
+
+  async #make(network: Network): Promise<Engine> {
+    const engine = new Engine(network, this.seed, await this.#chosenBackend());
+    if (this.#objective !== undefined) engine.setObjective(this.#objective);
+    this.#engine = engine;
+    return engine;
+  }
+
+  async #chosenBackend(): Promise<Backend> {
+    return this.#backend ?? defaultBackend();
+  }
+
+  async #prepared(): Promise<Engine> {
+    const engine = await this.#made();
+    await engine.prepare();
+    return engine;
+  }
+
+  /** x as a tensor that fits; builds the model where its shapes come from the data. */
+  #input(where: string, values: TensorLike): Tensor {
+    const x = readModelInput(where, values, this.inputShape);
+    if (this.#built === undefined) this.#build(batchShape(x.shape.slice(1)));
+    return x;
+  }
+
+  get #ports(): Ports {
+    if (this.#built === undefined) throw new Error("a model's ports were used before it was built");
+    return this.#built.ports;
+  }
+
+  async #dataset(where: string, x: TensorLike, y: TensorLike, options: BatchOptions): Promise<Dataset> {
+    const { loss } = this.#compiled(where);
+    const data = readDataset(where, this.#input(where, x), y, options.sampleWeight);
+    const { classes } = this.#ports;
+    if (loss.target === "classes" && classes !== undefined) await checkLabels(where, data.y, classes);
+    return options.classWeight === undefined ? data : weighClasses(data, options.classWeight, loss.target);
+  }
+
+  #source(engine: Engine, kind: Kind, data: Given): Source {
+    const types = this.#ports.types(data);
+    const { x, y, weight } = data;
+    const sample = x.shape.slice(1);
+    return {
+      tensors: y === undefined ? [x] : tensorsOf({ x, y, weight }),
+      rows: rowsOf(x),
+      run: (inputs, rows, output) =>
+        engine
+          .program(kind, types, bindingsOf(types.x.shape, [rows, ...sample]))
+          .run({ entry: "main", state: engine.memory, inputs, outputs: [output] }),
+    };
+  }
+
+  async #runBatch(
+    where: string,
+    kind: Kind,
+    x: TensorLike,
+    y: TensorLike,
+    options: BatchOptions,
+  ): Promise<Figures> {
+    const { names } = this.#compiled(where);
+    const data = await this.#dataset(where, x, y, options);
+    const { tensors, rows, run } = this.#source(await this.#prepared(), kind, data);
+    const figures = new Float32Array(2 * names.length);
+    await run(
+      tensors.map((t) => t.data),
+      rows,
+      figures,
+    );
+    const totals = new Totals(names);
+    totals.add(figures);
+    return totals.means();
+  }
+
+  /** The program that predicts `rows` rows like those of x. */
+  #program(engine: Engine, x: Tensor, rows: number) {
+    const types = this.#ports.types({ x });
+    return engine.program("predict", types, bindingsOf(types.x.shape, [rows, ...x.shape.slice(1)]));
+  }
+
+  /** Rows of one step of `predict` within its memory. */
+  #predictionRows(engine: Engine, x: Tensor): number {
+    const fixed = this.inputShape?.[0];
+    if (typeof fixed === "number") return fixed;
+    const rows = Math.min(rowsOf(x), largestPrediction);
+    const { scratchBytes } = this.#program(engine, x, rows).program;
+    if (scratchBytes <= predictionBytes) return rows;
+    const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
+    return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
+  }
+
+  #schedule(options: Pick<Schedule, "batchSize" | "verbose"> & FitOptions): Schedule {
+    const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, callbacks = [] } = options;
+    return {
+      batchSize,
+      epochs,
+      initialEpoch,
+      shuffle,
+      seed: this.seed,
+      verbose,
+      callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],
+      signal: options.signal,
+    };
+  }
+}
+
+const outputOf = ({ outputs: [first] }: Program) => first ?? { size: 0, shape: [] };
+
+/** Temporaries, packed weights, literals, and the arrays that go in and out. */
+const bytesOf = (program: Program): number =>
+  program.scratchBytes +
+  program.cacheBytes +
+  program.constants.byteLength +
+  [...program.inputs, ...program.outputs].reduce((n, port) => n + port.size * bytesPerElement[port.dtype], 0);
+
+/** 32 bits from the platform's generator. */
+function randomSeed(): number {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return seed;
+}

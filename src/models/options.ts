@@ -1,0 +1,77 @@
+import type { Backend } from "../runtime/backend.js";
+import type { TensorLike } from "../tensor.js";
+import type { CallbackHooks } from "../train/callbacks/callback.js";
+import type { ClassWeights } from "../train/dataset.js";
+import type { Verbosity } from "../train/fit.js";
+
+export interface ModelOptions {
+  /** Default: the kind of model, such as `sequential`. */
+  readonly name?: string;
+  /** From which weights, dropout and shuffling follow: the same seed gives the same bits. Default: a fresh random one. */
+  readonly seed?: number;
+  /** Where it runs; default: one backend that all models share, native where it loads, else WebAssembly. */
+  readonly backend?: Backend | Promise<Backend>;
+}
+
+export interface PredictOptions {
+  /** Rows of one step; default: as many as the memory allows. */
+  readonly batchSize?: number;
+  /** 0 silent (default), 1 progress bar, 2 one line. */
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly CallbackHooks[];
+  /** Rejects with the signal's reason after the steps under way. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluateOptions extends PredictOptions {
+  /** Rows of one step; default 32. */
+  readonly batchSize?: number;
+  /** [N], or [N, T] where the model has an output per time step. */
+  readonly sampleWeight?: TensorLike;
+}
+
+/** [x, y] or [x, y, sampleWeight]. */
+export type ValidationData =
+  | readonly [x: TensorLike, y: TensorLike]
+  | readonly [x: TensorLike, y: TensorLike, sampleWeight: TensorLike];
+
+export interface BatchOptions {
+  /** [N], or [N, T] where the model has an output per time step: how much each counts in the loss. */
+  readonly sampleWeight?: TensorLike;
+  /** How much the samples of each class count; multiplied with `sampleWeight`. */
+  readonly classWeight?: ClassWeights;
+}
+
+export interface FitOptions extends BatchOptions {
+  /** Rows of one step; default 32. */
+  readonly batchSize?: number;
+  /** The number of the epoch to stop before, counted from 0 as `initialEpoch` is; default 1. */
+  readonly epochs?: number;
+  /** Default 0. */
+  readonly initialEpoch?: number;
+  readonly validationData?: ValidationData;
+  /** The last fraction of the rows, as they stand before shuffling, is validated on instead of trained on. */
+  readonly validationSplit?: number;
+  /** Default: `batchSize`. */
+  readonly validationBatchSize?: number;
+  /** Whether rows come in another order each epoch; a function of (seed, epoch). Default true. */
+  readonly shuffle?: boolean;
+  /** 0 silent, 1 progress bar (default; where the output is no terminal, one line per epoch), 2 one line per epoch. */
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly CallbackHooks[];
+  /** Ends the training after the steps under way; what was trained stays. */
+  readonly signal?: AbortSignal;
+}
+
+/** The loss, and the metrics in the order of `metricsNames`. */
+export type Figures = [loss: number, ...metrics: number[]];
+
+/** Bytes that a model takes. */
+export interface MemoryUse {
+  /** Weights, optimizer slots, recurrent states and counters. */
+  readonly state: number;
+  /** Temporaries of one training step, packed weights and the batch; undefined before `compile`. */
+  readonly training: number | undefined;
+  /** The same of one step of prediction. */
+  readonly prediction: number;
+}
