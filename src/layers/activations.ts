@@ -71,7 +71,8 @@ function glu(x: X, { axis = -1 }: AxisOptions): X {
 /**
  * max(z − τ, 0) with τ such that the results sum to 1. Martins & Astudillo, "From softmax to sparsemax", 2016, with
  * the sorted sums of algorithm 1 taken by comparing all pairs: for zᵢ, k = #{j: zⱼ ≥ zᵢ} and s = Σ{zⱼ ≥ zᵢ} zⱼ; zᵢ
- * belongs to the support S where 1 + k zᵢ > s; τ = (Σ_S z − 1) / |S|. Memory grows with the square of the last axis.
+ * belongs to the support S where 1 + k zᵢ > s; τ = (Σ_S z − 1) / |S|. Memory grows with the square of the axis. (Keras 3.15 takes the sum of the
+ * cumulative sums for Σ_S z, so that its results do not sum to 1.)
  */
 function sparsemax(x: X, { axis = -1 }: AxisOptions): X {
   const index = normalizeAxis("sparsemax", x.shape, axis);

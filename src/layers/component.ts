@@ -103,7 +103,10 @@ export abstract class Component<F extends Fields = Fields> {
     this.#scope = scope;
   }
 
-  /** A new component of the same class with the same options but for `changes`, without weights or a name of its own. */
+  /**
+   * A new component of the same class with the same options but for `changes`, without weights or a name of its own:
+   * what a wrapper runs. A class whose constructor takes more than its options overrides this.
+   */
   copy(changes: object = {}): Component {
     const made: unknown = Reflect.construct(this.constructor, [{ ...this.#options, ...changes }]);
     if (made instanceof Component) return made;

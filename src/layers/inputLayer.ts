@@ -19,18 +19,21 @@ export type InputLayerOptions = OptionsOf<typeof definition.fields>;
 export class InputLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof definition.fields> {
   static readonly definition = definition;
 
+  readonly #sample: InputShape;
+
   constructor(options: InputLayerOptions) {
     super(definition, options);
-    this.givenShape;
-  }
-
-  override get givenShape(): Shape {
-    const { shape, inputShape, batchSize, batchShape: whole } = this.settings;
+    const { shape, inputShape, batchShape: whole } = this.settings;
     const sample = shape ?? inputShape ?? whole?.slice(1);
     if (sample === undefined) {
       throw this.error("no shape", "the shape of one sample", "Write input({ shape: [28, 28] })");
     }
-    return batchShape(sample, batchSize ?? whole?.[0] ?? null);
+    this.#sample = sample;
+  }
+
+  override get givenShape(): Shape {
+    const { batchSize, batchShape: whole } = this.settings;
+    return batchShape(this.#sample, batchSize ?? whole?.[0] ?? null);
   }
 
   override config(): JsonObject {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { array, computed, refusal } from "../../../tests/arrays.js";
-import { known } from "../../../tests/reference.js";
+import { evaluate, known } from "../../../tests/reference.js";
 import { symbol } from "../../graph/dim.js";
-import { type Node, type SymbolicTensor, topological } from "../../graph/ir.js";
+import { type Node, SymbolicTensor, topological } from "../../graph/ir.js";
 import { add, mul } from "../../graph/ops/elementwise.js";
 import { sum } from "../../graph/ops/reduce.js";
 import { fusedActivations, type RnnAttrs } from "../../graph/ops/scan.js";
@@ -82,6 +82,47 @@ describe("masks", () => {
     expect(out({ returnSequences: true })).toBe(mask);
     expect(out({ returnSequences: true, goBackwards: true })?.node.op.name).toBe("reverse");
     expect(out({})).toBeUndefined();
+  });
+});
+
+describe("NaN at masked steps", () => {
+  it.each([
+    ["the fused kernel", { units: 2 }],
+    ["the general scan", { units: 2, activation: "mish" }],
+  ] as const)("reaches neither the outputs nor a gradient through %s", (_name, options) => {
+    const layer = layers.lstm({ ...options, returnSequences: true });
+    const given = input("x", [2, 3, 1]);
+    const masked = given.withMask(input("mask", [2, 3], "bool"));
+    const { outputs } = trace(layer, masked);
+    const weights = topological(outputs).filter(
+      ({ op, outputs: [y] }) => op.name === "input" && y?.shape.length === 2 && y.shape[1] === 8,
+    );
+    const ys = known(outputs[0], "y").withMask(undefined);
+    const found = gradients(sum(ys), [given, ...weights.map((node) => new SymbolicTensor(node))]);
+    expect(found).toHaveLength(3);
+    const inputs = {
+      x: array([
+        [[1], [Number.NaN], [2]],
+        [[Number.NaN], [Number.NaN], [Number.NaN]],
+      ]),
+      mask: array([
+        [1, 0, 1],
+        [0, 0, 0],
+      ]),
+      kernel: array([Array(8).fill(0.3)]),
+      recurrent_kernel: array([Array(8).fill(0.2), Array(8).fill(-0.1)]),
+      bias: array(Array(8).fill(0.1)),
+    };
+    const values = evaluate(
+      [ys, ...found].map((y) => known(y, "gradient")),
+      { inputs },
+    ).map(({ data }) => [...data]);
+    for (const list of values) expect(list.every(Number.isFinite)).toBe(true);
+    // Masked steps repeat the output before them, and have no gradient.
+    const [row] = computed(ys, inputs) as number[][][];
+    expect(row?.[1]).toEqual(row?.[0]);
+    expect(values[0]?.slice(6)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(values[1]?.map((d) => d === 0)).toEqual([false, true, false, true, true, true]);
   });
 });
 

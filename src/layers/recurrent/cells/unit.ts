@@ -49,7 +49,8 @@ export interface CellWeights {
 /**
  * Cells with a kernel [D, G·H], a recurrent kernel [H, G·H] and a bias, each for all G gates side by side. Subclasses
  * are their equations. Dropout is Gal & Ghahramani's ("A theoretically grounded application of dropout in recurrent
- * neural networks", 2016): one mask for all steps of a sequence and all gates.
+ * neural networks", 2016), one mask for all steps of a sequence and for all gates (the paper's tied weights; Keras draws
+ * a mask for each gate where recurrentDropout is set).
  */
 export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F> {
   declare readonly settings: SettingsOf<F> & SettingsOf<UnitFields>;
