@@ -128,13 +128,13 @@ describe.each(instructionSets)("matmul on %s", (set) => {
     const backend = await backendOf(set);
     for (const c of cases) {
       const d = data(c, random);
-      expect(worst(c, d, await run(backend, c, d)), JSON.stringify(c)).toBeLessThan(2);
+      expect(worst(c, d, await run(backend, c, d)), JSON.stringify(c)).toBeLessThan(8);
     }
   });
 
   test("large matrices", async () => {
     const d = data(large, random);
-    expect(worst(large, d, await run(await backendOf(set), large, d))).toBeLessThan(2);
+    expect(worst(large, d, await run(await backendOf(set), large, d))).toBeLessThan(8);
   });
 
   test("the same bits with any number of threads, and for a row alone", async () => {
