@@ -289,12 +289,8 @@ export abstract class Model implements CallbackModel {
         "Await them first, or use predict, which takes its turn",
       );
     }
-    if (engine?.initialized !== true) {
-      throw refuse(
-        "a call before the weights exist",
-        "a model that is ready",
-        "Await model.ready() once before",
-      );
+    if (engine?.initialized !== true || !this.#staysReady) {
+      throw refuse("a call before ready", "a model that is ready", "Await model.ready() once before");
     }
     if (!engine.backend.capabilities.synchronous) {
       throw refuse(`the backend ${engine.backend.name}`, "a backend with synchronous calls", "Use predict");

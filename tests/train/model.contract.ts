@@ -367,7 +367,9 @@ export function modelContract(make: () => Promise<Backend>): void {
     it("predictSync is predictOnBatch on the caller's thread", async () => {
       const { x, labels } = sequences(3);
       const model = classifier();
-      expect(() => model.predictSync(x)).toThrow("received a call before the weights exist");
+      expect(() => model.predictSync(x)).toThrow(
+        "predictSync: received a call before ready, expected a model that is ready. Await model.ready() once before",
+      );
       await model.ready();
       if (!backend.capabilities.synchronous) {
         expect(() => model.predictSync(x)).toThrow("expected a backend with synchronous calls");
@@ -483,6 +485,20 @@ export function modelContract(make: () => Promise<Backend>): void {
     expect([...(await model.predict(x)).data]).not.toEqual(first);
     await model.resetStates();
     expect([...(await model.predict(x)).data]).toEqual(first);
+  });
+
+  it("says which shape of y or weights would fit", async () => {
+    const { x } = sequences(6);
+    const model = classifier();
+    const wrong = new Tensor(new Float32Array(6 * C), [6, C], "float32");
+    await expect(model.fit(x, wrong, { verbose: 0 })).rejects.toThrow(
+      `sparseCategoricalCrossentropy: received y of shape [B, ${C}] for a model whose output is [B, ${C}], expected y of shape [B] holding class numbers. For one-hot rows use "categoricalCrossentropy"`,
+    );
+    const sampleWeight = new Tensor(new Float32Array(6 * T), [6, T], "float32");
+    await expect(model.evaluate(x, [0, 1, 2, 0, 1, 2], { sampleWeight })).rejects.toThrow(
+      `received sampleWeight of shape [B, ${T}]`,
+    );
+    await model.fit(x, [0, 1, 2, 0, 1, 2], { verbose: 0 }); // usable as before
   });
 
   it("trains on losses and reports metrics of one's own", async () => {

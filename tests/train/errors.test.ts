@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+import {
+  type Backend,
+  type CompileOptions,
+  layers,
+  RondoError,
+  type Sequential,
+  sequential,
+  tensor,
+  zeros,
+} from "../../src/index.js";
+
+/** None: every mistake here is found before anything is loaded, planned or run. */
+const backend = new Promise<Backend>(() => {});
+
+function model(compile: Partial<CompileOptions> | "not compiled" = {}): Sequential {
+  const made = sequential(
+    [
+      layers.lstm({ units: 4, inputShape: [5, 3], returnSequences: true }),
+      layers.lstm({ units: 4 }),
+      layers.dense({ units: 3, activation: "softmax" }),
+    ],
+    { backend },
+  );
+  if (compile !== "not compiled")
+    made.compile({ optimizer: "adam", loss: "sparseCategoricalCrossentropy", ...compile });
+  return made;
+}
+
+const x = zeros([4, 5, 3]);
+const y = tensor(Uint8Array.of(0, 1, 2, 1));
+const quiet = { verbose: 0 } as const;
+
+/** The four parts of the error that `run` ends with. */
+async function parts(run: () => unknown): Promise<string> {
+  try {
+    await run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(RondoError);
+    return (error as RondoError).message;
+  }
+  return expect.unreachable("no error");
+}
+
+describe("mistakes get an error with where, received, expected and fix", () => {
+  it("a layer that gets no sequence", () => {
+    const make = () =>
+      sequential([
+        layers.lstm({ units: 4, inputShape: [5, 3] }),
+        // @ts-expect-error needs the sequence of the layer before
+        layers.lstm({ units: 4 }),
+      ]);
+    expect(make).toThrow(
+      /^lstm "lstm_1": received \[batch, 4\], expected \[batch, time, features\]\. .*returnSequences/,
+    );
+  });
+  it.each<[string, () => unknown, string]>([
+    [
+      "wrong rank",
+      () => model().fit(zeros([4, 15]), y, quiet),
+      "fit: received x of shape [4, 15], expected [batch, 5, 3], as the model's inputShape says. Reshape x, or change the first layer's inputShape.",
+    ],
+    [
+      "wrong feature size",
+      () => model().predict(zeros([4, 5, 2])),
+      "predict: received x of shape [4, 5, 2], expected [batch, 5, 3], as the model's inputShape says. Reshape x, or change the first layer's inputShape.",
+    ],
+    [
+      "different numbers of samples",
+      () => model().fit(x, y.rows(1), quiet),
+      "fit: received 4 samples in x (shape [4, 5, 3]) and 3 in y (shape [3]), expected the same number of samples in both. Give one row of y for every row of x.",
+    ],
+    [
+      "different numbers in validation data",
+      () => model().fit(x, y, { ...quiet, validationData: [x, y.rows(2)] }),
+      "fit, validationData: received 4 samples in x (shape [4, 5, 3]) and 2 in y (shape [2])",
+    ],
+    [
+      "labels out of range",
+      () => model().evaluate(x, tensor(Int32Array.of(0, 1, 3, 1))),
+      "evaluate: received the label 3 in row 2 of y, expected whole numbers from 0 to 2, because the model's output has 3 classes. Number the classes from 0",
+    ],
+    [
+      "labels out of range in one batch",
+      () => model().trainOnBatch(x, [0, -1, 0, 0]),
+      "trainOnBatch: received the label -1 in row 1 of y",
+    ],
+    [
+      "empty data",
+      () => model().fit(zeros([0, 5, 3]), zeros([0]), quiet),
+      "fit: received x without rows, expected at least one sample. Check how the data was loaded or filtered.",
+    ],
+    ["empty data to predict", () => model().predict(zeros([0, 5, 3])), "predict: received x without rows"],
+    [
+      "batch size 0",
+      () => model().fit(x, y, { ...quiet, batchSize: 0 }),
+      "fit: received batchSize: 0, expected a whole number of at least 1. Change batchSize.",
+    ],
+    ["batch size 0 to predict", () => model().predict(x, { batchSize: 0 }), "predict: received batchSize: 0"],
+    ["part of an epoch", () => model().fit(x, y, { ...quiet, epochs: 1.5 }), "fit: received epochs: 1.5"],
+    [
+      "a split that leaves nothing",
+      () => model().fit(x, y, { ...quiet, validationSplit: 0.9 }),
+      "fit: received validationSplit: 0.9 for 4 samples",
+    ],
+    [
+      "an unknown loss",
+      () => model({ loss: "categoricalCrossEntropy" as "mse" }),
+      'compile: received the unknown loss "categoricalCrossEntropy", expected one of categoricalCrossentropy, sparseCategoricalCrossentropy, binaryCrossentropy, meanSquaredError, meanAbsoluteError, mse, mae. Did you mean "categoricalCrossentropy"?',
+    ],
+    [
+      "an unknown optimizer",
+      () => model({ optimizer: "rmsProb" as "adam" }),
+      'compile: received the unknown optimizer "rmsProb", expected one of sgd, rmsprop, adam. Did you mean "rmsprop"?',
+    ],
+    [
+      "an unknown metric",
+      () => model({ metrics: ["acuracy" as "acc"] }),
+      'compile: received the unknown metric "acuracy"',
+    ],
+    [
+      "a model that is not compiled",
+      () => model("not compiled").fit(x, y, quiet),
+      'fit: received model "sequential" without a loss, expected a compiled model. Call compile first',
+    ],
+    [
+      "weights before their shapes are known",
+      () => sequential([layers.dense({ units: 3 })], { backend }).getWeights(),
+      'model "sequential": received a use of its weights before their shapes are known',
+    ],
+    [
+      "a model without layers",
+      () => sequential([], { backend }).predict(x),
+      'model "sequential": received no layers',
+    ],
+    ["half a seed", () => sequential([], { seed: 0.5 }), "sequential: received seed: 0.5"],
+    [
+      "predictSync too early",
+      () => model().predictSync(x),
+      "predictSync: received a call before ready, expected a model that is ready. Await model.ready() once before.",
+    ],
+  ])("%s", async (_name, run, message) => {
+    expect(await parts(run)).toContain(message);
+  });
+
+  it("a second fit during a fit, and predictSync during a fit", async () => {
+    const busy = model();
+    void busy.fit(x, y, quiet); // waits for its backend
+    expect(await parts(() => busy.fit(x, y, quiet))).toBe(
+      "fit: received a call while the model is being fitted, expected no fit under way. Await the fit first.",
+    );
+    expect(await parts(() => busy.trainOnBatch(x, y))).toContain("trainOnBatch: received a call while");
+    expect(await parts(() => busy.compile({ loss: "mse" }))).toContain("compile: received a call while");
+    expect(await parts(() => busy.predictSync(x))).toBe(
+      "predictSync: received a call while weights are being changed, expected no fit, trainOnBatch or setWeights under way. Await them first, or use predict, which takes its turn.",
+    );
+  });
+
+  it("options that exclude each other", async () => {
+    const { optimizers } = await import("../../src/index.js");
+    expect(() => optimizers.adam({ clipNorm: 1, clipValue: 2 })).toThrow(
+      "adam: received clipNorm and clipValue",
+    );
+    expect(() => optimizers.sgd({ learningRate: -1 })).toThrow("sgd: received learningRate: -1");
+  });
+});
