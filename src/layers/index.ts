@@ -61,5 +61,4 @@ export type {
   ShapeError,
   ShapeRule,
   Sizes,
-  Untold,
 } from "./types.js";

@@ -49,12 +49,6 @@ export interface Keeps<S extends InputShape | undefined = undefined> extends Sha
   readonly out: this["in"];
 }
 
-/** Layers whose result the types do not follow. */
-export interface Untold<S extends InputShape | undefined = undefined> extends ShapeRule {
-  readonly given: S;
-  readonly out: Sizes;
-}
-
 /** Whether two shapes of known rank can be the same one: no sizes that differ. */
 type Compatible<A extends Sizes, B extends Sizes> = A["length"] extends B["length"]
   ? true extends { [K in keyof A]: K extends keyof B ? Differ<A[K], B[K]> : false }[number]
@@ -86,7 +80,12 @@ type Check<L, In extends Sizes, Done extends readonly unknown[] = []> = L extend
       : [...Done, Out, ...Rest]
     : never
   : Done;
-type Step<R extends ShapeRule, Arrived> = Arrived extends Sizes ? OutputOf<R, Arrived> : Arrived;
+/** What comes out for what arrives; a layer without a rule gives a shape of which nothing is known. */
+type Step<R extends ShapeRule, Arrived> = Arrived extends Sizes
+  ? unknown extends OutputOf<R, Arrived>
+    ? Sizes
+    : OutputOf<R, Arrived>
+  : Arrived;
 
 type Place<L, K> = K extends keyof L ? L[K] : unknown;
 

@@ -9,6 +9,11 @@ declare class LastStep extends Layer<LastStepRule> {
   constructor();
   override call(x: SymbolicTensor): SymbolicTensor;
 }
+/** A layer without a rule. */
+declare class Plain extends Layer {
+  constructor();
+  override call(x: SymbolicTensor): SymbolicTensor;
+}
 interface LastStepRule extends ShapeRule {
   readonly out: this["in"] extends readonly [number, infer D extends number]
     ? [D]
@@ -114,6 +119,13 @@ describe("a list of layers", () => {
   it("is never an error where the types know nothing", () => {
     sequential([lstm({ units: size, inputShape: [size, size], returnSequences: flag }), lstm({ units: 3 })]);
     sequential([dense({ units: size, inputShape: [28, 28] }), lstm({ units: 3, inputShape: [28, 5] })]);
+    sequential([dense({ units: 3, inputShape: [28] }), new Plain(), lstm({ units: 3 })]);
+    sequential([
+      new Plain(),
+      lstm({ units: 3 }),
+      // @ts-expect-error after the lstm the shape is known again
+      lstm({ units: 3 }),
+    ]);
     sequential(list);
     sequential([...list, lstm({ units: 3 })]);
   });
