@@ -1,7 +1,7 @@
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { ScanAttrs } from "../graph/ops/scan.js";
-import { type Buffer, byteSize, type Loop, type View, whole } from "./buffer.js";
+import { type Buffer, byteSize, type Loop, type Operation, type View, whole } from "./buffer.js";
 import { Lowering, type Sink } from "./lower.js";
 
 /**
@@ -13,7 +13,7 @@ export function lowerScan(l: Lowering, node: Node): void {
   const T = l.size(length);
   const loop: Loop = { parent: l.scope };
   const inner = new Lowering(l.options, l.rules, l.constants, loop, l.states);
-  const advances: { buffer: Buffer; bytes: number }[] = [];
+  const advances: Advance[] = [];
 
   /** The time steps of a view [T, ..], one after the other. */
   const cursor = (v: View): View => {
@@ -87,11 +87,28 @@ export function lowerScan(l: Lowering, node: Node): void {
     emit(encoder, index) {
       encoder.loop(
         T,
-        advances.map(({ buffer, bytes }) => ({ buffer: index(buffer), bytes })),
+        moving(operations, advances).map(({ buffer, bytes }) => ({ buffer: index(buffer), bytes })),
         (e) => {
           for (const operation of operations) operation.emit(e, index);
         },
       );
     },
+  });
+}
+
+interface Advance {
+  readonly buffer: Buffer;
+  readonly bytes: number;
+}
+
+/** The cursors of a loop and all parts of them that its body uses (pieces, cursors of inner loops): they move together. */
+function moving(body: readonly Operation[], cursors: readonly Advance[]): Advance[] {
+  const cursorOf = (buffer: Buffer): Advance | undefined =>
+    cursors.find((c) => c.buffer === buffer) ?? (buffer.alias && cursorOf(buffer.alias.of));
+  const used = (operations: readonly Operation[]): Buffer[] =>
+    operations.flatMap(({ reads, writes, loop }) => [...reads, ...writes, ...(loop ? used(loop.body) : [])]);
+  return [...new Set(used(body))].flatMap((buffer) => {
+    const cursor = cursorOf(buffer);
+    return cursor === undefined ? [] : [{ buffer, bytes: cursor.bytes }];
   });
 }

@@ -262,7 +262,7 @@ export class Lowering {
     this.#claimPieces(units);
     for (const unit of units) {
       for (const sink of writers.get(unit) ?? []) {
-        if (sink.replaces === undefined || this.#mayOverwrite(sink, unit, units, done)) continue;
+        if (sink.replaces === undefined || this.#mayOverwrite(sink, unit, units, done, late)) continue;
         // Someone still reads the old value: write beside, and bring it over at the end.
         this.#destinations.get(sink.value.node)?.delete(sink.value.index);
         late.push(sink);
@@ -316,12 +316,20 @@ export class Lowering {
     this.#destinations.set(node, own);
   }
 
-  #mayOverwrite(sink: Sink, unit: Unit, units: readonly Unit[], done: ReadonlySet<Unit>): boolean {
+  #mayOverwrite(
+    sink: Sink,
+    unit: Unit,
+    units: readonly Unit[],
+    done: ReadonlySet<Unit>,
+    late: readonly Sink[],
+  ): boolean {
     const target = resolve(sink.to.buffer).root;
     const touches = (x: SymbolicTensor): View | undefined => {
       const view = this.#views.get(x.node)?.[x.index] ?? this.#source(x.node) ?? this.#window(x);
       return view !== undefined && resolve(view.buffer).root === target ? view : undefined;
     };
+    // The old value may itself be what another sink holds in the end.
+    if (late.some(({ value }) => touches(value) !== undefined)) return false;
     for (const other of units) {
       if (done.has(other) || other.nodes.every((n) => n.op.kernel.kind === "view")) continue;
       for (const node of other.nodes)

@@ -265,7 +265,7 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
   prod: reduction(ops.prod, 0.5, 1.5),
   logSumExp: [
     ...reduction(ops.logSumExp, -2, 2, false),
-    test("large numbers", [float([2, 5], 900, 1000)], (x) => ops.logSumExp(x, 1)),
+    test("large numbers", [float([2, 5], 90, 100)], (x) => ops.logSumExp(x, 1)),
     test(
       "only −∞",
       [listed([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY])],
@@ -587,7 +587,7 @@ function softmaxes(f: (x: X, axis?: number) => X): Case[] {
       test(shapeText(s), [float(s)], (x) => f(x)),
     ),
     test("along each axis", [float([2, 3, 4])], (x) => [f(x, 0), f(x, 1), f(x, -1)]),
-    test("large numbers", [float([2, 4], 900, 1000)], (x) => f(x)),
+    test("large numbers", [float([2, 4], 90, 100)], (x) => f(x)),
     test("of a slice", [float([3, 6])], (x) => f(ops.slice(x, [0, 2], [3, 3]))),
     test(
       "along a masked axis",

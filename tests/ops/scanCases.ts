@@ -76,6 +76,32 @@ export function generalScans(): Case[] {
         return all(ops.scan({ sequences: [x], states: [s], step }));
       },
     ),
+    test("outputs made of pieces", [float([T, 2]), float([2])], (x, s) => {
+      const step = each((xt, st) => ({
+        outputs: [ops.concat([ops.tanh(st), ops.exp(xt), xt]), ops.stack([ops.neg(xt), ops.square(st)])],
+        states: [ops.add(st, xt)],
+      }));
+      return all(ops.scan({ sequences: [x], states: [s], step }));
+    }),
+    test(
+      "states that become each other's old values",
+      [float([T, 2]), float([2]), float([2]), float([2])],
+      (x, a, b, c) => {
+        const step = each((xt, p, q, r) => ({ outputs: [ops.mul(q, r)], states: [q, r, ops.add(p, xt)] }));
+        return all(ops.scan({ sequences: [x], states: [a, b, c], step }));
+      },
+    ),
+    test("states seen through views", [float([T, 2]), float([2, 2])], (x, s) => {
+      const step = each((xt, st) => ({
+        outputs: [ops.slice(st, [1], [1])],
+        states: [ops.concat([ops.slice(st, [1], [1]), ops.expandDims(xt, 0)], 0)],
+      }));
+      const turned = each((xt, st) => ({ outputs: [ops.mul(xt, st)], states: [ops.transpose(st)] }));
+      return [
+        ...all(ops.scan({ sequences: [x], states: [s], step })),
+        ...all(ops.scan({ sequences: [x], states: [s], step: turned })),
+      ];
+    }),
     test("integers and bools", [int([T, B], 0, 3), bool([T, B]), float([4, 2])], (ids, flags, table) => {
       const step = each((id, flag, count, seen, h, rows) => {
         const now = ops.logicalOr(seen, flag);
@@ -114,6 +140,19 @@ export function generalScans(): Case[] {
         return { outputs: [ys], states: [ops.mul(last, ops.sigmoid(ops.sum(ys)))] };
       });
       return all(ops.scan({ sequences: [x], states: [s], constants: [w], step }));
+    }),
+    test("nested, with pieces and a state of its own", [float([T, 3, 2]), float([2])], (x, s) => {
+      const step = each((rows, before) => {
+        const inner = each((row, h) => ({
+          outputs: [ops.concat([row, ops.sin(h)]), ops.mul(row, before)],
+          states: [ops.add(ops.mul(h, 0.5), row)],
+        }));
+        const [joined = rows, product = rows, last = before] = all(
+          ops.scan({ sequences: [ops.reverse(rows, 0)], states: [before], step: inner }),
+        );
+        return { outputs: [joined, ops.reverse(product, 0)], states: [last] };
+      });
+      return all(ops.scan({ sequences: [x], states: [s], step }));
     }),
     test("nested and masked", [float([T, B, 2]), float([B, 2]), bool([T, B])], (x, s, mask) => {
       const step = each((now, before) => {

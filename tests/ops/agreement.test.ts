@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Dtype, TypedArray } from "../../src/dtype.js";
+import type { Graph, StateVariable, SymbolicTensor } from "../../src/graph/ir.js";
+import { input } from "../../src/graph/ops/source.js";
+import { vjp } from "../../src/passes/autodiff.js";
+import type { Backend } from "../../src/runtime/backend.js";
+import { execute, zerosOf } from "../execute.js";
+import { hashName, uniform } from "../golden/load.js";
+import { backendOf, instructionSets } from "../kernels/harness.js";
+import { interpret, known, type Values } from "../reference.js";
+import { bindings, type Case, trace } from "./case.js";
+import { allCases } from "./cases.js";
+
+/** What a case must give: its results, and the gradients of Σ w·y where those mean something. */
+interface Expected {
+  readonly graph: Graph;
+  readonly inputs: Readonly<Record<string, Values>>;
+  readonly state: Readonly<Record<string, Values>>;
+  readonly outputs: Readonly<Record<string, Values>>;
+}
+
+function expected(title: string, c: Case): Expected {
+  const { graph, inputs, state } = trace(title, c);
+  const first = interpret(graph, { inputs, state, bindings });
+  if (!c.differentiable) return { graph, inputs, state, outputs: first.outputs };
+
+  const floats = Object.entries(graph.outputs).filter(([, y]) => y.dtype === "float32");
+  const seeds = floats.map(([name, y]) => input(`w ${name}`, y.shape));
+  const weights = floats.map(([name], i) => {
+    const { shape } = known(first.outputs[name], name);
+    const data = Float64Array.from(
+      uniform(
+        hashName(`w ${i}`),
+        shape.reduce((p, d) => p * d, 1),
+      ),
+    );
+    return [`w ${name}`, { shape, data }] as const;
+  });
+  const targets = graph.inputs.filter((x, i) => x.dtype === "float32" && c.operands[i]?.fixed !== true);
+  const gradients = vjp(
+    floats.map(([, y], i) => [y, known(seeds[i], "seed")] as const),
+    targets,
+  );
+  const named = gradients.flatMap((g, i): [string, SymbolicTensor][] =>
+    g === undefined ? [] : [[`d${i}`, g]],
+  );
+  const both: Graph = {
+    ...graph,
+    inputs: [...graph.inputs, ...seeds],
+    outputs: { ...graph.outputs, ...Object.fromEntries(named) },
+  };
+  const given = { ...inputs, ...Object.fromEntries(weights) };
+  return {
+    graph: both,
+    inputs: given,
+    state,
+    outputs: interpret(both, { inputs: given, state, bindings }).outputs,
+  };
+}
+
+const native = ({ data }: Values, dtype: Dtype): TypedArray => {
+  const array = zerosOf(dtype, data.length);
+  array.set(data);
+  return array;
+};
+
+/**
+ * Integers and bools are exact. For floats: operands are of size 1, and the longest chain of roundings in a case, a
+ * recurrence and its gradient, is some tens of products deep, so 64 half-units in the last place (2⁻²⁴) of the largest
+ * value of the array, or of 1 where all are smaller: terms of that size cancel in the others.
+ *
+ * @param alone each element is a function of a few numbers alone, and the error is measured by its own size
+ */
+const tolerance = 64 * 2 ** -24;
+
+function expectAgreement(
+  name: string,
+  actual: TypedArray,
+  { data }: Values,
+  dtype: Dtype,
+  alone: boolean,
+): void {
+  expect(actual.length, name).toBe(data.length);
+  const largest = data.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 1);
+  data.forEach((exact, i) => {
+    const [got, wanted] = [known(actual[i], name), Math.fround(exact)];
+    const scale = alone ? Math.max(1, Math.abs(exact)) : largest;
+    if (dtype !== "float32") expect(got, `${name}[${i}]`).toBe(exact);
+    else if (!Number.isFinite(wanted)) expect(got, `${name}[${i}]`).toBe(wanted);
+    else
+      expect(
+        Math.abs(got - exact) / scale <= tolerance,
+        `${name}[${i}] is ${got}, the reference ${exact}`,
+      ).toBe(true);
+  });
+}
+
+const references = new Map<string, Expected>();
+
+describe.each(instructionSets)("through passes and plan, %s agrees with the reference", (instructionSet) => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await backendOf(instructionSet, 2);
+  });
+  afterAll(() => backend.close());
+
+  it.each(allCases)("$title", async ({ title, test: c }) => {
+    const wanted = references.get(title) ?? expected(title, c);
+    references.set(title, wanted);
+    const { graph, inputs, outputs } = wanted;
+    const ports = graph.inputs.map((x) => {
+      const { name } = x.node.attrs as { name: string };
+      return native(known(inputs[name], name), x.dtype);
+    });
+    const state = new Map<StateVariable, TypedArray>(
+      c.state.map(([variable, data]) => {
+        const array = zerosOf(variable.dtype, data.length);
+        array.set(data);
+        return [variable, array];
+      }),
+    );
+    const executed = await execute(graph, ports, bindings, backend, state);
+    for (const [name, values] of Object.entries(outputs)) {
+      const { dtype } = known(graph.outputs[name], name);
+      expectAgreement(name, known(executed.outputs[name], name), values, dtype, !c.differentiable);
+    }
+  });
+});
