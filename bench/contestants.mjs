@@ -225,9 +225,10 @@ const hasPackage = (folder, name) => {
  *
  * @param options `threads`, `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`: ours alone
  * @param say told what takes long
- * @returns the contestants, `missing`: a line for each peer that was not found, `clean` to call at the end
+ * @param signal ends what takes long
+ * @returns the contestants, `missing`: { name, install } of each peer that was not found, `clean` to call at the end
  */
-export async function findContestants({ threads, pythons, nodePeers, prototype, quick }, say) {
+export async function findContestants({ threads, pythons, nodePeers, prototype, quick }, say, signal) {
   const found = ours(threads, quick);
   const missing = [];
   let models;
@@ -242,14 +243,14 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
   );
   const withAll = (...names) =>
     known.find(({ modules }) => names.every((name) => modules.includes(name)))?.python;
-  const wanted = (name) => missing.push(`${name}: not found. ${installs[name]}`);
+  const wanted = (name) => missing.push({ name, install: installs[name] });
 
   const exporter = withAll("torch", "onnx");
   const hasNode = (name) => nodePeers !== undefined && hasPackage(nodePeers, name);
   if (exporter !== undefined && (withAll("onnxruntime") !== undefined || hasNode("onnxruntime-node"))) {
     say("writing the models of ONNX Runtime");
     models = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
-    await execute(exporter, [here("peers/export_onnx.py"), models]);
+    await execute(exporter, [here("peers/export_onnx.py"), models], { signal });
   }
 
   for (const { name, module, needs = [], script, modes, models: needsModels } of pythonPeers) {

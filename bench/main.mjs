@@ -96,7 +96,7 @@ function machine() {
   };
 }
 
-async function probe({ rounds, threads, quick }) {
+async function probe({ rounds, threads, quick }, signal) {
   const script = fileURLToPath(new URL("probes.mjs", import.meta.url));
   const probes = {};
   for (const name of Object.keys(PROBE_LIMITS)) {
@@ -106,7 +106,9 @@ async function probe({ rounds, threads, quick }) {
     try {
       for (let round = 0; round < (quick ? 1 : rounds); round++) {
         const args = ["--expose-gc", script, name, String(threads)];
-        const answer = JSON.parse((await execute(process.execPath, args, { timeout: 120_000 })).stdout);
+        const answer = JSON.parse(
+          (await execute(process.execPath, args, { timeout: 120_000, signal })).stdout,
+        );
         values.push(answer.value);
         text = answer.text;
       }
@@ -126,8 +128,11 @@ function write(file, text) {
 async function main() {
   const options = readOptions();
   if (options.help) return console.log(usage);
-  const { contestants, missing, clean } = await findContestants(options, say);
+  const ended = new AbortController();
+  const { contestants, missing, clean } = await findContestants(options, say, ended.signal);
+  for (const { name, install } of missing) console.log(`${name} not found: ${install}`);
   const stop = () => {
+    ended.abort();
     for (const contestant of contestants) contestant.kill();
     clean();
   };
@@ -146,7 +151,7 @@ async function main() {
   );
   const figures = await measure(contestants, [...rows, ROOF], options, say);
   await Promise.all(contestants.map((contestant) => contestant.end()));
-  const probes = await probe(options);
+  const probes = await probe(options, ended.signal);
   say("");
 
   const results = {
@@ -165,7 +170,7 @@ async function main() {
       peer,
       failure,
     })),
-    missing,
+    missing: missing.map(({ name }) => name),
     rows: rows.map((row, i) => ({ ...row, times: figures[i] })),
     roof: figures[rows.length],
     probes,

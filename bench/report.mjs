@@ -198,7 +198,7 @@ export function terminal(results) {
     "",
     `${list.length - missed} of ${list.length} limits kept`,
     ...failures,
-    ...missing,
+    ...(missing.length === 0 ? [] : [`Not found: ${missing.join(", ")}`]),
   ].join("\n");
 }
 
