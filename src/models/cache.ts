@@ -14,6 +14,10 @@ export class RecentlyUsed<V> {
     return value;
   }
 
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
   clear(): void {
     this.#values.clear();
   }

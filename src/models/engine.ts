@@ -24,6 +24,13 @@ import {
 /** What a model's programs are for. */
 export type Kind = "train" | "evaluate" | "predict";
 
+/** What a program is for: its kind, the types of its arrays, and the values of the sizes that these leave open. */
+export interface Job {
+  readonly kind: Kind;
+  readonly types: Types;
+  readonly bindings: Bindings;
+}
+
 /** Programs kept with their memory; each set of sizes (a last partial batch, say) has one. */
 const keptPrograms = 16;
 
@@ -41,6 +48,9 @@ function trace(
     ? traceTraining(network, objective, optimizer, types)
     : traceEvaluation(network, objective, types);
 }
+
+/** Lets the event loop turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 const typesText = ({ x, y, sampleWeight }: Types): string =>
   [x, y, sampleWeight && { dtype: "", shape: sampleWeight }]
@@ -61,9 +71,7 @@ export const variablesOf = (network: Network, optimizer?: OptimizerState): State
 /** A program planned on the same terms as the engine's, to be looked at, not run. */
 export function plan(
   network: Network,
-  kind: Kind,
-  types: Types,
-  bindings: Bindings,
+  { kind, types, bindings }: Job,
   backend: Backend,
   objective?: Objective,
 ): Program {
@@ -132,9 +140,17 @@ export class Engine {
     this.#store.write(variable, Float32Array.of(rate)).catch(() => {});
   }
 
-  /** Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. */
-  prepare(): Promise<void> {
-    this.#queue = this.#queue.catch(() => {}).then(() => this.#prepare());
+  /**
+   * Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. Then plans
+   * the program of a job, with turns of the event loop between the parts. Calls are answered in their order.
+   */
+  prepare(job?: Job): Promise<void> {
+    this.#queue = this.#queue
+      .catch(() => {})
+      .then(async () => {
+        await this.#prepare();
+        if (job !== undefined) await this.#plan(job);
+      });
     return this.#queue;
   }
 
@@ -162,23 +178,45 @@ export class Engine {
     await this.#looksAtState.prepareSync(this.memory);
   }
 
-  /** The program of a kind for these types and sizes. */
-  program(kind: Kind, types: Types, bindings: Bindings): Executable {
-    let text = this.#typesTexts.get(types);
-    if (text === undefined) {
-      text = typesText(types);
-      this.#typesTexts.set(types, text);
+  async #plan(job: Job): Promise<void> {
+    const { kind, types } = job;
+    if (!this.#graphs.has(`${kind} ${this.#text(types)}`)) {
+      this.#graph(kind, types);
+      await turn();
     }
-    let key = `${kind} ${text}`;
-    for (const name in bindings) key += ` ${name}=${bindings[name]}`;
-    return this.#programs.get(key, () => this.#load(this.#graph(kind, types, `${kind} ${text}`), bindings));
+    if (this.#programs.has(this.#key(job))) return;
+    this.program(job);
+    await turn();
   }
 
-  #graph(kind: Kind, types: Types, key: string): Graph {
+  /** The program of a job. Planned now if `prepare` has not done so. */
+  program(job: Job): Executable {
+    return this.#programs.get(this.#key(job), () =>
+      this.#load(this.#graph(job.kind, job.types), job.bindings),
+    );
+  }
+
+  #graph(kind: Kind, types: Types): Graph {
+    const key = `${kind} ${this.#text(types)}`;
     const graph =
       this.#graphs.get(key) ?? trace(this.#network, kind, types, this.#objective, this.#optimizer);
     this.#graphs.set(key, graph);
     return graph;
+  }
+
+  #key({ kind, types, bindings }: Job): string {
+    let key = `${kind} ${this.#text(types)}`;
+    for (const name in bindings) key += ` ${name}=${bindings[name]}`;
+    return key;
+  }
+
+  /** Types as text, worked out once for each object. */
+  #text(types: Types): string {
+    const known = this.#typesTexts.get(types);
+    if (known !== undefined) return known;
+    const text = typesText(types);
+    this.#typesTexts.set(types, text);
+    return text;
   }
 
   #load(graph: Graph, bindings: Bindings): Executable {

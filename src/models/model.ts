@@ -29,7 +29,7 @@ import {
 } from "../train/fit.js";
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
-import { Engine, type Kind, plan } from "./engine.js";
+import { Engine, type Job, type Kind, plan as planned } from "./engine.js";
 import type {
   BatchOptions,
   EvaluateOptions,
@@ -193,7 +193,7 @@ export abstract class Model implements CallbackModel {
           const weighted = sampleWeight === undefined ? {} : { sampleWeight };
           held = await this.#dataset("fit, validationData", vx, vy, weighted);
         } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
-        const engine = await this.#prepared();
+        const engine = await this.#made();
         const source = this.#source(engine, "train", data);
         const validation = held && {
           source: this.#source(engine, "evaluate", held),
@@ -212,7 +212,7 @@ export abstract class Model implements CallbackModel {
     const { batchSize = 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const data = await this.#dataset("evaluate", x, y, options);
-    const source = this.#source(await this.#prepared(), "evaluate", data);
+    const source = this.#source(await this.#made(), "evaluate", data);
     const schedule = this.#schedule({ ...options, batchSize, verbose });
     return (await runEvaluation(this, names, source, schedule)).means();
   }
@@ -238,11 +238,12 @@ export abstract class Model implements CallbackModel {
   async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
     const data = this.#input("predict", x);
-    const engine = await this.#prepared();
-    const { batchSize = this.#predictionRows(engine, data), verbose = 0 } = options;
     const rows = rowsOf(data);
-    const { program } = this.#program(engine, data, Math.min(rows, batchSize));
-    const sizes = outputOf(program).shape.slice(1);
+    const engine = await this.#made();
+    const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
+    const job = this.#predictionJob(data, Math.min(rows, batchSize));
+    await engine.prepare(job);
+    const sizes = outputOf(engine.program(job).program).shape.slice(1);
     const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
     const schedule = this.#schedule({ ...options, batchSize, verbose });
     const source = this.#source(engine, "predict", { x: data });
@@ -253,8 +254,10 @@ export abstract class Model implements CallbackModel {
   /** The model's output for these rows, computed as one batch. */
   async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
     const data = this.#input("predictOnBatch", x);
-    const engine = await this.#prepared();
-    const executable = this.#program(engine, data, rowsOf(data));
+    const engine = await this.#made();
+    const job = this.#predictionJob(data, rowsOf(data));
+    await engine.prepare(job);
+    const executable = engine.program(job);
     const { size, shape } = outputOf(executable.program);
     const output = new Float32Array(size);
     await executable.run({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
@@ -271,7 +274,7 @@ export abstract class Model implements CallbackModel {
   predictSync(x: TensorLike): Tensor<"float32"> {
     const engine = this.#readyEngine();
     const data = this.#input("predictSync", x);
-    const executable = this.#program(engine, data, rowsOf(data));
+    const executable = engine.program(this.#predictionJob(data, rowsOf(data)));
     const { size, shape } = outputOf(executable.program);
     const output = new Float32Array(size);
     executable.runSync({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
@@ -355,8 +358,9 @@ export abstract class Model implements CallbackModel {
         ? { shape: outputShape.slice(0, -1), dtype: "int32" }
         : { shape: outputShape, dtype: "float32" };
     const bindings = bindingsOf(x.shape, [batchSize, ...sample]);
-    const prediction = plan(network, "predict", { x }, bindings, backend);
-    const training = objective && plan(network, "train", { x, y }, bindings, backend, objective);
+    const prediction = planned(network, { kind: "predict", types: { x }, bindings }, backend);
+    const training =
+      objective && planned(network, { kind: "train", types: { x, y }, bindings }, backend, objective);
     return {
       state: (training ?? prediction).stateBytes,
       training: training && bytesOf(training),
@@ -425,12 +429,6 @@ export abstract class Model implements CallbackModel {
     return this.#backend ?? defaultBackend();
   }
 
-  async #prepared(): Promise<Engine> {
-    const engine = await this.#made();
-    await engine.prepare();
-    return engine;
-  }
-
   /** x as a tensor that fits; builds the model where its shapes come from the data. */
   #input(where: string, values: TensorLike): Tensor {
     const x = readModelInput(where, values, this.inputShape);
@@ -455,13 +453,17 @@ export abstract class Model implements CallbackModel {
     const types = this.#ports.types(data);
     const { x, y, weight } = data;
     const sample = x.shape.slice(1);
+    const job = (rows: number): Job => ({
+      kind,
+      types,
+      bindings: bindingsOf(types.x.shape, [rows, ...sample]),
+    });
     return {
       tensors: y === undefined ? [x] : tensorsOf({ x, y, weight }),
       rows: rowsOf(x),
+      plan: (rows) => engine.prepare(job(rows)),
       run: (inputs, rows, output) =>
-        engine
-          .program(kind, types, bindingsOf(types.x.shape, [rows, ...sample]))
-          .run({ entry: "main", state: engine.memory, inputs, outputs: [output] }),
+        engine.program(job(rows)).run({ entry: "main", state: engine.memory, inputs, outputs: [output] }),
     };
   }
 
@@ -474,8 +476,9 @@ export abstract class Model implements CallbackModel {
   ): Promise<Figures> {
     const { names } = this.#compiled(where);
     const data = await this.#dataset(where, x, y, options);
-    const { tensors, rows, run } = this.#source(await this.#prepared(), kind, data);
+    const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data);
     const figures = new Float32Array(2 * names.length);
+    await plan(rows);
     await run(
       tensors.map((t) => t.data),
       rows,
@@ -486,18 +489,20 @@ export abstract class Model implements CallbackModel {
     return totals.means();
   }
 
-  /** The program that predicts `rows` rows like those of x. */
-  #program(engine: Engine, x: Tensor, rows: number) {
+  /** What predicts `rows` rows like those of x. */
+  #predictionJob(x: Tensor, rows: number): Job {
     const types = this.#ports.types({ x });
-    return engine.program("predict", types, bindingsOf(types.x.shape, [rows, ...x.shape.slice(1)]));
+    return { kind: "predict", types, bindings: bindingsOf(types.x.shape, [rows, ...x.shape.slice(1)]) };
   }
 
   /** Rows of one step of `predict` within its memory. */
-  #predictionRows(engine: Engine, x: Tensor): number {
+  async #predictionRows(engine: Engine, x: Tensor): Promise<number> {
     const fixed = this.inputShape?.[0];
     if (typeof fixed === "number") return fixed;
     const rows = Math.min(rowsOf(x), largestPrediction);
-    const { scratchBytes } = this.#program(engine, x, rows).program;
+    const job = this.#predictionJob(x, rows);
+    await engine.prepare(job);
+    const { scratchBytes } = engine.program(job).program;
     if (scratchBytes <= predictionBytes) return rows;
     const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);

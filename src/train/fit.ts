@@ -23,6 +23,8 @@ export type RunBatch = (arrays: readonly TypedArray[], rows: number, output: Flo
 export interface Source {
   readonly tensors: readonly Tensor[];
   readonly rows: number;
+  /** Makes ready for batches of so many rows. */
+  plan(rows: number): Promise<void>;
   readonly run: RunBatch;
 }
 
@@ -70,14 +72,14 @@ export async function runFit(
   for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
     await callbacks.epochBegin(epoch);
     const row = shuffle ? permutation(seed, epoch, source.rows) : undefined;
-    const totals = await runBatches("Train", batches, source.run, names, callbacks, row, stopped);
+    const totals = await runBatches("Train", batches, source, names, callbacks, row, stopped);
     if (aborted()) break;
     const logs = totals.logs();
     if (validation !== undefined) {
       const { source: held, batchSize } = validation;
       const fixed = new Batches(held.tensors, held.rows, batchSize, false);
       await callbacks.begin("Test");
-      const figures = await runBatches("Test", fixed, held.run, names, callbacks, undefined, aborted);
+      const figures = await runBatches("Test", fixed, held, names, callbacks, undefined, aborted);
       await callbacks.end("Test", figures.logs());
       if (aborted()) break;
       Object.assign(logs, figures.logs("val_"));
@@ -100,7 +102,7 @@ export async function runEvaluation(
   const callbacks = new CallbackList(schedule.callbacks, model, params);
   const { signal } = schedule;
   await callbacks.begin("Test");
-  const totals = await runBatches("Test", batches, source.run, names, callbacks, undefined, () => {
+  const totals = await runBatches("Test", batches, source, names, callbacks, undefined, () => {
     signal?.throwIfAborted();
     return false;
   });
@@ -127,7 +129,9 @@ export async function runPrediction(
       await callbacks.batchBegin("Predict", i);
       const first = i * batches.batchSize;
       const part = output.subarray(first * width, (first + batches.size(i)) * width);
-      return { done: source.run(await batches.arrays(i), batches.size(i), part) };
+      const arrays = await batches.arrays(i);
+      await source.plan(batches.size(i));
+      return { done: source.run(arrays, batches.size(i), part) };
     },
     (i) => callbacks.batchEnd("Predict", i, {}),
   );
@@ -137,7 +141,7 @@ export async function runPrediction(
 async function runBatches(
   mode: "Train" | "Test",
   batches: Batches,
-  run: RunBatch,
+  source: Source,
   names: readonly string[],
   callbacks: CallbackList,
   row: ((place: number) => number) | undefined,
@@ -150,7 +154,10 @@ async function runBatches(
     batches.count,
     async (i) => {
       await callbacks.batchBegin(mode, i);
-      return { done: run(await batches.arrays(i, row), batches.size(i), outputOf(i)) };
+      const rows = batches.size(i);
+      const arrays = await batches.arrays(i, row);
+      await source.plan(rows);
+      return { done: source.run(arrays, rows, outputOf(i)) };
     },
     async (i) => {
       totals.add(outputOf(i));
