@@ -177,7 +177,13 @@ function ours(threads, quick) {
 
 const pythonPeers = [
   { name: "PyTorch", module: "torch", script: "torch_peer.py", modes: [[]] },
-  { name: "TensorFlow", module: "tensorflow", script: "tensorflow_peer.py", modes: [["graph"], ["xla"]] },
+  {
+    name: "TensorFlow",
+    module: "tensorflow",
+    needs: ["keras"],
+    script: "tensorflow_peer.py",
+    modes: [["graph"], ["xla"]],
+  },
   { name: "JAX", module: "jax", needs: ["optax"], script: "jax_peer.py", modes: [[]] },
   { name: "ONNX Runtime", module: "onnxruntime", script: "onnxruntime_peer.py", modes: [[]], models: true },
 ];
@@ -249,8 +255,16 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
   const hasNode = (name) => nodePeers !== undefined && hasPackage(nodePeers, name);
   if (exporter !== undefined && (withAll("onnxruntime") !== undefined || hasNode("onnxruntime-node"))) {
     say("writing the models of ONNX Runtime");
-    models = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
-    await execute(exporter, [here("peers/export_onnx.py"), models], { signal });
+    const folder = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
+    try {
+      await execute(exporter, [here("peers/export_onnx.py"), folder], { signal });
+      models = folder;
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      if (signal.aborted) throw error;
+      const reason = error.stderr?.trim().split("\n").at(-1) ?? error.message;
+      say(`the models of ONNX Runtime could not be written: ${reason}`, true);
+    }
   }
 
   for (const { name, module, needs = [], script, modes, models: needsModels } of pythonPeers) {
