@@ -97,7 +97,9 @@ class Pool : public Parallel {
     for (;;) {
       const uint32_t tasks = uint32_t(claims >> 32), next = uint32_t(claims);
       if (next >= tasks) return;
-      if (!__atomic_compare_exchange_n(&claims_, &claims, claims + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) continue;
+      if (!__atomic_compare_exchange_n(&claims_, &claims, claims + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        continue;
+      }
       task_(argument_, int32_t(next));
       if (__atomic_add_fetch(&finished_, 1, __ATOMIC_ACQ_REL) == tasks) completed_.raise();
       claims = __atomic_load_n(&claims_, __ATOMIC_ACQUIRE);

@@ -1,7 +1,6 @@
 // Compiles the kernels and the Node-API host into dist/native/rondo.node: `node scripts/build-native.mjs`.
 // Needs a C++17 compiler ($CXX, g++ or clang++) and the headers of the package node-api-headers; nothing is downloaded.
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -17,9 +16,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { folder, hashOf, readSources } from "./kernel-sources.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const sources = join(root, "kernels");
 const objects = join(root, "build/native");
 const output = join(root, "dist/native");
 const addon = join(output, "rondo.node");
@@ -71,22 +70,17 @@ export async function buildNative({ quiet = false } = {}) {
     return unavailable("no C++ compiler was found ($CXX, g++ or clang++)");
   }
 
-  const files = readdirSync(sources).sort();
-  const text = (file) => readFileSync(join(sources, file));
-  const headers = createHash("sha256").update(compiler.version);
-  for (const file of files.filter((name) => /\.(h|def)$/.test(name))) headers.update(file).update(text(file));
-  const shared = headers.digest("hex");
-
+  const sources = readSources();
   const includes = createRequire(import.meta.url)("node-api-headers").include_dir;
   const jobs = [objectOf("napi.cpp", "host", [...common, "-DNAPI_VERSION=8", "-I", includes])];
   for (const [set, flags] of Object.entries(sets)) {
-    for (const file of files.filter((name) => name.endsWith(".cpp") && !hosts.includes(name))) {
+    for (const file of [...sources.keys()].filter((name) => name.endsWith(".cpp") && !hosts.includes(name))) {
       jobs.push(objectOf(file, set, [...kernelFlags, ...flags, `-DRONDO_ISA=${set}`]));
     }
   }
   function objectOf(file, set, flags) {
-    const key = createHash("sha256").update(shared).update(flags.join(" ")).update(text(file)).digest("hex");
-    return { file, set, flags, object: join(objects, `${set}-${file}-${key.slice(0, 16)}.o`) };
+    const key = hashOf(sources, file, [compiler.version, ...flags]);
+    return { file, set, flags, object: join(objects, `${set}-${file}-${key}.o`) };
   }
 
   const linking =
@@ -105,7 +99,7 @@ export async function buildNative({ quiet = false } = {}) {
   async function compileSome() {
     for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
       await compile(
-        [...job.flags, "-c", join(sources, job.file)],
+        [...job.flags, "-c", join(folder, job.file)],
         job.object,
         `kernels/${job.file} (${job.set})`,
       );

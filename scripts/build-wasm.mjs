@@ -1,6 +1,5 @@
 // Compiles the kernels and the WebAssembly host into dist/wasm: `node scripts/build-wasm.mjs`.
 // The compiler is the package @yowasp/clang (clang and lld as wasm); nothing else is needed.
-import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -15,9 +14,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { hashOf, readSources } from "./kernel-sources.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const sources = join(root, "kernels");
 const output = join(root, "dist/wasm");
 const objects = join(root, "build/wasm");
 
@@ -74,25 +73,22 @@ const memories = {
  */
 export async function buildWasm({ quiet = false } = {}) {
   const started = performance.now();
-  const files = readdirSync(sources).filter((name) => /\.(h|def|cpp)$/.test(name) && name !== "napi.cpp");
-  const tree = Object.fromEntries(files.sort().map((name) => [name, readFileSync(join(sources, name))]));
+  const sources = readSources();
+  const files = [...sources.keys()].filter((name) => name.endsWith(".cpp") && name !== "napi.cpp");
+  const tree = Object.fromEntries(sources);
   const compiler = JSON.parse(readFileSync(join(root, "node_modules/@yowasp/clang/package.json"), "utf8"));
-  const shared = createHash("sha256").update(compiler.version).update(compiling.join(" "));
-  for (const file of files.filter((name) => !name.endsWith(".cpp"))) shared.update(file).update(tree[file]);
-  const base = shared.digest("hex");
-
   const units = new Map();
   const modules = Object.entries(sets).flatMap(([set, flags]) =>
     Object.entries(memories).map(([ending, { host, link }]) => {
-      const inputs = files
-        .filter((name) => name.endsWith(".cpp"))
-        .map((file) => objectOf(file, file === "wasm.cpp" ? [...flags, ...host] : flags, set));
+      const inputs = files.map((file) =>
+        objectOf(file, file === "wasm.cpp" ? [...flags, ...host] : flags, set),
+      );
       return { name: `${set}${ending}`, inputs, link };
     }),
   );
   function objectOf(file, flags, set) {
-    const key = createHash("sha256").update(base).update(flags.join(" ")).update(tree[file]).digest("hex");
-    const object = `${set}-${file}-${key.slice(0, 16)}.o`;
+    const key = hashOf(sources, file, [compiler.version, ...compiling, ...flags]);
+    const object = `${set}-${file}-${key}.o`;
     units.set(object, { file, flags, object });
     return object;
   }
