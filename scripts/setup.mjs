@@ -32,14 +32,14 @@ const groups = [
     },
     {
       name: "native addon",
-      from: ["kernels", "scripts/build-native.mjs"],
+      from: ["kernels", "scripts/build-native.mjs", "scripts/kernel-sources.mjs"],
       to: ["dist/native/rondo.node"],
       run: async () => (await import("./build-native.mjs")).buildNative({ quiet: true }),
       without: "Rondo runs on wasm",
     },
     {
       name: "wasm",
-      from: ["kernels", "scripts/build-wasm.mjs"],
+      from: ["kernels", "scripts/build-wasm.mjs", "scripts/kernel-sources.mjs"],
       to: ["dist/wasm/simd128.wasm"],
       run: async () => (await import("./build-wasm.mjs")).buildWasm({ quiet: true }),
     },
