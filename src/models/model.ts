@@ -292,7 +292,9 @@ export abstract class Model implements CallbackModel {
         "Await them first, or use predict, which takes its turn",
       );
     }
-    if (engine?.initialized !== true || !this.#staysReady) {
+    // Natively the state is the caller's thread's too; wasm keeps a copy there from the first ready() on.
+    const reachable = this.#staysReady || engine?.backend.kind === "native";
+    if (engine?.initialized !== true || !reachable) {
       throw refuse("a call before ready", "a model that is ready", "Await model.ready() once before");
     }
     if (!engine.backend.capabilities.synchronous) {
@@ -303,7 +305,7 @@ export abstract class Model implements CallbackModel {
 
   /**
    * Loads the backend and makes the weights. Everything asynchronous does this by itself; `predictSync` needs it to have
-   * been awaited once. From then on fit, trainOnBatch, setWeights and resetStates leave the model ready again.
+   * been awaited once on wasm, or before anything else was. From then on fit, trainOnBatch, setWeights and resetStates leave the model ready again.
    */
   async ready(): Promise<this> {
     this.#staysReady = true;
