@@ -1,4 +1,6 @@
+import type { Program } from "../plan/program.js";
 import { type Fault, faultFrom, outOfMemory } from "./fault.js";
+import { roundUp } from "./heap.js";
 
 const pageBytes = 65536;
 
@@ -53,7 +55,7 @@ interface LoadedImage {
 }
 
 const errorWords = 7;
-export const errorBytes = 4 * errorWords;
+const errorBytes = 4 * errorWords;
 
 /** One instance of the kernels over a memory, driven by addresses: in the backend's worker, or on a caller's thread. */
 export class Engine {
@@ -147,4 +149,31 @@ export class Engine {
     if (status === 0) return undefined;
     return faultFrom(new Int32Array(this.#memory.buffer, at.error, errorWords));
   }
+}
+
+/** A program and its place: one allocation for all that is loaded with it. */
+export function imageOf(
+  program: Program,
+  id: number,
+  slots: Float64Array,
+  claim: (bytes: number) => number,
+): Image {
+  const { words, constants, cacheBytes } = program;
+  const sizes = [words.byteLength, 2 * slots.length, errorBytes, constants.byteLength, cacheBytes].map(
+    roundUp,
+  );
+  const [wordBytes = 0, tableBytes = 0, faultBytes = 0, constantBytes = 0] = sizes;
+  const start = claim(sizes.reduce((sum, size) => sum + size, 0));
+  const table = start + wordBytes;
+  const error = table + tableBytes;
+  const at: Placement = {
+    id,
+    words: start,
+    table,
+    error,
+    constants: error + faultBytes,
+    cache: error + faultBytes + constantBytes,
+  };
+  const prepare = program.entries.prepare;
+  return { at, words, constants, slots, prepare: [prepare?.begin ?? 0, prepare?.end ?? 0] };
 }

@@ -1,7 +1,10 @@
 import type { Addon } from "./native.js";
 
+/** The instruction sets of WebAssembly. */
+export type WasmSet = "simd128" | "relaxed-simd";
+
 /** The builds of the WebAssembly kernels (scripts/build-wasm.mjs). */
-export type WasmBuild = "simd128" | "simd128-threads" | "relaxed-simd" | "relaxed-simd-threads";
+export type WasmBuild = WasmSet | `${WasmSet}-threads`;
 
 /** A worker thread that runs wasm-worker.ts. */
 export interface WasmWorker {

@@ -2,7 +2,8 @@ import { platform } from "#platform";
 import { RondoError, unknownName } from "../errors.js";
 import type { Backend, BackendOptions } from "./backend.js";
 import { type Addon, nativeBackend } from "./native.js";
-import { type WasmSet, wasmBackend } from "./wasm.js";
+import type { WasmSet } from "./platform.js";
+import { wasmBackend } from "./wasm.js";
 
 const backends = ["auto", "native", "wasm"] as const;
 const mostThreads = 256;

@@ -1,5 +1,6 @@
 import { Engine, type EngineRun, type Image } from "./engine.js";
 import { type Fault, outOfMemory } from "./fault.js";
+import type { Place } from "./staging.js";
 
 /**
  * What the caller's thread tells a worker. It hands out the addresses; `top` is how far the memory must reach.
@@ -20,8 +21,6 @@ export type Message =
 
 /** Data for an address. */
 export type Stored = readonly [address: number, data: Uint8Array];
-/** Bytes at an address. */
-export type Place = readonly [address: number, bytes: number];
 
 export interface Ready {
   readonly kind: "ready";
@@ -46,7 +45,7 @@ export interface Broken {
 export type Reply = Ready | Settled | Broken;
 
 /** The worker's side: handles the messages of one port. */
-export class WasmServer {
+export class WasmHost {
   readonly #post: (reply: Reply, transfer: ArrayBuffer[]) => void;
   #engine: Engine | undefined;
 
