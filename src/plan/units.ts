@@ -41,16 +41,7 @@ export function formUnits(
       }
     return result;
   };
-  const dependsOn = (from: Unit, target: Unit): boolean => {
-    const seen = new Set<Unit>([from]);
-    const stack = [from];
-    for (let unit = stack.pop(); unit !== undefined; unit = stack.pop()) {
-      if (unit === target) return true;
-      for (const next of reads(unit)) if (!seen.has(next)) stack.push(next);
-      for (const next of reads(unit)) seen.add(next);
-    }
-    return false;
-  };
+  const dependsOn = (from: Unit, target: Unit): boolean => reaches(from, target, reads);
   const operands = (nodes: readonly Node[]): number =>
     new Set(
       nodes
@@ -100,7 +91,21 @@ export function formUnits(
       units.push(home);
     }
   }
-  return order(units, unitOf, reads, dependsOn, updates);
+  return order(units, unitOf, reads, updates);
+}
+
+/** Whether `target` is `from` or comes, by any way, before it. */
+function reaches(from: Unit, target: Unit, before: (unit: Unit) => Iterable<Unit>): boolean {
+  const seen = new Set<Unit>([from]);
+  const stack = [from];
+  for (let unit = stack.pop(); unit !== undefined; unit = stack.pop()) {
+    if (unit === target) return true;
+    for (const next of before(unit)) {
+      if (!seen.has(next)) stack.push(next);
+      seen.add(next);
+    }
+  }
+  return false;
 }
 
 /** The given nodes, each after those of them that it reads. */
@@ -122,15 +127,16 @@ function order(
   units: readonly Unit[],
   unitOf: ReadonlyMap<Node, Unit>,
   reads: (unit: Unit) => Set<Unit>,
-  dependsOn: (from: Unit, target: Unit) => boolean,
   updates: readonly Replacement[],
 ): Unit[] {
   const after = new Map<Unit, Unit[]>();
+  const before = (unit: Unit): Unit[] => [...reads(unit), ...(after.get(unit) ?? [])];
   for (const { replaces, value } of updates) {
     const writer = unitOf.get(value.node);
     if (writer === undefined) continue;
     const readers = readersOf(replaces, units, unitOf, writer);
-    if (readers.some((unit) => dependsOn(unit, writer))) continue;
+    // Neither operands nor the wishes granted so far may lead in a circle.
+    if (readers.some((unit) => reaches(unit, writer, before))) continue;
     after.set(writer, [...(after.get(writer) ?? []), ...readers]);
   }
   const state = new Map<Unit, "open" | "done">();
@@ -142,7 +148,7 @@ function order(
       if (unit === undefined) break;
       if (state.get(unit) === undefined) {
         state.set(unit, "open");
-        for (const next of [...reads(unit), ...(after.get(unit) ?? [])]) {
+        for (const next of before(unit)) {
           if (state.get(next) === undefined) stack.push(next);
         }
       } else {
