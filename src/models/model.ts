@@ -14,6 +14,7 @@ import {
   checkLabels,
   type Dataset,
   readDataset,
+  readInput,
   rowsOf,
   splitLast,
   tensorsOf,
@@ -39,8 +40,8 @@ import type {
   ModelOptions,
   PredictOptions,
 } from "./options.js";
-import { bindingsOf, type Given, Ports, readModelInput } from "./ports.js";
-import type { Network } from "./trace.js";
+import { bindingsOf, type Given, Ports } from "./ports.js";
+import type { Network, Types } from "./trace.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
@@ -176,7 +177,8 @@ export abstract class Model implements CallbackModel {
   async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
     const { names } = this.#compiled("fit");
     this.#refuseDuringFit("fit");
-    const { batchSize = 32, shuffle = true, verbose = 1, validationData, validationSplit = 0 } = options;
+    const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
+    const { validationData, validationSplit = 0 } = options;
     const { validationBatchSize = batchSize } = options;
     const schedule = this.#schedule({ ...options, batchSize, shuffle, verbose });
     checkCount("fit", "batchSize", batchSize, 1);
@@ -209,7 +211,7 @@ export abstract class Model implements CallbackModel {
   /** Loss and metrics over x [N, ..] and y [N, ..]. */
   async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Figures> {
     const { names } = this.#compiled("evaluate");
-    const { batchSize = 32, verbose = 0 } = options;
+    const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const data = await this.#dataset("evaluate", x, y, options);
     const source = this.#source(await this.#made(), "evaluate", data);
@@ -433,7 +435,7 @@ export abstract class Model implements CallbackModel {
 
   /** x as a tensor that fits; builds the model where its shapes come from the data. */
   #input(where: string, values: TensorLike): Tensor {
-    const x = readModelInput(where, values, this.inputShape);
+    const x = readInput(where, values, this.inputShape);
     if (this.#built === undefined) this.#build(batchShape(x.shape.slice(1)));
     return x;
   }
@@ -455,11 +457,7 @@ export abstract class Model implements CallbackModel {
     const types = this.#ports.types(data);
     const { x, y, weight } = data;
     const sample = x.shape.slice(1);
-    const job = (rows: number): Job => ({
-      kind,
-      types,
-      bindings: bindingsOf(types.x.shape, [rows, ...sample]),
-    });
+    const job = (rows: number) => this.#job(kind, types, [rows, ...sample]);
     return {
       tensors: y === undefined ? [x] : tensorsOf({ x, y, weight }),
       rows: rowsOf(x),
@@ -493,14 +491,30 @@ export abstract class Model implements CallbackModel {
 
   /** What predicts `rows` rows like those of x. */
   #predictionJob(x: Tensor, rows: number): Job {
-    const types = this.#ports.types({ x });
-    return { kind: "predict", types, bindings: bindingsOf(types.x.shape, [rows, ...x.shape.slice(1)]) };
+    return this.#job("predict", this.#ports.types({ x }), [rows, ...x.shape.slice(1)]);
+  }
+
+  #job(kind: Kind, types: Types, sizes: readonly number[]): Job {
+    if (this.#rows !== undefined && sizes[0] !== this.#rows) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: `a batch of ${sizes[0]} rows`,
+        expected: `${this.#rows} rows, the batchSize of the first layer`,
+        fix: "Leave batchSize out, and give a multiple of so many rows",
+      });
+    }
+    return { kind, types, bindings: bindingsOf(types.x.shape, sizes) };
+  }
+
+  /** The number of rows in each batch, where the model fixes it. */
+  get #rows(): number | undefined {
+    const rows = this.inputShape?.[0];
+    return typeof rows === "number" ? rows : undefined;
   }
 
   /** Rows of one step of `predict` within its memory. */
   async #predictionRows(engine: Engine, x: Tensor): Promise<number> {
-    const fixed = this.inputShape?.[0];
-    if (typeof fixed === "number") return fixed;
+    if (this.#rows !== undefined) return this.#rows;
     const rows = Math.min(rowsOf(x), largestPrediction);
     const job = this.#predictionJob(x, rows);
     await engine.prepare(job);

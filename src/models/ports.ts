@@ -1,10 +1,9 @@
 import type { Dtype } from "../dtype.js";
-import { RondoError } from "../errors.js";
 import { bind, type Shape } from "../graph/dim.js";
 import type { TensorType } from "../graph/ir.js";
 import { batchShape } from "../layers/layer.js";
-import type { Tensor, TensorLike } from "../tensor.js";
-import { type Dataset, readInput, rowsOf } from "../train/dataset.js";
+import type { Tensor } from "../tensor.js";
+import type { Dataset } from "../train/dataset.js";
 import type { Types } from "./trace.js";
 
 /** Arrays of one data set: x alone for predictions. */
@@ -52,21 +51,6 @@ export class Ports {
     this.#fixedInputs.set(dtype, types);
     return types;
   }
-}
-
-/** x as a tensor that a model with this input takes. */
-export function readModelInput(where: string, values: TensorLike, input: Shape | undefined): Tensor {
-  const x = readInput(where, values, input);
-  const fixed = input?.[0];
-  if (typeof fixed === "number" && rowsOf(x) % fixed !== 0) {
-    throw new RondoError({
-      where,
-      received: `${rowsOf(x)} rows`,
-      expected: `a multiple of ${fixed}, the batchSize of the first layer`,
-      fix: "Pass as many rows, and the same batchSize",
-    });
-  }
-  return x;
 }
 
 /** The values of a shape's symbols for an array of the given sizes. */

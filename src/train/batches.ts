@@ -4,6 +4,10 @@ import { sizeOf, type Tensor } from "../tensor.js";
 /** How long the event loop may be kept busy at a time, ms. */
 const slice = 8;
 
+/** Elements copied between two looks at the clock, and what copying a row costs beyond them, in elements. */
+const looked = 1 << 18;
+const perRow = 64;
+
 /** Lets the event loop turn whenever `tick` finds that a slice of time is used up. */
 export class Breather {
   #begin = performance.now();
@@ -58,13 +62,18 @@ export class Batches {
       return this.#tensors.map((x) => x.rows(first, first + size).data);
     const breather = new Breather();
     const widths = this.#tensors.map(({ shape }) => sizeOf(shape.slice(1)));
+    let copied = 0;
     for (let i = 0; i < size; i++) {
       const from = row(first + i);
       for (const [k, { data }] of this.#tensors.entries()) {
         const width = widths[k] ?? 0;
         staging[k]?.set(data.subarray(from * width, (from + 1) * width), i * width);
+        copied += width + perRow;
       }
-      if (i % 64 === 63) await breather.tick();
+      if (copied > looked) {
+        copied = 0;
+        await breather.tick();
+      }
     }
     return staging.map((data, k) => data.subarray(0, size * (widths[k] ?? 0)));
   }

@@ -1,3 +1,4 @@
+import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
@@ -130,25 +131,27 @@ export async function weighClasses(
   target: Measure["target"],
 ): Promise<Dataset> {
   const { y, weight } = dataset;
-  const columns = y.shape.at(-1) ?? 1;
-  const numbers = target === "classes" || y.rank === 1 || columns === 1;
-  const width = numbers ? 1 : columns;
-  const leading = numbers && columns !== 1 ? y.shape : y.rank === 1 ? y.shape : y.shape.slice(0, -1);
+  // The last axis belongs to one class each where it holds one-hot rows or has size 1.
+  const last = y.shape.at(-1) ?? 1;
+  const collapses = y.rank > 1 && (target !== "classes" || last === 1);
+  const [leading, width] = collapses ? [y.shape.slice(0, -1), last] : [y.shape, 1];
   const result = new Float32Array(sizeOf(leading));
-  const perRow = result.length / rowsOf(y);
-  const perWeight = weight === undefined ? 1 : weight.size / rowsOf(y);
+  const perOwnWeight = weight === undefined ? 1 : result.length / weight.size;
   const breather = new Breather();
   for (let i = 0; i < result.length; i++) {
-    const from = i * width;
-    let label = numbers ? (y.data[from] ?? 0) : 0;
-    if (!numbers)
-      for (let c = 1; c < width; c++) if ((y.data[from + c] ?? 0) > (y.data[from + label] ?? 0)) label = c;
-    const row = Math.floor(i / perRow);
-    const own = perWeight === perRow ? weight?.data[i] : weight?.data[row];
-    result[i] = (weights[Math.round(label)] ?? 1) * (own ?? 1);
+    const label = width === 1 ? (y.data[i] ?? 0) : largestOf(y.data, i * width, width);
+    const own = weight?.data[Math.floor(i / perOwnWeight)] ?? 1;
+    result[i] = (weights[Math.round(label)] ?? 1) * own;
     if (i % scanned === scanned - 1) await breather.tick();
   }
   return { ...dataset, weight: new Tensor(result, leading, "float32") };
+}
+
+/** Position of the largest of `width` numbers from `begin`. */
+function largestOf(data: TypedArray, begin: number, width: number): number {
+  let best = 0;
+  for (let c = 1; c < width; c++) if ((data[begin + c] ?? 0) > (data[begin + best] ?? 0)) best = c;
+  return best;
 }
 
 /** The first part for training, the last `fraction` of the rows for validation, as they stand (before any shuffling). */

@@ -485,6 +485,11 @@ export function modelContract(make: () => Promise<Backend>): void {
     expect([...(await model.predict(x)).data]).not.toEqual(first);
     await model.resetStates();
     expect([...(await model.predict(x)).data]).toEqual(first);
+    await expect(
+      model.predictOnBatch(new Tensor(uniform(5, 3 * 2 * D), [3, 2, D], "float32")),
+    ).rejects.toThrow(
+      'model "sequential": received a batch of 3 rows, expected 2 rows, the batchSize of the first layer',
+    );
   });
 
   it("says which shape of y or weights would fit", async () => {
