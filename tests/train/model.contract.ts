@@ -218,6 +218,28 @@ export function modelContract(make: () => Promise<Backend>): void {
       await model.fit(x, labels, { batchSize: 8, verbose: 0 }); // usable as before
     });
 
+    it("does nothing under a signal that is aborted already", async () => {
+      const { x, labels } = sequences(8);
+      const model = classifier();
+      const before = await model.getWeights();
+      const signal = AbortSignal.abort(new Error("enough"));
+      expect((await model.fit(x, labels, { verbose: 0, signal })).epoch).toEqual([]);
+      expect(changed(await model.getWeights(), before)).toBe(false);
+      await expect(model.predict(x, { signal })).rejects.toThrow("enough");
+      await expect(model.evaluate(x, labels, { signal })).rejects.toThrow("enough");
+    });
+
+    it("records the seed it drew", async () => {
+      const { x, labels } = sequences(8);
+      const drawn = sequential([layers.gru({ units: C, inputShape: [T, D] })], { backend });
+      drawn.compile({ loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }) });
+      const { seed } = (await drawn.fit(x, labels, { verbose: 0 })).params;
+      const again = sequential([layers.gru({ units: C, inputShape: [T, D] })], { backend, seed });
+      again.compile({ loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }) });
+      await again.fit(x, labels, { verbose: 0 });
+      expect(changed(await drawn.getWeights(), await again.getWeights())).toBe(false);
+    });
+
     it("stops and closes the epoch when a callback says so", async () => {
       const { x, labels } = sequences(80);
       const model = classifier();
