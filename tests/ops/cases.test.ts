@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type Node, type SymbolicTensor, topological } from "../../src/graph/ir.js";
 import type { ScanAttrs } from "../../src/graph/ops/scan.js";
+import { verify } from "../../src/graph/verify.js";
 import { vjp } from "../../src/passes/autodiff.js";
+import { passes } from "../../src/passes/index.js";
 import { definedOps, interpret } from "../reference.js";
 import { bindings, trace } from "./case.js";
 import { allCases } from "./cases.js";
@@ -34,10 +36,17 @@ describe("the table of cases", () => {
     expect(titles.filter((title, i) => titles.indexOf(title) !== i)).toEqual([]);
   });
 
-  it.each(allCases)("is computed by the reference: $title", ({ title, test }) => {
-    const { graph, inputs, state } = trace(title, test);
+  it.each(allCases)("is a sound graph before and after every pass, with the same values: $title", (c) => {
+    const { graph, inputs, state } = trace(c.title, c.test);
+    verify(graph);
     // The reference holds every value against the shape and dtype that the ops declare.
     const { outputs } = interpret(graph, { inputs, state, bindings });
     expect(Object.keys(outputs).length).toBeGreaterThan(0);
+    let rewritten = graph;
+    for (const { name, pass } of passes) {
+      rewritten = pass(rewritten);
+      verify(rewritten);
+      expect(interpret(rewritten, { inputs, state, bindings }).outputs, name).toEqual(outputs);
+    }
   });
 });

@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import * as ops from "../../src/graph/build.js";
 import type { Graph, StateVariable, SymbolicTensor, Update } from "../../src/graph/ir.js";
+import { verify } from "../../src/graph/verify.js";
 import { gradients } from "../../src/passes/autodiff.js";
+import { optimize } from "../../src/passes/index.js";
 import type { Backend } from "../../src/runtime/backend.js";
 import { execute } from "../execute.js";
 import { backendOf, instructionSets } from "../kernels/harness.js";
@@ -28,6 +30,8 @@ beforeAll(async () => {
 afterAll(() => backend.close());
 
 async function agrees(graph: Graph): Promise<void> {
+  verify(graph);
+  verify(optimize(graph));
   const array = (name: string, shape: SymbolicTensor["shape"]) => {
     const sizes = shape.map((d) => (typeof d === "number" ? d : known(bindings[`${d}`], "binding")));
     return {
