@@ -24,6 +24,11 @@ describe("batches", () => {
     ]);
   });
 
+  it("goes round more than once where a batch is larger than the data", () => {
+    const [only] = take(1, { batchSize: 7 });
+    expect(only?.[1].array()).toEqual([0, 1, 2, 0, 1, 2, 0]);
+  });
+
   it("takes every sample once per pass when shuffled, and keeps inputs and targets together", () => {
     const all = take(4, { batchSize: 3, seed: 7 });
     for (const [inputs, targets] of all) {

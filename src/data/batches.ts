@@ -1,3 +1,4 @@
+import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { permutation } from "../train/shuffle.js";
@@ -52,7 +53,7 @@ export function* batches<T extends readonly Tensor[]>(
 
 function gather(tensor: Tensor, rows: Int32Array): Tensor {
   const width = tensor.data.length / (tensor.shape[0] ?? 1);
-  const data = tensor.data.slice(0, rows.length * width);
+  const data = new (tensor.data.constructor as new (length: number) => TypedArray)(rows.length * width);
   rows.forEach((row, i) => {
     data.set(tensor.data.subarray(row * width, (row + 1) * width), i * width);
   });
