@@ -59,6 +59,12 @@ describe("mnist", () => {
     expect(pixels.reduce((a, b) => Math.min(a, b))).toBe(0);
   });
 
+  it("sets aside as many images for validation as it is told", async () => {
+    const { train, validation } = await mnist({ labels: "index", validation: 0 });
+    expect([train.y.shape, validation.x.shape]).toEqual([[60_000], [0, 28, 28]]);
+    await expect(mnist({ validation: 60_000 })).rejects.toThrow(/from 0 to 59999/);
+  });
+
   it("gives class numbers on request", async () => {
     const { train, test } = await mnist({ labels: "index" });
     expect(train.y.rows(0, 8).array()).toEqual([5, 0, 4, 1, 9, 2, 1, 3]);

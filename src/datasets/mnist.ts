@@ -20,9 +20,9 @@ export interface ImageSet<L extends LabelForm = "oneHot"> {
 
 /** The three parts of MNIST. */
 export interface Mnist<L extends LabelForm = "oneHot"> {
-  /** The first 55,000 of the 60,000 training images. */
+  /** The first of the 60,000 training images: 55,000 unless told otherwise. */
   readonly train: ImageSet<L>;
-  /** The last 5,000 of the 60,000 training images. */
+  /** The last of the 60,000 training images: 5,000 unless told otherwise. */
   readonly validation: ImageSet<L>;
   /** The 10,000 test images. */
   readonly test: ImageSet<L>;
@@ -33,6 +33,8 @@ export interface MnistOptions<L extends LabelForm = "oneHot"> {
   readonly data?: string | undefined;
   /** Default: `oneHot`. */
   readonly labels?: L;
+  /** How many of the 60,000 training images are set aside for validation, from the end. Default: 5,000. */
+  readonly validation?: number;
 }
 
 const trainCount = 60_000;
@@ -42,7 +44,7 @@ const side = 28;
 const classes = 10;
 
 /**
- * The MNIST database of handwritten digits (LeCun, Cortes, Burges), split 55,000 / 5,000 / 10,000. Validation takes
+ * The MNIST database of handwritten digits (LeCun, Cortes, Burges), split 55,000 / 5,000 / 10,000 by default. Validation takes
  * the end of the training images, as `validationSplit` does.
  *
  * @throws RondoError naming the file that is missing, truncated, of another format or of the wrong size
@@ -50,6 +52,15 @@ const classes = 10;
 export async function mnist<L extends LabelForm = "oneHot">(
   options: MnistOptions<L> = {},
 ): Promise<Mnist<L>> {
+  const { validation = validationCount } = options;
+  if (!Number.isInteger(validation) || validation < 0 || validation >= trainCount) {
+    throw new RondoError({
+      where: "mnist",
+      received: `validation: ${validation}`,
+      expected: `a whole number from 0 to ${trainCount - 1}`,
+      fix: "Say how many of the training images to set aside",
+    });
+  }
   const folder = options.data === undefined ? packageFolder() : resolve(options.data);
   const files = locate(folder);
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
@@ -64,7 +75,7 @@ export async function mnist<L extends LabelForm = "oneHot">(
       options.labels === "index" ? new Tensor(Int32Array.from(labels.data), labels.shape, "int32") : oneHot;
     return { x: scaled(images), y: y as ImageSet<L>["y"] };
   };
-  const split = trainCount - validationCount;
+  const split = trainCount - validation;
   return {
     train: set(trainImages.rows(0, split), trainLabels.rows(0, split)),
     validation: set(trainImages.rows(split), trainLabels.rows(split)),
