@@ -106,8 +106,7 @@ describeWith(chromium, "in a page", (executable) => {
     });
 
     it("leaves the page's thread free", () => {
-      expect(outcome.ticks).toHaveLength(epochs);
-      for (const ticks of outcome.ticks) expect(ticks).toBeGreaterThan(0);
+      expect(outcome.ticks).toBeGreaterThan(0);
     });
 
     it("predicts on the page's thread what it predicts in the worker", () => {
