@@ -1,4 +1,5 @@
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { build } from "esbuild";
@@ -9,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Served, serve } from "../../examples/browser/serve.mjs";
 import { chromium, describeWith } from "../machine.js";
 import { type Digits, type Outcome, train } from "./app.js";
-import { installPackage, launch, root, temporaryFolder, visit } from "./browser.js";
+import { installPackage, launch, patience, root, visit } from "./browser.js";
 
 setFlagsFromString("--experimental-wasm-relaxed-simd"); // behind this flag in Node 20
 
@@ -48,7 +49,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
 const bits = ({ losses, history, prediction }: Outcome) => ({ losses, history, prediction });
 
 describeWith(chromium, "in a page", (executable) => {
-  const folder = temporaryFolder();
+  let folder: string;
   let browser: Browser;
   let digits: Digits;
   let inNode: Outcome;
@@ -59,22 +60,23 @@ describeWith(chromium, "in a page", (executable) => {
       files: { ...pages, "/images.bin": bytesOf(digits.images), "/labels.bin": bytesOf(digits.labels) },
       isolated,
     });
-  const library = { "/dist/": join(root, "dist"), "/app/": join(folder.path, "plain") };
+  const library = () => ({ "/dist/": join(root, "dist"), "/app/": join(folder, "plain") });
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "rondo-browser-"));
     browser = await launch(executable);
     digits = await firstDigits();
     inNode = await train(digits, { backend: "wasm", instructionSet: "relaxed-simd", threads: 1 });
     await build({
       entryPoints: [join(root, "tests/browser/app.ts")],
-      outdir: join(folder.path, "plain/js"),
+      outdir: join(folder, "plain/js"),
       format: "esm",
       tsconfigRaw: "{}",
     });
-  });
+  }, patience);
   afterAll(async () => {
     await browser.close();
-    folder.remove();
+    rmSync(folder, { recursive: true });
   });
 
   describe.each([
@@ -85,13 +87,13 @@ describeWith(chromium, "in a page", (executable) => {
     let outcome: Outcome;
     let cores: number;
     beforeAll(async () => {
-      server = await open(isolated, library);
+      server = await open(isolated, library());
       [outcome, cores] = await visit(browser, `${server.url}/plain`, async (page) => {
         expect(await page.evaluate("crossOriginIsolated")).toBe(isolated);
         const trained = (await page.evaluate(script.train({}))) as Outcome;
         return [trained, await page.evaluate(() => navigator.hardwareConcurrency)] as const;
       });
-    });
+    }, patience);
     afterAll(() => server.close());
 
     it("trains to the same bits as in Node", () => {
@@ -127,7 +129,7 @@ describeWith(chromium, "in a page", (executable) => {
   });
 
   it("says what is wrong, and how to fix it", async () => {
-    const server = await open(false, library);
+    const server = await open(false, library());
     try {
       const messages = await visit(browser, `${server.url}/plain`, (page) => page.evaluate(script.mistakes));
       expect(messages).toMatchInlineSnapshot(`
@@ -149,7 +151,7 @@ describeWith(chromium, "in a page", (executable) => {
     { missing: "the worker's script", served: "wasm", reason: /the worker's script did not load/ },
   ])("names $missing when the server has none", async ({ served, reason }) => {
     const server = await serve({
-      folders: { [`/dist/${served}/`]: join(root, "dist", served), "/app/": join(folder.path, "plain") },
+      folders: { [`/dist/${served}/`]: join(root, "dist", served), "/app/": join(folder, "plain") },
       files: { ...pages, "/dist/browser/rondo.js": readFileSync(join(root, "dist/browser/rondo.js")) },
       isolated: false,
     });
@@ -167,7 +169,7 @@ describeWith(chromium, "in a page", (executable) => {
 
   describe("bundled by esbuild", () => {
     beforeAll(async () => {
-      const app = join(folder.path, "bundled");
+      const app = join(folder, "bundled");
       const installed = installPackage(app);
       cpSync(join(root, "tests/browser/app.ts"), join(app, "app.ts"));
       await build({
@@ -184,10 +186,10 @@ describeWith(chromium, "in a page", (executable) => {
         join(app, "public/js/wasm.worker.browser.js"),
       );
       cpSync(join(installed, "dist/wasm"), join(app, "public/wasm"), { recursive: true });
-    });
+    }, patience);
 
     it.each([true, false])("trains to the same bits as in Node, isolated: %s", async (isolated) => {
-      const server = await open(isolated, { "/app/": join(folder.path, "bundled/public") });
+      const server = await open(isolated, { "/app/": join(folder, "bundled/public") });
       try {
         const page = await visit(
           browser,

@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -42,11 +41,8 @@ export async function visit<R>(browser: Browser, url: string, visit: (page: Page
   }
 }
 
-/** A folder for the length of a suite. */
-export function temporaryFolder(): { readonly path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), "rondo-browser-"));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
-}
+/** For set-ups, which start a browser and more, on a machine that has other things to do. */
+export const patience = 60_000;
 
 /** Installs the package into `folder` as npm would: what is published, and nothing else. Returns where it lies. */
 export function installPackage(folder: string): string {

@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digitFiles, folders, type Served, serve } from "../../examples/browser/serve.mjs";
 import { chromium, describeWith } from "../machine.js";
-import { launch, visit } from "./browser.js";
+import { launch, patience, visit } from "./browser.js";
 
 const path = "/examples/browser/";
 
@@ -60,7 +60,7 @@ describeWith(chromium, "the example", (executable) => {
   beforeAll(async () => {
     browser = await launch(executable);
     files = await digitFiles(300);
-  });
+  }, patience);
   afterAll(() => browser.close());
 
   describe.each([
