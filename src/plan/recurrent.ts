@@ -1,3 +1,5 @@
+import { RondoError } from "../errors.js";
+import { shapeText } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import {
   fusedActivations,
@@ -44,6 +46,14 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
   const x = given(operand(node, "x"), rowsOf);
   if (x === undefined) throw new Error("rnn: there is no input");
   const [T = 0, B = 0, D = 0] = x.shape;
+  if (T === 0 || B === 0) {
+    throw new RondoError({
+      where: "recurrent layer",
+      received: `sequences of shape ${shapeText([B, T, D])}`,
+      expected: "at least one row and one time step",
+      fix: "Leave empty batches out, and pad sequences to one masked step at least",
+    });
+  }
   const H = attrs.units;
   const mask = given(operand(node, "mask"), () => true);
   const dropout = given(operand(node, "dropout"), isContiguous);
@@ -109,7 +119,8 @@ export function lowerRnn(l: Lowering, node: Node): void {
   const { T, B, D, H } = c.sizes;
   const lstm = c.shape.cell === "lstm";
   const trains = l.isUsed(node, 3);
-  const keep = trains || l.isUsed(node, 0) ? T + 1 : 2;
+  const keepsAll = trains || l.isUsed(node, 0);
+  const keep = keepsAll ? T + 1 : 2;
   const ldh = rowStride(H, c.v);
   const hs = l.buffer(keep * B * ldh * 4);
   const forward = l.buffer(rnnForwardPack(c.shape.cell, D, H, c.v) * 4);
@@ -145,7 +156,7 @@ export function lowerRnn(l: Lowering, node: Node): void {
     },
   });
   const slot = B * ldh;
-  if (keep === T + 1) {
+  if (keepsAll) {
     l.set(node, 0, { buffer: hs, dtype: "float32", offset: slot, shape: [T, B, H], strides: [slot, ldh, 1] });
   }
   l.set(node, 1, {

@@ -1,16 +1,20 @@
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Dtype, TypedArray } from "../../src/dtype.js";
 import type { Graph, StateVariable, SymbolicTensor } from "../../src/graph/ir.js";
 import { input } from "../../src/graph/ops/source.js";
 import { vjp } from "../../src/passes/autodiff.js";
+import { compile } from "../../src/plan/compile.js";
+import { layoutState } from "../../src/plan/state.js";
 import type { Backend } from "../../src/runtime/backend.js";
+import { refusal } from "../arrays.js";
 import { execute, zerosOf } from "../execute.js";
 import { hashName, uniform } from "../golden/load.js";
 import { backendOf, instructionSets } from "../kernels/harness.js";
 import { interpret, known, type Values } from "../reference.js";
-import { bindings, type Case, trace } from "./case.js";
+import { B, bindings, type Case, T, trace, Z } from "./case.js";
 import { allCases } from "./cases.js";
 import { expectAgreement } from "./compare.js";
+import { recurrenceCase, recurrences } from "./scanCases.js";
 
 /** What a case must give: its results, and the gradients of Σ w·y where those mean something. */
 interface Expected {
@@ -74,7 +78,7 @@ describe.each(instructionSets)("through passes and plan, %s agrees with the refe
   });
   afterAll(() => backend.close());
 
-  it.each(allCases)("$title", async ({ title, test: c }) => {
+  it.each(allCases)("%s", async (title, c) => {
     const wanted = references.get(title) ?? expected(title, c);
     references.set(title, wanted);
     const { graph, inputs, outputs } = wanted;
@@ -94,5 +98,19 @@ describe.each(instructionSets)("through passes and plan, %s agrees with the refe
       const { dtype } = known(graph.outputs[name], name);
       expectAgreement(name, known(executed.outputs[name], name), values, dtype, !c.differentiable);
     }
+  });
+});
+
+describe("what the fused recurrence cannot do", () => {
+  it.each([
+    ["steps", [Z, B], "[3, 0, 2]"],
+    ["rows", [T, Z], "[0, 4, 2]"],
+  ] as const)("is refused when the sizes are known: sequences without %s", (_, sizes, shape) => {
+    const { graph } = trace(
+      "none",
+      recurrenceCase({ ...known(recurrences()[0], "recurrence"), sizes }, true),
+    );
+    const error = refusal(() => compile(graph, { bindings, layout: layoutState([]), vectorWidth: 8 }));
+    expect(error.received).toContain(shape);
   });
 });

@@ -598,6 +598,6 @@ function softmaxes(f: (x: X, axis?: number) => X): Case[] {
 }
 
 /** Every case with its full name, which is unique. */
-export const allCases: readonly { readonly title: string; readonly test: Case }[] = Object.entries(
-  cases,
-).flatMap(([builder, list]) => list.map((c) => ({ title: `${builder}: ${c.name}`, test: c })));
+export const allCases: readonly (readonly [title: string, test: Case])[] = Object.entries(cases).flatMap(
+  ([builder, list]) => list.map((c) => [`${builder}: ${c.name}`, c] as const),
+);

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as ops from "../../src/graph/build.js";
 import type { Graph, StateVariable, SymbolicTensor, Update } from "../../src/graph/ir.js";
 import { verify } from "../../src/graph/verify.js";
@@ -47,6 +47,8 @@ async function agrees(graph: Graph): Promise<void> {
   const inputs = Object.fromEntries(graph.inputs.map((x) => [nameOf(x), array(nameOf(x), x.shape)]));
   const state = Object.fromEntries(variables.map((v) => [v.name, array(v.name, v.shape)]));
   const wanted = interpret(graph, { inputs, state, bindings });
+  // The passes change nothing at all.
+  expect(interpret(optimize(graph), { inputs, state, bindings })).toEqual(wanted);
   const executed = await execute(
     graph,
     graph.inputs.map((x) => Float32Array.from(known(inputs[nameOf(x)], "input").data)),
@@ -87,7 +89,15 @@ function grow(pool: readonly X[], choose: Choose): X {
   const x = pick();
   const last = Math.max(x.rank - 1, 0);
   const axis = choose(Math.max(x.rank, 1));
-  switch (choose(22)) {
+  switch (choose(25)) {
+    case 22:
+      return ops.sub(ops.mul(1, ops.add(x, -0)), 0);
+    case 23:
+      return x.rank < 2
+        ? ops.neg(ops.neg(x))
+        : ops.transpose(ops.reverse(ops.reverse(ops.transpose(x), 0), 0));
+    case 24:
+      return ops.where(ops.ones([], "bool"), ops.reshape(ops.reshape(x, [-1]), x.shape), like(x));
     case 0:
       return ops.tanh(x);
     case 1:

@@ -16,9 +16,9 @@ function check(title: string, c: Case): void {
 
 describe("gradients agree with finite differences", () => {
   const differentiable = allCases.filter(
-    ({ test: c }) => c.differentiable && c.operands.some((o) => o.dtype === "float32"),
+    ([, c]) => c.differentiable && c.operands.some((o) => o.dtype === "float32"),
   );
-  it.each(differentiable)("$title", ({ title, test: c }) => check(title, c));
+  it.each(differentiable)("%s", check);
 });
 
 const minus = (x: SymbolicTensor, y: SymbolicTensor) => ops.square(ops.sub(x, y));
@@ -117,7 +117,7 @@ describe("gradients of compositions agree with finite differences", () => {
       },
     ),
   ];
-  it.each(compositions)("$name", (c) => check(c.name, c));
+  it.each(compositions.map((c) => [c.name, c] as const))("%s", check);
 });
 
 describe("gradients of gradients agree with finite differences", () => {
@@ -128,53 +128,55 @@ describe("gradients of gradients agree with finite differences", () => {
       return gradients(ops.sum(ops.square(f(...operands))), moved).filter((g) => g !== undefined);
     };
   const state = { shape: [2], dtype: "float32" } as const;
-  it.each([
-    test(
-      "elementwise",
-      [float([4])],
-      twice((x) => ops.mul(ops.tanh(x), ops.exp(ops.mul(x, 0.3)))),
-    ),
-    test(
-      "matMul and softmax",
-      [float([2, 3]), float([3, 3])],
-      twice((a, b) => ops.softmax(ops.matMul(a, b))),
-    ),
-    test(
-      "a scan",
-      [float([T, 2]), float([2]), float([2])],
-      twice((x, s, w) => {
-        const { outputs } = ops.scan({
-          sequences: [x],
-          states: [s],
-          constants: [w],
-          step: ([now = x], [h = s], [c = w]) => {
-            const next = ops.tanh(ops.add(ops.mul(h, c), now));
-            return { outputs: [ops.mul(next, h)], states: [next] };
-          },
-        });
-        return known(outputs[0], "outputs");
-      }),
-    ),
-    test(
-      "a masked scan",
-      [float([T, 2]), gaps([T, 2])],
-      twice((x, mask) => {
-        const { states } = ops.scan({
-          sequences: [x],
-          states: [state],
-          mask,
-          step: ([now = x], [h = x]) => ({ outputs: [], states: [ops.sin(ops.add(ops.mul(h, h), now))] }),
-        });
-        return known(states[0], "state");
-      }),
-    ),
-  ])("$name", (c) => check(c.name, c));
+  it.each(
+    [
+      test(
+        "elementwise",
+        [float([4])],
+        twice((x) => ops.mul(ops.tanh(x), ops.exp(ops.mul(x, 0.3)))),
+      ),
+      test(
+        "matMul and softmax",
+        [float([2, 3]), float([3, 3])],
+        twice((a, b) => ops.softmax(ops.matMul(a, b))),
+      ),
+      test(
+        "a scan",
+        [float([T, 2]), float([2]), float([2])],
+        twice((x, s, w) => {
+          const { outputs } = ops.scan({
+            sequences: [x],
+            states: [s],
+            constants: [w],
+            step: ([now = x], [h = s], [c = w]) => {
+              const next = ops.tanh(ops.add(ops.mul(h, c), now));
+              return { outputs: [ops.mul(next, h)], states: [next] };
+            },
+          });
+          return known(outputs[0], "outputs");
+        }),
+      ),
+      test(
+        "a masked scan",
+        [float([T, 2]), gaps([T, 2])],
+        twice((x, mask) => {
+          const { states } = ops.scan({
+            sequences: [x],
+            states: [state],
+            mask,
+            step: ([now = x], [h = x]) => ({ outputs: [], states: [ops.sin(ops.add(ops.mul(h, h), now))] }),
+          });
+          return known(states[0], "state");
+        }),
+      ),
+    ].map((c) => [c.name, c] as const),
+  )("%s", check);
 });
 
 // T time, B batch, D input features, H units, G gates.
 
 describe("the fused recurrence has the values and gradients of its equations step by step", () => {
-  it.each(recurrences().map((r) => ({ ...r, name: recurrenceCase(r, true).name })))("$name", (r) => {
+  it.each(recurrences().map((r) => [recurrenceCase(r, true).name, r] as const))("%s", (_, r) => {
     const [stepByStep, fused] = [false, true].map((isFused) => {
       const c = recurrenceCase(r, isFused);
       const { graph, inputs } = trace(c.name, c);

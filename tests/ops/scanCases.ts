@@ -1,7 +1,7 @@
 // The cases of scan: bodies of all kinds through the general path, and the fused cells.
 import type { Dtype } from "../../src/dtype.js";
 import * as ops from "../../src/graph/build.js";
-import type { Shape } from "../../src/graph/dim.js";
+import { type Dim, type Shape, shapeText } from "../../src/graph/dim.js";
 import { known } from "../reference.js";
 import { B, bool, type Case, float, int, type Operand, T, test, type X, Z } from "./case.js";
 import { activations, biasShape, type Cell, gatesOf, recurrence } from "./cells.js";
@@ -154,6 +154,53 @@ export function generalScans(): Case[] {
       });
       return all(ops.scan({ sequences: [x], states: [s], step }));
     }),
+    test(
+      "a fused recurrence in every step",
+      [float([T, 3, B, 2]), float([2, 4]), float([4, 4])],
+      (x, w, u) => {
+        const cell = {
+          cell: "simple",
+          activation: "tanh",
+          recurrentActivation: "sigmoid",
+          units: 4,
+        } as const;
+        const step = each((words, sum, kernel, recurrentKernel) => {
+          const inner = recurrence(
+            { ...cell, bias: false, dropout: false },
+            { x: words, kernel, recurrentKernel },
+            true,
+          );
+          const [last = words] = inner.states;
+          return { outputs: inner.outputs, states: [ops.add(ops.mul(sum, 0.5), last)] };
+        });
+        const state = { shape: [B, 4], dtype: "float32" } as const;
+        return all(ops.scan({ sequences: [x], states: [state], constants: [w, u], step }));
+      },
+    ),
+    test(
+      "two fused recurrences, one on the other and back",
+      [float([T, B, 2]), float([2, 16]), float([4, 16]), float([4, 12]), float([4, 12])],
+      (x, w, u, w2, u2) => {
+        const usual = {
+          activation: "tanh",
+          recurrentActivation: "sigmoid",
+          units: 4,
+          bias: false,
+          dropout: false,
+        } as const;
+        const first = recurrence({ cell: "lstm", ...usual }, { x, kernel: w, recurrentKernel: u }, true);
+        const [ys = x, h] = [...first.outputs, ...first.states];
+        const second = recurrence(
+          { cell: "gruResetBefore", ...usual },
+          { x: ops.reverse(ys, 0), kernel: w2, recurrentKernel: u2, h0: h },
+          true,
+        );
+        return [
+          ops.concat([...first.outputs, ...second.outputs.map((y) => ops.reverse(y, 0))]),
+          ...second.states,
+        ];
+      },
+    ),
     test("nested and masked", [float([T, B, 2]), float([B, 2]), bool([T, B])], (x, s, mask) => {
       const step = each((now, before) => {
         const rows = ops.stack([now, ops.square(now)]);
@@ -171,6 +218,8 @@ export interface Recurrence {
   readonly cell: Cell;
   readonly given: readonly ("mask" | "h0" | "c0")[];
   readonly results: "all" | "states" | "backwards";
+  /** Time steps and rows; default [T, B]. */
+  readonly sizes?: readonly [Dim, Dim];
 }
 
 /** Every fused cell, with what may be there or not, and every activation. */
@@ -179,6 +228,7 @@ export function recurrences(): Recurrence[] {
     cell: Partial<Cell>,
     given: Recurrence["given"],
     results: Recurrence["results"] = "all",
+    sizes: readonly [Dim, Dim] = [T, B],
   ): Recurrence => ({
     cell: {
       cell: "simple",
@@ -191,6 +241,7 @@ export function recurrences(): Recurrence[] {
     },
     given,
     results,
+    sizes,
   });
   const cells = Object.keys(gatesOf) as ops.FusedCell[];
   return cells.flatMap((cell) => [
@@ -200,6 +251,7 @@ export function recurrences(): Recurrence[] {
     of({ cell, dropout: true }, ["mask", "h0", "c0"]),
     of({ cell, units: 9 }, ["mask", "h0", "c0"], "states"),
     of({ cell, units: 17 }, [], "backwards"),
+    of({ cell, units: 5 }, ["h0"], "all", [1, 1]),
     ...(Object.keys(activations) as ops.FusedActivation[]).map((activation) =>
       // An lstm whose gates are exponentials of exponentials leaves the range of numbers.
       of(
@@ -214,28 +266,30 @@ export function recurrences(): Recurrence[] {
   ]);
 }
 
-export function recurrenceCase({ cell, given, results }: Recurrence, fused: boolean): Case {
+export function recurrenceCase({ cell, given, results, sizes = [T, B] }: Recurrence, fused: boolean): Case {
+  const [steps, rows] = sizes;
   const [D, H, G] = [2, cell.units, gatesOf[cell.cell]];
-  // Exponentials grow fast.
-  const range = cell.activation === "exponential" ? 0.1 : 1;
+  // What is not bounded grows from step to step, and rounding with it.
+  const bounded = ["tanh", "sigmoid", "hardSigmoid", "softsign", "hardTanh"].includes(cell.activation);
+  const range = bounded ? 1 : cell.activation === "exponential" ? 0.1 : 0.5;
   const weights = (shape: Shape): Operand => float(shape, -range, range);
   const operands: Record<string, Operand> = {
-    x: weights([T, B, D]),
+    x: weights([steps, rows, D]),
     kernel: weights([D, G * H]),
     recurrentKernel: weights([H, G * H]),
     ...(cell.bias ? { bias: weights(biasShape(cell.cell, H)) } : {}),
-    ...(cell.dropout ? { dropout: { ...float([B, H]), values: [0, 2, 2, 0, 2], fixed: true } } : {}),
-    ...(given.includes("h0") ? { h0: weights([B, H]) } : {}),
-    ...(given.includes("c0") && cell.cell === "lstm" ? { c0: weights([B, H]) } : {}),
+    ...(cell.dropout ? { dropout: { ...float([rows, H]), values: [0, 2, 2, 0, 2], fixed: true } } : {}),
+    ...(given.includes("h0") ? { h0: weights([rows, H]) } : {}),
+    ...(given.includes("c0") && cell.cell === "lstm" ? { c0: weights([rows, H]) } : {}),
     // Row 0 has a gap, row 1 begins late, row 2 has no step that counts.
     ...(given.includes("mask")
-      ? { mask: { ...bool([T, B]), values: [1, 0, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0] } }
+      ? { mask: { ...bool([steps, rows]), values: [1, 0, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0] } }
       : {}),
   };
   const names = Object.keys(operands);
   const { cell: kind, activation, recurrentActivation, units } = cell;
   const gates = kind === "simple" ? [] : [recurrentActivation];
-  const name = [kind, activation, ...gates, units, ...names.slice(3), results].join(" ");
+  const name = [kind, activation, ...gates, units, ...names.slice(3), results, shapeText(sizes)].join(" ");
   return test(name, Object.values(operands), (...values) => {
     const of = (key: string): X | undefined => values[names.indexOf(key)];
     const [x, kernel, recurrentKernel] = ["x", "kernel", "recurrentKernel"].map((key) => known(of(key), key));

@@ -118,6 +118,8 @@ describe("scan", () => {
     ["sequences of different lengths", { sequences: [ops.input("x", [3, 2]), ops.input("y", [4, 2])] }],
     ["sequences without time", { sequences: [ops.input("x", [])] }],
     ["a mask of another length", { mask: ops.input("m", [4, 2], "bool") }],
+    ["a mask of other rows", { mask: ops.input("m", [3, 5], "bool") }],
+    ["a mask of more axes than a sequence has", { mask: ops.input("m", [3, 2, 1], "bool") }],
     ["a mask of numbers", { mask: ops.input("m", [3, 2]) }],
     ["a masked sequence", { sequences: [ops.input("x", [3, 2]).withMask(ops.input("m", [3, 2], "bool"))] }],
     ["a masked state", { states: [ops.input("s", [2]).withMask(ops.input("m", [2], "bool"))] }],

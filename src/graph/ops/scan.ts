@@ -11,7 +11,7 @@ import {
   type TensorType,
   topological,
 } from "../ir.js";
-import { noMask, widenMask } from "../mask.js";
+import { noMask, samePrefix, widenMask } from "../mask.js";
 import { add, logicalOr, where } from "./elementwise.js";
 import { reverse } from "./shape.js";
 import { input, scalar, zeros } from "./source.js";
@@ -99,7 +99,7 @@ export function operand(node: Node<RnnAttrs>, role: RnnRole): SymbolicTensor | u
 /**
  * A whole sequence through a fused cell. x [T, B, D], kernel [D, G·H], recurrentKernel [H, G·H], bias [G·H] (gru:
  * [2, 3·H]), h0, c0 [B, H] (left out: zeros), mask [T, B] (masked steps carry the states over and do not read x),
- * dropout [B, H] (multiplies h before the recurrent product).
+ * dropout [B, H] (multiplies h before the recurrent product; a draw, so no gradient flows to it).
  * outputs: h [T, B, H], final h [B, H], final c [B, H] (lstm), reserve (private to the kernels).
  */
 export const rnnOp: Op<RnnAttrs> = {
@@ -186,7 +186,7 @@ export interface ScanOptions {
   /** Initial states [B, ..]; a type alone stands for zeros. */
   readonly states: readonly (SymbolicTensor | TensorType)[];
   readonly constants?: readonly SymbolicTensor[];
-  /** bool [T, B]: at masked steps states and outputs are those of the step before (outputs first 0), x is not read. */
+  /** bool [T, B], the leading axes of every sequence: at masked steps states and outputs are those of the step before (outputs first 0), x is not read. */
   readonly mask?: SymbolicTensor | undefined;
   /** The kernel that computes the same. Order of constants then: kernel, recurrentKernel, bias?, dropout?. */
   readonly fused?: { readonly as: Fused; readonly bias: boolean; readonly dropout: boolean } | undefined;
@@ -215,17 +215,19 @@ export function scan(options: ScanOptions): Scanned {
       fix: "Transpose them to [time, batch, ..] and cut them to one length",
     });
   }
-  checkMasks(options, length);
+  checkMasks(options);
   if (options.fused !== undefined) return scanFused(options, options.fused, first, length);
   return mask === undefined ? scanSteps(options, length) : scanMasked(options, mask, length);
 }
 
-function checkMasks({ sequences, states, constants = [], mask }: ScanOptions, length: Dim): void {
-  if (mask !== undefined && (mask.dtype !== "bool" || !equal(mask.shape[0] ?? -1, length))) {
+function checkMasks({ sequences, states, constants = [], mask, fused }: ScanOptions): void {
+  const fits = (m: SymbolicTensor) =>
+    m.dtype === "bool" && sequences.every((s) => m.rank > 0 && samePrefix(m.shape, s.shape, m.rank));
+  if (mask !== undefined && (!fits(mask) || (fused !== undefined && mask.rank !== 2))) {
     throw new RondoError({
       where: "scan",
-      received: `a mask of ${mask.dtype}${shapeText(mask.shape)}`,
-      expected: `bool [${length}, batch], a value for each time step`,
+      received: `a mask of ${mask.dtype}${shapeText(mask.shape)} for sequences of ${sequences.map((s) => shapeText(s.shape)).join(", ")}`,
+      expected: "a bool for each time step and row, [time, batch]",
       fix: "Transpose the mask to [time, batch], or make it by a comparison",
     });
   }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { array, computed, refusal } from "../../../tests/arrays.js";
+import { compile } from "../../plan/compile.js";
+import { layoutState } from "../../plan/state.js";
 import * as ops from "../build.js";
 import { add, symbol } from "../dim.js";
 
@@ -64,6 +66,16 @@ describe("slice", () => {
     ["of a negative size", () => ops.slice(x, [0], [-2])],
   ])("refuses a block %s", (_, act) => {
     expect(refusal(act).where).toBe("slice");
+  });
+
+  it("refuses what the sizes of a batch do not leave, once they are known", () => {
+    const late = ops.slice(s, [0, 5]);
+    const graph = { name: "late", inputs: [s], outputs: { late }, updates: [] };
+    const plan = (steps: number) =>
+      compile(graph, { bindings: { B: 2, T: steps }, layout: layoutState([]), vectorWidth: 8 });
+    expect(plan(6).outputs[0]?.shape).toEqual([2, 1, 4]);
+    expect(plan(5).outputs[0]?.shape).toEqual([2, 0, 4]);
+    expect(refusal(() => plan(3)).received).toContain("[2, 3, 4]");
   });
 
   it("may begin at a symbol", () => {

@@ -231,11 +231,23 @@ export const sliceOp: Op<SliceAttrs> = {
     x?.mask && slice(x.mask, begin.slice(0, x.mask.rank), size.slice(0, x.mask.rank)),
   kernel: {
     kind: "view",
-    view: (x, { begin }, bindings, output) => ({
-      offset: x.offset + begin.reduce<number>((o, b, i) => o + bind(b, bindings) * at(x.strides, i), 0),
-      shape: output,
-      strides: x.strides,
-    }),
+    view: (x, { begin }, bindings, output) => {
+      const from = begin.map((b) => bind(b, bindings));
+      const inside = output.every((n, i) => n >= 0 && at(from, i) >= 0 && at(from, i) + n <= at(x.shape, i));
+      if (!inside) {
+        throw new RondoError({
+          where: "slice",
+          received: `shape ${shapeText(x.shape)}, of which ${shapeText(output)} from ${shapeText(from)} on is asked for`,
+          expected: "a block inside the operand",
+          fix: "Give longer sequences (or more rows), or slice less",
+        });
+      }
+      return {
+        offset: x.offset + from.reduce((o, b, i) => o + b * at(x.strides, i), 0),
+        shape: output,
+        strides: x.strides,
+      };
+    },
   },
 };
 
