@@ -7,7 +7,7 @@ namespace RONDO_NAMESPACE {
 namespace {
 
 constexpr Index kSteps = 32;               // whose products with x are made at once
-constexpr Index kParallelWeights = 12288;  // recurrent weights from which on threads help
+constexpr Index kParallelWeights = 32768;  // recurrent weights from which on threads help enough
 
 // z[v] += h·U for one row and a panel of NV vectors.
 template <int NV>

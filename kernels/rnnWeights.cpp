@@ -38,7 +38,7 @@ struct Block {
   Chunk chunk;
   Index steps;
   const float* gates;  // of the chunk's first of these steps
-  Index count;
+  Index count, run;    // pairs; how many at a time are equally far apart (0: none)
   int32_t inX[kBlockPairs], inH[kBlockPairs], inGates[kBlockPairs];
 };
 
@@ -46,6 +46,7 @@ struct Block {
 struct Sum {
   const float* rows;  // x, h … at (row 0, step 0)
   bool inX;           // rows are found by Block::inX, else by inH
+  Index step;         // from a row of the batch to the next
   Index K;
   Index first, slots;
   float *totals, *biases;  // biases may be null: none of this product's
@@ -53,13 +54,18 @@ struct Sum {
   Index groupStride() const { return K * slots * VL; }
 };
 
-// totals [R][NV] += (initially =) the block's sums for rows k … of a group.
+// totals [R][NV] += (initially =) the block's sums for rows k … of a group. Where no row is masked, a step's pairs are
+// equally far apart.
 template <int R, int NV>
-__attribute__((noinline)) void sumTile(const float* a, const int32_t* aAt, const float* b, const int32_t* bAt, Index count,
-                                       bool initial, float* totals, Index totalStride) {
+__attribute__((noinline)) void sumTile(const Block& block, const float* a, const int32_t* aAt, Index aStep, const float* b,
+                                       Index bStep, bool initial, float* totals, Index totalStride) {
   vf c[R][NV];
   clear(c);
-  accumulatePairs<R, NV>(count, a, aAt, b, bAt, c);
+  const int32_t* bAt = block.inGates;
+  if (block.run == 0) accumulateListed<R, NV>(block.count, a, aAt, b, bAt, c);
+  for (Index p = 0; block.run > 0 && p < block.count; p += block.run) {
+    accumulatePairs<R, NV>(block.run, a + aAt[p], aStep, b + bAt[p], bStep, c);
+  }
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL
@@ -81,23 +87,6 @@ void sumBiases(const float* b, const int32_t* at, Index count, Index slots, bool
     if (p < count) even += load(b + at[p] + v * VL);
     store(totals + v * VL, initial ? even + odd : load(totals + v * VL) + (even + odd));
   }
-}
-
-// `coming`: the gates that are needed next, to be fetched while the tiles are multiplied.
-template <int NV>
-void sumRows(const Sum& sum, const Block& block, const float* gates, const float* coming, Index slot, Index from, Index to,
-             bool initial, float* totals) {
-  constexpr Index line = 16;
-  Index fetched = 0;
-  forTiles<NV>(to - from, [&](auto tile, Index at) {
-    for (const Index end = block.count * (at + tile.count) / (to - from); fetched < end; ++fetched) {
-      for (Index i = 0; i < sum.slots * VL; i += line) __builtin_prefetch(coming + block.inGates[fetched] + i, 0, 2);
-    }
-    const Index k = from + at;
-    sumTile<decltype(tile)::count, NV>(sum.rows + k, sum.inX ? block.inX : block.inH, gates + (sum.first + slot) * VL,
-                                       block.inGates, block.count, initial, totals + (k * sum.slots + slot) * VL,
-                                       sum.slots * VL);
-  });
 }
 
 class Task {
@@ -136,6 +125,7 @@ class Task {
     block.steps = t1 - t0;
     block.gates = layout.gatesOf(w.reserve, chunk, t0);
     block.count = 0;
+    block.run = w.mask == nullptr ? chunk.rows : 0;
     Active active;
     findActive(active, nullptr, 0, chunk);
     for (Index t = t0; t < t1; ++t) {
@@ -150,33 +140,48 @@ class Task {
   }
 
   void add(const Sum& sum, const Block& block, bool initial) const {
-    const Index from = share(sum.K, rowPart, rowParts), to = share(sum.K, rowPart + 1, rowParts);
+    if (sum.slots % kWide == 0) {
+      addTiles<kWide>(sum, block, initial);
+    } else if (sum.slots == 3) {
+      addTiles<3>(sum, block, initial);
+    } else if (sum.slots == 2) {
+      addTiles<2>(sum, block, initial);
+    } else {
+      addTiles<1>(sum, block, initial);
+    }
+    if (sum.biases == nullptr || rowPart > 0) return;
     for (Index group = firstGroup; group < endGroup; ++group) {
-      const float* gates = block.gates + group * layout.groupStride(block.chunk.rows);
-      const Index groupStride = layout.groupStride(block.chunk.rows);
-      const float* next = block.gates + block.steps * block.chunk.rows * layout.rowGates();
-      const float* coming = group + 1 < endGroup ? gates + groupStride : next + firstGroup * groupStride;
-      float* totals = sum.totals + group * sum.groupStride();
-      for (Index slot = 0; slot < sum.slots;) {
-        const Index width = sum.slots - slot;
-        if (sum.slots == 3) {
-          sumRows<3>(sum, block, gates, coming, slot, from, to, initial, totals);
-          slot += 3;
-        } else if (width >= kWide) {
-          sumRows<kWide>(sum, block, gates, coming, slot, from, to, initial, totals);
-          slot += kWide;
-        } else if (width >= 2) {
-          sumRows<2>(sum, block, gates, coming, slot, from, to, initial, totals);
-          slot += 2;
-        } else {
-          sumRows<1>(sum, block, gates, coming, slot, from, to, initial, totals);
-          slot += 1;
+      sumBiases(gatesOf(block, group) + sum.first * VL, block.inGates, block.count, sum.slots, initial,
+                sum.biases + group * sum.slots * VL);
+    }
+  }
+
+  // A few rows of the kernel at a time, for all groups: x and h lie scattered, gates in a row. While tiles are multiplied,
+  // the next block's gates are fetched.
+  template <int NV>
+  void addTiles(const Sum& sum, const Block& block, bool initial) const {
+    const Index from = share(sum.K, rowPart, rowParts), rows = share(sum.K, rowPart + 1, rowParts) - from;
+    const Index groups = endGroup - firstGroup, stepGates = block.steps * block.chunk.rows * layout.rowGates();
+    Index fetched = 0;
+    forTiles<NV>(rows, [&](auto tile, Index at) {
+      const Index k = from + at, due = block.count * groups * (at + tile.count) / rows;
+      for (; fetched < due; ++fetched) {
+        const float* gates = gatesOf(block, firstGroup + fetched / block.count) + block.inGates[fetched % block.count];
+        for (Index i = 0; i < layout.rowStride(); i += 16) __builtin_prefetch(gates + stepGates + i, 0, 2);
+      }
+      for (Index group = firstGroup; group < endGroup; ++group) {
+        for (Index slot = 0; slot < sum.slots; slot += NV) {
+          sumTile<decltype(tile)::count, NV>(block, sum.rows + k, sum.inX ? block.inX : block.inH, sum.step,
+                                             gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial,
+                                             sum.totals + group * sum.groupStride() + (k * sum.slots + slot) * VL,
+                                             sum.slots * VL);
         }
       }
-      if (sum.biases != nullptr && rowPart == 0) {
-        sumBiases(gates + sum.first * VL, block.inGates, block.count, sum.slots, initial, sum.biases + group * sum.slots * VL);
-      }
-    }
+    });
+  }
+
+  const float* gatesOf(const Block& block, Index group) const {
+    return block.gates + group * layout.groupStride(block.chunk.rows);
   }
 };
 
@@ -206,7 +211,7 @@ Status execute(const Context& context, const op::rnnWeights& o, Tail) {
   float* work = w.work;
   const auto add = [&](const float* rows, bool inX, Index K, Index first, Index slots, bool biases) {
     Sum& sum = sums[count++];
-    sum = {rows, inX, K, first, slots, work, nullptr};
+    sum = {rows, inX, inX ? w.xB : layout.ldh, K, first, slots, work, nullptr};
     work += layout.groups * sum.groupStride();
     if (!biases) return;
     sum.biases = work;

@@ -8,11 +8,9 @@
 
 #include "abi.h"
 
-// Lanes and registers of each instruction set. avx512 means 256-bit vectors with 32 registers (AVX-512VL).
-#if defined(__AVX512VL__) && !defined(RONDO_WIDE)
-#define RONDO_LANES 8
-#define RONDO_REGISTERS 32
-#elif defined(__AVX512F__)
+// Lanes and registers of each instruction set. On AVX-512, 16 lanes were as fast as 8 with as many registers on small
+// layers and 3 to 8 % faster on large ones and on GRUs (Zen 4, whose units are 256 bits wide).
+#if defined(__AVX512F__)
 #define RONDO_LANES 16
 #define RONDO_REGISTERS 32
 #elif defined(__AVX2__)
@@ -112,6 +110,9 @@ RONDO_INLINE vf choose(vi mask, vf a, vf b) {
 }
 RONDO_INLINE vf smaller(vf a, vf b) { return choose(a < b, a, b); }
 RONDO_INLINE vf larger(vf a, vf b) { return choose(a > b, a, b); }
+#elif RONDO_LANES == 16 && !defined(__clang__)
+RONDO_INLINE vf smaller(vf a, vf b) { return __builtin_ia32_minps512_mask(a, b, a, -1, 4); }
+RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps512_mask(a, b, a, -1, 4); }
 #else
 RONDO_INLINE vf smaller(vf a, vf b) { return a < b ? a : b; }
 RONDO_INLINE vf larger(vf a, vf b) { return a > b ? a : b; }

@@ -21,7 +21,7 @@ namespace RONDO_NAMESPACE {
 // Rows of a tile that is NV vectors wide, by what fits the registers (measured).
 constexpr int32_t tileRows(int32_t vectors) {
 #if defined(__wasm__)
-  return vectors == 1 ? 4 : vectors == 2 ? 4 : vectors == 3 ? 3 : 2;
+  return vectors <= 2 ? 4 : vectors == 3 ? 3 : 2;
 #elif RONDO_REGISTERS == 32
   return vectors == 3 ? 8 : 6;
 #else
@@ -31,7 +31,11 @@ constexpr int32_t tileRows(int32_t vectors) {
 constexpr int32_t kTileRows = 8;  // the largest of them
 
 // Width, in vectors, of tiles over many columns. Divides 4, to which packed matrices are padded.
-constexpr int32_t kWide = RONDO_REGISTERS == 32 ? 4 : 2;
+#if defined(__wasm__) || RONDO_REGISTERS == 32
+constexpr int32_t kWide = 4;
+#else
+constexpr int32_t kWide = 2;
+#endif
 
 template <int N>
 struct Rows {
@@ -86,10 +90,27 @@ RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b
   }
 }
 
-// c += Aᵀ·B where rows of A and B are paired: for each of `count` pairs, R numbers at a + aAt[p], NV vectors at b + bAt[p].
+// c += Aᵀ·B for `count` pairs of rows of A and B, each aStep and bStep after the last: R numbers times NV vectors.
 template <int R, int NV>
-RONDO_INLINE void accumulatePairs(Index count, const float* a, const int32_t* aAt, const float* b, const int32_t* bAt,
-                                  vf (&c)[R][NV]) {
+RONDO_INLINE void accumulatePairs(Index count, const float* a, Index aStep, const float* b, Index bStep, vf (&c)[R][NV]) {
+  RONDO_UNROLL_K
+  for (Index p = 0; p < count; ++p, a += aStep, b += bStep) {
+    vf line[NV];
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) line[v] = load(b + v * VL);
+    RONDO_UNROLL
+    for (int i = 0; i < R; ++i) {
+      const vf s = broadcast(a[i]);
+      RONDO_UNROLL
+      for (int v = 0; v < NV; ++v) c[i][v] = fma_(s, line[v], c[i][v]);
+    }
+  }
+}
+
+// The same for pairs wherever they are: at a + aAt[p] and b + bAt[p].
+template <int R, int NV>
+RONDO_INLINE void accumulateListed(Index count, const float* a, const int32_t* aAt, const float* b, const int32_t* bAt,
+                                   vf (&c)[R][NV]) {
   RONDO_UNROLL_K
   for (Index p = 0; p < count; ++p) {
     const float *column = a + aAt[p], *row = b + bAt[p];
