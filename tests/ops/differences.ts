@@ -7,7 +7,7 @@ import { hashName, uniform } from "../golden/load.js";
 import { evaluate, evaluator, known, type Run, type Values } from "../reference.js";
 
 /** Elements of an operand that are moved: all of a small one, evenly spread ones of a large one. */
-const most = 24;
+const most = 10;
 
 /**
  * Holds the gradients of Σ w·y, with a different number w for every element of every result, against what moving each
