@@ -9,7 +9,7 @@ import {
   type RnnGradientAttrs,
   rnnOp,
 } from "../graph/ops/scan.js";
-import { type Buffer, elements, isContiguous, pointer, type View } from "./buffer.js";
+import { type Buffer, elements, isContiguous, pointer, type View, whole } from "./buffer.js";
 import type { Pointer } from "./encode.js";
 import type { Lowering } from "./lower.js";
 import {
@@ -186,9 +186,14 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const users = l
     .consumers(forwardNode)
     .filter((n) => n.inputs.some((x) => x.node === forwardNode && x.index === reserveIndex));
-  if (users.length > 1) throw new Error("rnnGradient: the same forward pass is differentiated twice");
   const hs = l.view(ys).buffer;
-  const reserve = l.view(reserveValue).buffer;
+  const saved = l.view(reserveValue).buffer;
+  // The kernel overwrites what the forward pass saved: where that is differentiated more than once, each has a copy.
+  const reserve = users.length > 1 ? l.buffer(saved.bytes) : saved;
+  if (reserve !== saved) {
+    const all = [saved.bytes / 4];
+    l.copy(whole(saved, "float32", all), whole(reserve, "float32", all));
+  }
   const ldh = rowStride(H, c.v);
   const seed = (i: number): View | undefined => {
     if (seeds[i] !== true) return undefined;

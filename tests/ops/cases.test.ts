@@ -24,6 +24,7 @@ describe("the table of cases", () => {
       allCases.flatMap(([title, c]) => {
         const { graph } = trace(title, c);
         const roots = Object.values(graph.outputs);
+        if (!c.differentiable) return opsOf(roots);
         const seeds = roots.filter((y) => y.dtype === "float32").map((y) => [y, y] as const);
         return opsOf([...roots, ...vjp(seeds, graph.inputs).filter((g) => g !== undefined)]);
       }),

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import * as ops from "../../src/graph/build.js";
 import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { gradients, vjp } from "../../src/passes/autodiff.js";
+import { refusal } from "../arrays.js";
 import { evaluate, known } from "../reference.js";
 import { B, bindings, bool, type Case, float, int, T, test, trace } from "./case.js";
 import { allCases } from "./cases.js";
@@ -174,6 +175,17 @@ describe("gradients of gradients agree with finite differences", () => {
 });
 
 // T time, B batch, D input features, H units, G gates.
+
+describe("second derivatives through a fused recurrence", () => {
+  it("are refused, with the way round", () => {
+    const c = recurrenceCase(known(recurrences()[0], "recurrence"), true);
+    const { graph } = trace(c.name, c);
+    const loss = ops.sum(known(graph.outputs.y0, "outputs"));
+    const [dx] = gradients(loss, graph.inputs);
+    const error = refusal(() => gradients(ops.sum(known(dx, "gradient")), graph.inputs));
+    expect(error.fix).toMatch(/Leave out/);
+  });
+});
 
 describe("the fused recurrence has the values and gradients of its equations step by step", () => {
   it.each(recurrences().map((r) => [recurrenceCase(r, true).name, r] as const))("%s", (_, r) => {

@@ -2,8 +2,9 @@
 import type { Dtype } from "../../src/dtype.js";
 import * as ops from "../../src/graph/build.js";
 import { type Dim, type Shape, shapeText } from "../../src/graph/dim.js";
+import { gradients } from "../../src/passes/autodiff.js";
 import { known } from "../reference.js";
-import { B, bool, type Case, float, int, type Operand, T, test, type X, Z } from "./case.js";
+import { B, bool, type Case, float, int, jumps, type Operand, T, test, type X, Z } from "./case.js";
 import { activations, biasShape, type Cell, gatesOf, recurrence } from "./cells.js";
 
 // T time, B batch, D input features, H units, G gates.
@@ -200,6 +201,32 @@ export function generalScans(): Case[] {
           ...second.states,
         ];
       },
+    ),
+    test(
+      "a fused recurrence differentiated for two losses",
+      [float([T, B, 2]), float([2, 12]), float([4, 12])],
+      (x, kernel, recurrentKernel) => {
+        const usual = {
+          activation: "tanh",
+          recurrentActivation: "sigmoid",
+          units: 4,
+          bias: false,
+          dropout: false,
+        } as const;
+        const { outputs, states } = recurrence(
+          { cell: "gruResetBefore", ...usual },
+          { x, kernel, recurrentKernel },
+          true,
+        );
+        const losses = [
+          ...outputs.map((y) => ops.sum(ops.sin(y))),
+          ...states.map((h) => ops.sum(ops.square(h))),
+        ];
+        return losses
+          .flatMap((loss) => gradients(loss, [x, kernel, recurrentKernel]))
+          .filter((g) => g !== undefined);
+      },
+      jumps,
     ),
     test("nested and masked", [float([T, B, 2]), float([B, 2]), bool([T, B])], (x, s, mask) => {
       const step = each((now, before) => {

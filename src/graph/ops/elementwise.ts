@@ -1,7 +1,7 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
 import { type Dim, equal, type Shape, shapeText } from "../dim.js";
-import { apply, type GradientContext, type Op, type SymbolicTensor, type TensorType } from "../ir.js";
+import { apply, type GradientContext, type Op, type SymbolicTensor } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
 import { sumTo } from "./reduce.js";
 import { scalar } from "./source.js";
@@ -358,5 +358,3 @@ export const where = (condition: SymbolicTensor, a: Operand, b: Operand): Symbol
 /** x limited to [low, high]. */
 export const clipByValue = (x: SymbolicTensor, low: number, high: number): SymbolicTensor =>
   minimum(maximum(x, low), high);
-
-export type { TensorType };

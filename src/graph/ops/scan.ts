@@ -159,7 +159,7 @@ export const rnnGradientOp: Op<RnnGradientAttrs> = {
       where: "gradient of a recurrent layer",
       received: "a request for its gradient in turn (second derivatives)",
       expected: "first derivatives through fused cells",
-      fix: "Pass fused: undefined to scan, so that the cell's equations are differentiated step by step",
+      fix: "Leave out scan's option fused, so that the cell's equations are differentiated step by step",
     });
   },
   mask: noMask,
