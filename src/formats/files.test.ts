@@ -50,6 +50,13 @@ describe("prepareFolder", () => {
     await expect(prepareFolder(join(folder, "file", "run"))).rejects.toThrow(
       /output folder: received a path with a file where a folder should be.*Choose another folder/,
     );
+    await expect(prepareFolder(join(folder, "file"))).rejects.toThrow(/a path with a file where/);
+  });
+
+  it.runIf(process.platform === "linux")("refuses a folder where none can be made", async () => {
+    await expect(prepareFolder("/proc/runs/first")).rejects.toThrow(
+      /output folder: .*, expected that files can be written in \/proc\/runs\/first/,
+    );
   });
 });
 

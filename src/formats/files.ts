@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -37,11 +38,26 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
 export async function prepareFolder(folder: string): Promise<void> {
   const trial = join(folder, `.${randomBytes(6).toString("hex")}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await (await open(trial, "wx")).close();
     await rm(trial);
   } catch (error) {
     throw unwritable("output folder", folder, error);
+  }
+}
+
+/**
+ * Makes a folder and those above it; one that exists stays. (Node's own `recursive` never comes back where an existing
+ * folder answers that it does not exist, as /proc does.)
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return;
+    if (codeOf(error) !== "ENOENT" || existsSync(dirname(folder))) throw error;
+    await makeFolder(dirname(folder));
+    await makeFolder(folder);
   }
 }
 
