@@ -29,7 +29,7 @@ export const activations: Record<ops.FusedActivation, (x: X) => X> = {
   leakyRelu: (x) => ops.where(ops.greater(x, 0), x, ops.mul(x, 0.2)),
 };
 
-/** Where an activation has no derivative: pre-activations of tests keep away from these. */
+/** G: blocks of H columns in the kernels of a cell. */
 export const gatesOf: Record<ops.FusedCell, number> = { simple: 1, lstm: 4, gru: 3, gruResetBefore: 3 };
 export const biasShape = (cell: ops.FusedCell, H: number): number[] =>
   cell === "gru" ? [2, 3 * H] : [gatesOf[cell] * H];

@@ -7,9 +7,11 @@ import { gradients } from "../../src/passes/autodiff.js";
 import { optimize } from "../../src/passes/index.js";
 import type { Backend } from "../../src/runtime/backend.js";
 import { execute } from "../execute.js";
+import { hashName, uniform } from "../golden/load.js";
 import { backendOf, instructionSets } from "../kernels/harness.js";
 import { interpret, known } from "../reference.js";
 import { B, bindings, float, T, valuesOf, type X } from "./case.js";
+import { recurrence } from "./cells.js";
 import { expectAgreement } from "./compare.js";
 
 // Graphs put together at random, run as one program with their updates and held against the reference: what no case of
@@ -75,7 +77,8 @@ async function agrees(graph: Graph): Promise<void> {
 const x34 = ops.input("x34", [3, 4]);
 const xBT = ops.input("xBT", [B, T]);
 const xTB2 = ops.input("xTB2", [T, B, 2]);
-const inputs = [x34, xBT, xTB2];
+const steps = ops.input("steps", [4, 3, 2]);
+const inputs = [x34, xBT, xTB2, steps];
 
 type Choose = (count: number) => number;
 
@@ -206,6 +209,33 @@ describe("updates", () => {
   const [a, b, w] = [v0, v1, v2].map((v) => ops.read(known(v, "variable"))) as [X, X, X];
   const set = (v: StateVariable | undefined, value: X): Update => ({ variable: known(v, "variable"), value });
 
+  // Recurrences whose states are the variables: rows of [3, 4].
+  const weights = (name: string, rows: number, cols: number) =>
+    ops.constant(Float32Array.from(uniform(hashName(name), rows * cols)), [rows, cols], "float32");
+  const lstm = recurrence(
+    {
+      cell: "lstm",
+      activation: "tanh",
+      recurrentActivation: "sigmoid",
+      units: 4,
+      bias: false,
+      dropout: false,
+    },
+    { x: steps, kernel: weights("w", 2, 16), recurrentKernel: weights("u", 4, 16), h0: a, c0: b },
+    true,
+  );
+  const [h = a, cell = b] = lstm.states;
+  const [dx = a] = gradients(ops.sum(ops.square(h)), [steps]);
+  const stepwise = ops.scan({
+    sequences: [steps],
+    states: [a, b],
+    step: ([now = steps], [p = a, q = b]) => {
+      const next = ops.tanh(ops.add(ops.mul(p, 0.5), ops.mean(now)));
+      return { outputs: [ops.mul(p, q)], states: [q, next] };
+    },
+  });
+  const [last0 = a, last1 = b] = stepwise.states;
+
   it.each([
     ["of one from itself, its old value an output", { was: a }, [set(v0, ops.mul(a, 2))]],
     ["that swap", {}, [set(v0, b), set(v1, a)]],
@@ -227,6 +257,11 @@ describe("updates", () => {
       { y: ops.sum(w, 0) },
       [set(v2, ops.tanh(ops.matMul(ops.matMul(w, w, false, true), w)))],
     ],
+    ["by a recurrence from itself", { ...lstm.outputs }, [set(v0, h), set(v1, cell)]],
+    ["by a recurrence, crosswise", { ...lstm.outputs, was: a }, [set(v0, cell), set(v1, h)]],
+    ["by a recurrence that is differentiated", { dx }, [set(v0, h), set(v1, cell)]],
+    ["by a scan from itself", { ...stepwise.outputs }, [set(v0, last0), set(v1, last1)]],
+    ["by a scan, crosswise", { sum: ops.add(a, b) }, [set(v0, last1), set(v1, last0)]],
     [
       "of reductions of the new values",
       { y: ops.sum(ops.add(a, b)) },
