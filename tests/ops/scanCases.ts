@@ -44,6 +44,15 @@ export function generalScans(): Case[] {
     ),
     test("transposed", [float([2, T]), float([2])], (x, s) => running(ops.transpose(x), s)),
     test("masked", [float([T, B, 2]), float([B, 2]), bool([T, B])], (x, s, m) => running(x, s, m)),
+    test(
+      "masked steps that are no numbers",
+      [
+        { ...float([2, B, 1]), values: [1, Number.NaN, -1, Number.NaN, Number.NaN, 0.5] },
+        float([B, 1]),
+        { ...bool([2, B]), values: [1, 0, 1, 0, 0, 1] },
+      ],
+      (x, s, m) => running(x, s, m),
+    ),
     test("only the last state is used", [float([T, 2]), float([2])], (x, s) => running(x, s).slice(1)),
     test("one after the other", [float([T, 2]), float([2])], (x, s) => {
       const [first = x, state = s] = running(x, s);
@@ -300,18 +309,20 @@ export function recurrenceCase({ cell, given, results, sizes = [T, B] }: Recurre
   const bounded = ["tanh", "sigmoid", "hardSigmoid", "softsign", "hardTanh"].includes(cell.activation);
   const range = bounded ? 1 : cell.activation === "exponential" ? 0.1 : 0.5;
   const weights = (shape: Shape): Operand => float(shape, -range, range);
+  // Row 0 has a gap, row 1 begins late, row 2 has no step that counts; what does not count is no number.
+  const mask = [1, 0, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0];
+  const poisoned = mask.flatMap((counts, i) =>
+    counts ? [Math.sin(i), Math.cos(i)] : [Number.NaN, Number.NaN],
+  );
   const operands: Record<string, Operand> = {
-    x: weights([steps, rows, D]),
+    x: { ...weights([steps, rows, D]), ...(given.includes("mask") ? { values: poisoned } : {}) },
     kernel: weights([D, G * H]),
     recurrentKernel: weights([H, G * H]),
     ...(cell.bias ? { bias: weights(biasShape(cell.cell, H)) } : {}),
     ...(cell.dropout ? { dropout: { ...float([rows, H]), values: [0, 2, 2, 0, 2], fixed: true } } : {}),
     ...(given.includes("h0") ? { h0: weights([rows, H]) } : {}),
     ...(given.includes("c0") && cell.cell === "lstm" ? { c0: weights([rows, H]) } : {}),
-    // Row 0 has a gap, row 1 begins late, row 2 has no step that counts.
-    ...(given.includes("mask")
-      ? { mask: { ...bool([steps, rows]), values: [1, 0, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0] } }
-      : {}),
+    ...(given.includes("mask") ? { mask: { ...bool([steps, rows]), values: mask } } : {}),
   };
   const names = Object.keys(operands);
   const { cell: kind, activation, recurrentActivation, units } = cell;
