@@ -52,6 +52,16 @@ export function unknownName(where: string, kind: string, name: string, valid: re
   });
 }
 
+/** The names of a type's options; the compiler holds the list complete. */
+export const namesOf = <T extends object>(names: Readonly<Record<keyof T, true>>): readonly string[] =>
+  Object.keys(names);
+
+/** Refuses options of which one has a name that is not in the list. */
+export function checkOptions(where: string, options: object, valid: readonly string[]): void {
+  const wrong = Object.keys(options).find((name) => !valid.includes(name));
+  if (wrong !== undefined) throw unknownName(where, "option", wrong, valid);
+}
+
 /**
  * The valid name nearest to `name` by edit distance, ignoring case, `_`, `-` and spaces; `undefined` when
  * none is near (more than a third of the longer name would have to change).

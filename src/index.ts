@@ -1,5 +1,5 @@
 /** Rondo's public surface, the same in Node and in browsers. */
-export { type BatchOptions as BatchesOptions, batches } from "./data/batches.js";
+export { type BatchesOptions, batches } from "./data/batches.js";
 export { toCategorical } from "./data/labels.js";
 export type { Dtype, TypedArray } from "./dtype.js";
 export { type ErrorParts, RondoError } from "./errors.js";

@@ -3,7 +3,7 @@ import { RondoError } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { permutation } from "../train/shuffle.js";
 
-export interface BatchOptions {
+export interface BatchesOptions {
   /** Samples of one batch. */
   readonly batchSize: number;
   /** The order of every pass is a function of it; left out: the samples come in their own order. */
@@ -19,7 +19,7 @@ export interface BatchOptions {
  */
 export function* batches<T extends readonly Tensor[]>(
   tensors: T,
-  options: BatchOptions,
+  options: BatchesOptions,
 ): Generator<{ [K in keyof T]: Tensor }> {
   const { batchSize, seed } = options;
   const rows = tensors[0]?.shape[0] ?? 0;

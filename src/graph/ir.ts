@@ -72,7 +72,7 @@ export type Kernel<A extends Attrs> =
   | { readonly kind: "assemble" }
   /** A reduction over axes; `scaled` divides by the number of reduced elements. */
   | { readonly kind: "reduce"; readonly code: number; readonly scaled: boolean }
-  /** A kernel of its own; `lower.ts` has the entry of this name. */
+  /** A kernel of its own; `src/plan/instructions.ts` has the rule of this name. */
   | { readonly kind: "instruction"; readonly name: string };
 
 export interface GradientContext<A extends Attrs> {

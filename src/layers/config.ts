@@ -1,4 +1,4 @@
-import { RondoError, unknownName } from "../errors.js";
+import { checkOptions, RondoError, unknownName } from "../errors.js";
 
 /** What a configuration file can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -42,9 +42,7 @@ export type SettingsOf<F> = {
 /** Every field's value from options: checked, defaults filled in. Unknown names are errors. */
 export function readOptions<F extends Fields>(fields: F, options: object, where: string): SettingsOf<F> {
   const settings: Record<string, unknown> = {};
-  for (const name of Object.keys(options)) {
-    if (!(name in fields)) throw unknownName(where, "option", name, Object.keys(fields));
-  }
+  checkOptions(where, options, Object.keys(fields));
   const given = options as Readonly<Record<string, unknown>>;
   for (const [name, field] of Object.entries(fields)) {
     const value = given[name];

@@ -120,6 +120,9 @@ describe("options", () => {
     const given = { units: 3, returnSequence: true };
     expect(() => layers.lstm(given)).toThrow('lstm: received the unknown option "returnSequence"');
     expect(() => layers.lstm(given)).toThrow('Did you mean "returnSequences"?');
+    expect(() => layers.lstm({ ...{ unit: 3 } } as unknown as { units: number })).toThrow(
+      /^lstm: received the unknown option "unit", .* Did you mean "units"\?$/,
+    );
   });
 
   it("tell the shape of a model's input", () => {
@@ -148,7 +151,7 @@ describe("a layer of one's own", () => {
     const given = { x: { shape: [2, 2, 2], data: Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8) } };
     const output = layer.call(x, context);
     expect([...known(evaluate([output], { inputs: given })[0], "y").data]).toEqual([2, 30, 6, 70]);
-    expect(layer.outputShape(batchShape([null, 2])).map(String)).toEqual(["B", "2"]);
+    expect(layer.outputShapes(batchShape([null, 2])).map(String)).toEqual(["B,2"]);
     expect(layer.config()).toEqual({ name: "pool", trainable: true, power: 1, dtype: "float32" });
   });
 });

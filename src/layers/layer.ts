@@ -120,11 +120,11 @@ export abstract class Layer<
     return [];
   }
 
-  /** Shape of the (first) output for an input shape; builds the layer if need be. */
-  outputShape(inputShape: Shape): Shape {
+  /** Shapes of the outputs for an input shape, most often one; builds the layer if need be. */
+  outputShapes(inputShape: Shape): Shape[] {
     this.build(inputShape);
     const output = this.call(input("x", inputShape), shapeContext);
-    return (output instanceof SymbolicTensor ? output : output[0])?.shape ?? [];
+    return (output instanceof SymbolicTensor ? [output] : output).map(({ shape }) => shape);
   }
 
   override config(): JsonObject {

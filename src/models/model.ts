@@ -1,5 +1,5 @@
 import { bytesPerElement } from "../dtype.js";
-import { RondoError } from "../errors.js";
+import { checkOptions, RondoError } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import type { TensorType } from "../graph/ir.js";
 import { batchShape } from "../layers/layer.js";
@@ -31,14 +31,15 @@ import {
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
 import { Engine, type Job, type Kind, plan as planned } from "./engine.js";
-import type {
-  BatchOptions,
-  EvaluateOptions,
-  Figures,
-  FitOptions,
-  MemoryUse,
-  ModelOptions,
-  PredictOptions,
+import {
+  type BatchOptions,
+  type EvaluateOptions,
+  type Figures,
+  type FitOptions,
+  type MemoryUse,
+  type ModelOptions,
+  optionNames,
+  type PredictOptions,
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
 import type { Network, Types } from "./trace.js";
@@ -69,7 +70,9 @@ export abstract class Model implements CallbackModel {
   #fitting = false;
   #staysReady = false;
 
-  constructor(kind: string, { name = kind, seed = randomSeed(), backend }: ModelOptions) {
+  constructor(kind: string, options: ModelOptions) {
+    checkOptions(kind, options, optionNames.model);
+    const { name = kind, seed = randomSeed(), backend } = options;
     this.name = name;
     this.seed = seed;
     this.#backend = backend;
@@ -175,6 +178,7 @@ export abstract class Model implements CallbackModel {
    * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled
    */
   async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
+    checkOptions("fit", options, optionNames.fit);
     const { names } = this.#compiled("fit");
     this.#refuseDuringFit("fit");
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
@@ -210,6 +214,7 @@ export abstract class Model implements CallbackModel {
 
   /** Loss and metrics over x [N, ..] and y [N, ..]. */
   async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Figures> {
+    checkOptions("evaluate", options, optionNames.evaluate);
     const { names } = this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
@@ -238,6 +243,7 @@ export abstract class Model implements CallbackModel {
    * larger ones by rounding (1e-6).
    */
   async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
+    checkOptions("predict", options, optionNames.predict);
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
     const data = this.#input("predict", x);
     const rows = rowsOf(data);
@@ -474,6 +480,7 @@ export abstract class Model implements CallbackModel {
     y: TensorLike,
     options: BatchOptions,
   ): Promise<Figures> {
+    checkOptions(where, options, optionNames.batch);
     const { names } = this.#compiled(where);
     const data = await this.#dataset(where, x, y, options);
     const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data);

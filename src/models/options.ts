@@ -1,3 +1,4 @@
+import { namesOf } from "../errors.js";
 import type { Backend } from "../runtime/backend.js";
 import type { TensorLike } from "../tensor.js";
 import type { CallbackHooks } from "../train/callbacks/callback.js";
@@ -62,6 +63,27 @@ export interface FitOptions extends BatchOptions {
   /** Ends the training after the steps under way; what was trained stays. */
   readonly signal?: AbortSignal;
 }
+
+const predictNames = { batchSize: true, verbose: true, callbacks: true, signal: true } as const;
+const batchNames = { sampleWeight: true, classWeight: true } as const;
+
+/** What the methods of a model are told by. */
+export const optionNames = {
+  model: namesOf<ModelOptions>({ name: true, seed: true, backend: true }),
+  predict: namesOf<PredictOptions>(predictNames),
+  evaluate: namesOf<EvaluateOptions>({ ...predictNames, sampleWeight: true }),
+  batch: namesOf<BatchOptions>(batchNames),
+  fit: namesOf<FitOptions>({
+    ...predictNames,
+    ...batchNames,
+    epochs: true,
+    initialEpoch: true,
+    validationData: true,
+    validationSplit: true,
+    validationBatchSize: true,
+    shuffle: true,
+  }),
+};
 
 /** The loss, and the metrics in the order of `metricsNames`. */
 export type Figures = [loss: number, ...metrics: number[]];

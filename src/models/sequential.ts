@@ -1,13 +1,13 @@
 import { RondoError } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
-import { type Layer, LayerNames } from "../layers/layer.js";
+import { Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
 import { sizeOf } from "../tensor.js";
 import { type Built, Model } from "./model.js";
 import type { ModelOptions } from "./options.js";
 import { Parameters } from "./parameters.js";
 import { type SummaryRow, summaryText } from "./summary.js";
-import { makeCounters } from "./trace.js";
+import { makeCounters, onlyOutput } from "./trace.js";
 
 /** Layers one after the other. Made by `sequential`. */
 export class Sequential extends Model {
@@ -43,6 +43,14 @@ export class Sequential extends Model {
   }
 
   #append(layer: Layer): void {
+    if (!(layer instanceof Layer)) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: `${typeof layer === "object" ? "an object" : String(layer)} in place ${this.#layers.length} of its layers`,
+        expected: "a layer",
+        fix: "Write for example layers.lstm({ units: 64 })",
+      });
+    }
     this.#names.add(layer);
     this.#layers.push(layer);
   }
@@ -58,7 +66,7 @@ export class Sequential extends Model {
     }
     let shape = inputShape;
     this.#rows = this.#layers.map((layer) => {
-      shape = layer.outputShape(shape);
+      shape = onlyOutput(layer, layer.outputShapes(shape));
       const parameters = layer.weights().reduce((n, w) => n + sizeOf(w.shape), 0);
       return { name: layer.name ?? "", className: layer.className, outputShape: shape, parameters };
     });

@@ -84,22 +84,20 @@ function forward(network: Network, x: SymbolicTensor, training: boolean): Forwar
   for (const layer of layers) {
     layer.build(value.shape);
     const output = layer.call(value, context);
-    if (!(output instanceof SymbolicTensor)) {
-      throw new RondoError({
-        where: layer.where,
-        received: `a place in a sequential model, with ${output.length} outputs`,
-        expected: "one output",
-        fix: "Leave returnState out, or give mergeMode another value than null",
-      });
-    }
-    value = output;
+    value = onlyOutput(layer, output instanceof SymbolicTensor ? [output] : output);
   }
   return { prediction: value, weight, updates };
 }
 
-/** The type of the model's output for inputs of the given type; builds the layers. */
-export function outputType(network: Network, x: TensorType): TensorType {
-  return forward(network, input("x", x.shape, x.dtype), false).prediction;
+/** What a layer of a sequential model hands to the next one. */
+export function onlyOutput<T>(layer: Layer, outputs: readonly T[]): T {
+  const [only] = outputs;
+  if (only !== undefined && outputs.length === 1) return only;
+  throw layer.error(
+    `a place in a sequential model, with ${outputs.length} outputs`,
+    "one output",
+    "Leave returnState out, or give mergeMode another value than null",
+  );
 }
 
 /** x → prediction. */

@@ -34,6 +34,7 @@ export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): D
  */
 export function readInput(where: string, values: TensorLike, shape: Shape | undefined): Tensor {
   const given = toTensor(`${where}: x`, values);
+  if (given.shape[0] === 0) throw noRows(where, "x");
   const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
   const fits =
     shape === undefined ||
@@ -53,7 +54,6 @@ export function readInput(where: string, values: TensorLike, shape: Shape | unde
           : "Reshape x, or change the first layer's inputShape",
     });
   }
-  if (rowsOf(x) === 0) throw noRows(where, "x");
   return x;
 }
 

@@ -1,3 +1,4 @@
+import { checkOptions, namesOf } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { div, maximum } from "../graph/ops/elementwise.js";
 import { concat, reshape } from "../graph/ops/shape.js";
@@ -19,6 +20,13 @@ export interface CompileOptions {
   readonly weightedMetrics?: readonly MetricSpec[];
 }
 
+const optionNames = namesOf<CompileOptions>({
+  optimizer: true,
+  loss: true,
+  metrics: true,
+  weightedMetrics: true,
+});
+
 /** Loss, metrics and optimizer of a compiled model. */
 export class Objective {
   readonly optimizer: Optimizer;
@@ -30,6 +38,7 @@ export class Objective {
 
   /** @throws RondoError for an unknown name of an optimizer, a loss or a metric */
   constructor(options: CompileOptions) {
+    checkOptions("compile", options, optionNames);
     const { optimizer = "rmsprop", loss, metrics = [], weightedMetrics = [] } = options;
     this.#options = options;
     this.optimizer = resolveOptimizer(optimizer);

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import {
   type Backend,
   type CompileOptions,
+  callbacks,
+  type Layer,
   layers,
+  optimizers,
   RondoError,
   type Sequential,
   sequential,
@@ -30,6 +33,9 @@ function model(compile: Partial<CompileOptions> | "not compiled" = {}): Sequenti
 const x = zeros([4, 5, 3]);
 const y = tensor(Uint8Array.of(0, 1, 2, 1));
 const quiet = { verbose: 0 } as const;
+
+/** What only JavaScript lets through. */
+const untyped = <T extends object>(given: object): T => given as T;
 
 /** The four parts of the error that `run` ends with. */
 async function parts(run: () => unknown): Promise<string> {
@@ -90,6 +96,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
       () => model().fit(zeros([0, 5, 3]), zeros([0]), quiet),
       "fit: received x without rows, expected at least one sample. Check how the data was loaded or filtered.",
     ],
+    ["an empty list", () => model().fit([], [], quiet), "fit: received x without rows"],
     ["empty data to predict", () => model().predict(zeros([0, 5, 3])), "predict: received x without rows"],
     [
       "batch size 0",
@@ -112,6 +119,46 @@ describe("mistakes get an error with where, received, expected and fix", () => {
       "an unknown optimizer",
       () => model({ optimizer: "rmsProb" as "adam" }),
       'compile: received the unknown optimizer "rmsProb", expected one of sgd, rmsprop, adam. Did you mean "rmsprop"?',
+    ],
+    [
+      "an unknown option of compile",
+      () => model(untyped({ optimiser: "adam" })),
+      'compile: received the unknown option "optimiser", expected one of optimizer, loss, metrics, weightedMetrics. Did you mean "optimizer"?',
+    ],
+    [
+      "an unknown option of fit",
+      () => model().fit(x, y, untyped({ ...quiet, batch_size: 2 })),
+      'fit: received the unknown option "batch_size"',
+    ],
+    [
+      "an unknown option of trainOnBatch",
+      () => model().trainOnBatch(x, y, untyped({ sampleWeights: [1, 1, 1, 1] })),
+      'trainOnBatch: received the unknown option "sampleWeights"',
+    ],
+    [
+      "an unknown option of a model",
+      () => sequential([], untyped({ sead: 1 })),
+      'sequential: received the unknown option "sead", expected one of name, seed, backend. Did you mean "seed"?',
+    ],
+    [
+      "an unknown option of an optimizer",
+      () => optimizers.adam(untyped({ beta3: 0.9 })),
+      'adam: received the unknown option "beta3"',
+    ],
+    [
+      "an unknown mode of a callback",
+      () => callbacks.earlyStopping({ mode: "minimum" as "min" }),
+      'earlyStopping: received the unknown mode "minimum", expected one of auto, min, max.',
+    ],
+    [
+      "something else than a layer",
+      () => sequential([untyped<Layer>({ units: 3 })]),
+      'model "sequential": received an object in place 0 of its layers, expected a layer. Write for example layers.lstm({ units: 64 }).',
+    ],
+    [
+      "a layer of several outputs",
+      () => sequential([layers.lstm({ units: 2, inputShape: [5, 3], returnState: true })]),
+      'lstm "lstm": received a place in a sequential model, with 3 outputs, expected one output.',
     ],
     [
       "an unknown metric",

@@ -39,8 +39,7 @@ export class RNN<R extends ShapeRule = ShapeRule> extends Recurrent<R, typeof de
   static readonly definition = definition;
 
   constructor(options: RNNOptions) {
-    const cell = cellField.read(options.cell, "rnn", "cell");
-    super(definition, { ...options, cell }, cell);
+    super(definition, options, ({ cell }) => cell);
   }
 
   override copy(changes: object = {}): Component {

@@ -47,7 +47,7 @@ export class SimpleRNN<R extends ShapeRule = ShapeRule> extends Recurrent<R, typ
   static readonly definition = simpleDefinition;
 
   constructor(options: SimpleRNNOptions) {
-    super(simpleDefinition, options, new SimpleRNNCell(forCell(options, simpleFields)));
+    super(simpleDefinition, options, () => new SimpleRNNCell(forCell(options, simpleFields)));
   }
 }
 
@@ -68,7 +68,7 @@ export class LSTM<R extends ShapeRule = ShapeRule> extends Recurrent<R, typeof l
   static readonly definition = lstmDefinition;
 
   constructor(options: LSTMOptions) {
-    super(lstmDefinition, options, new LSTMCell(forCell(options, lstmFields)));
+    super(lstmDefinition, options, () => new LSTMCell(forCell(options, lstmFields)));
   }
 }
 
@@ -89,7 +89,7 @@ export class GRU<R extends ShapeRule = ShapeRule> extends Recurrent<R, typeof gr
   static readonly definition = gruDefinition;
 
   constructor(options: GRUOptions) {
-    super(gruDefinition, options, new GRUCell(forCell(options, gruFields)));
+    super(gruDefinition, options, () => new GRUCell(forCell(options, gruFields)));
   }
 }
 

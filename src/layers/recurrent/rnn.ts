@@ -58,10 +58,11 @@ export class Recurrent<
   readonly cell: Cell;
   #states: readonly StateVariable[] = [];
 
-  constructor(definition: Definition<F>, options: OptionsOf<F>, cell: Cell) {
+  /** @param makeCell called once the options are known to be right */
+  constructor(definition: Definition<F>, options: OptionsOf<F>, makeCell: (settings: SettingsOf<F>) => Cell) {
     super(definition, options);
-    this.cell = cell;
-    cell.attach(this, cell.name ?? snakeCase(cell.className));
+    this.cell = makeCell(this.settings);
+    this.cell.attach(this, this.cell.name ?? snakeCase(this.cell.className));
   }
 
   override weights(): readonly Weight[] {

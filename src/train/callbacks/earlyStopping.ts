@@ -1,4 +1,4 @@
-import { RondoError } from "../../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { Callback, type Logs } from "./callback.js";
 
@@ -18,6 +18,17 @@ export interface EarlyStoppingOptions {
   /** The first epoch (from 0) that is watched; default 0. */
   readonly startFromEpoch?: number;
 }
+
+const modes: readonly string[] = ["auto", "min", "max"];
+const optionNames = namesOf<EarlyStoppingOptions>({
+  monitor: true,
+  minDelta: true,
+  patience: true,
+  mode: true,
+  baseline: true,
+  restoreBestWeights: true,
+  startFromEpoch: true,
+});
 
 /** Stops the training when a figure has stopped improving (Prechelt 1998). Options and behaviour are Keras's. */
 export class EarlyStopping extends Callback {
@@ -39,6 +50,7 @@ export class EarlyStopping extends Callback {
 
   constructor(options: EarlyStoppingOptions = {}) {
     super();
+    checkOptions("earlyStopping", options, optionNames);
     this.#monitor = options.monitor ?? "val_loss";
     this.#minDelta = Math.abs(options.minDelta ?? 0);
     this.#patience = options.patience ?? 0;
@@ -46,6 +58,7 @@ export class EarlyStopping extends Callback {
     this.#restore = options.restoreBestWeights ?? false;
     this.#startFromEpoch = options.startFromEpoch ?? 0;
     const mode = options.mode ?? "auto";
+    if (!modes.includes(mode)) throw unknownName("earlyStopping", "mode", mode, modes);
     this.#sign = mode === "max" || (mode === "auto" && /acc/i.test(this.#monitor)) ? 1 : -1;
   }
 

@@ -1,4 +1,4 @@
-import { RondoError } from "../../errors.js";
+import { checkOptions, namesOf, RondoError } from "../../errors.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
 
 /** Limits on gradients; at most one of them may be set. */
@@ -14,6 +14,13 @@ export interface ClippingOptions {
 export interface OptimizerOptions extends ClippingOptions {
   readonly learningRate?: number;
 }
+
+const sharedNames = namesOf<OptimizerOptions>({
+  learningRate: true,
+  clipNorm: true,
+  clipValue: true,
+  globalClipNorm: true,
+});
 
 /** What an update is made of: vectors over all P trainable parameters, and scalars. float32. */
 export interface UpdateContext {
@@ -50,11 +57,13 @@ export interface Optimizer {
 /** Checks the options that all optimizers share and puts an optimizer together. */
 export function makeOptimizer(
   name: string,
-  { learningRate, clipNorm, clipValue, globalClipNorm }: OptimizerOptions & { learningRate: number },
+  options: OptimizerOptions & { learningRate: number },
   settings: Readonly<Record<string, number | boolean>>,
   slots: readonly string[],
   update: Optimizer["update"],
 ): Optimizer {
+  checkOptions(name, options, [...sharedNames, ...Object.keys(settings)]);
+  const { learningRate, clipNorm, clipValue, globalClipNorm } = options;
   const clipping: ClippingOptions = {
     ...(clipNorm === undefined ? {} : { clipNorm }),
     ...(clipValue === undefined ? {} : { clipValue }),
