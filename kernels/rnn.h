@@ -110,7 +110,7 @@ inline Index groupPanels(const Layout& layout) {
 }
 
 // `backward` is a list of transposed matrices: per kWide vectors of columns, the gate gradients they are multiplied with:
-// [column block][group][slot][lane][kWide vectors].
+// [column block][group][slot][lane][kWide vectors, or 2 in a last block that needs no more].
 struct Transposed {
   Index first, slots;  // of the gates
   float* base;         // of the matrix
@@ -118,6 +118,7 @@ struct Transposed {
   Index block(const Layout& layout) const { return layout.groups * slots * VL * kWide * VL; }
 };
 inline Index columnBlocks(Index columns) { return (columns + kWide * VL - 1) / (kWide * VL); }
+inline Index blockVectors(Index columns, Index block) { return columns - block * kWide * VL > 2 * VL ? kWide : 2; }
 // Those of the recurrent kernel (`reset`: of r ⊙ h alone, gruResetBefore), and of the kernel behind them.
 struct BackwardPack {
   Transposed recurrent, reset, input;

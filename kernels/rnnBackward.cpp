@@ -43,24 +43,24 @@ struct Backward {
         work(context.at<float>(o.work)) {}
 };
 
-// out[row][v] = Σ over groups of gates·Wᵀ, for R rows and kWide vectors of columns. `stride`: from group to group.
-template <int R>
+// out[row][v] = Σ over groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from group to group.
+template <int R, int NV>
 __attribute__((noinline)) void groupsTile(const float* matrix, Index groups, Index k, Pointers gates, Index stride, float* out) {
-  vf c[R][kWide];
+  vf c[R][NV];
   clear(c);
   const float* a[R];
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) a[i] = gates[i];
   for (Index group = 0; group < groups; ++group) {
-    accumulate<R, kWide>(k, a, matrix, c);
-    matrix += k * kWide * VL;
+    accumulate<R, NV>(k, a, matrix, c);
+    matrix += k * NV * VL;
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) a[i] += stride;
   }
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL
-    for (int v = 0; v < kWide; ++v) store(out + (i * kWide + v) * VL, c[i][v]);
+    for (int v = 0; v < NV; ++v) store(out + (i * NV + v) * VL, c[i][v]);
   }
 }
 
@@ -154,20 +154,31 @@ class Walk {
   // body(row, u, product) for every source and vector of units; before a tile is multiplied, fetch(row, u).
   template <class Fetch, class Body>
   void eachProduct(const Transposed& matrix, const Sources& sources, const Fetch& fetch, const Body& body) {
-    alignas(64) float sums[kTileRows * kWide * VL];
-    for (Index block = 0; block < columnBlocks(layout.H); ++block) {
-      forTiles<kWide>(sources.count, [&](auto tile, Index at) {
-        for (int i = 0; i < tile.count; ++i) {
-          for (Index v = 0; v < kWide && block * kWide + v < units; ++v) fetch(sources.row[at + i], block * kWide + v);
+    eachTile(matrix, layout, layout.H, sources.count, [&](auto tile, auto width, Index block, Index at, const float* part) {
+      alignas(64) float sums[tile.count * width.count * VL];
+      for (int i = 0; i < tile.count; ++i) {
+        for (Index v = 0; v < width.count && block * kWide + v < units; ++v) fetch(sources.row[at + i], block * kWide + v);
+      }
+      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, sources.gates + at,
+                                                                layout.groupStride(chunk.rows), sums);
+      for (int i = 0; i < tile.count; ++i) {
+        for (Index v = 0; v < width.count && block * kWide + v < units; ++v) {
+          body(sources.row[at + i], block * kWide + v, load(sums + (i * width.count + v) * VL));
         }
-        groupsTile<decltype(tile)::count>(matrix.base + block * matrix.block(layout), layout.groups, matrix.slots * VL,
-                                          sources.gates + at, layout.groupStride(chunk.rows), sums);
-        for (int i = 0; i < tile.count; ++i) {
-          for (Index v = 0; v < kWide && block * kWide + v < units; ++v) {
-            body(sources.row[at + i], block * kWide + v, load(sums + (i * kWide + v) * VL));
-          }
-        }
-      });
+      }
+    });
+  }
+
+  // body(rows of a tile, its width in vectors, column block, first row, the block's part of the matrix).
+  template <class Body>
+  static void eachTile(const Transposed& matrix, const Layout& layout, Index columns, Index rows, const Body& body) {
+    for (Index block = 0; block < columnBlocks(columns); ++block) {
+      const float* part = matrix.base + block * matrix.block(layout);
+      if (blockVectors(columns, block) == kWide) {
+        forTiles<kWide>(rows, [&](auto tile, Index at) { body(tile, Rows<kWide>{}, block, at, part); });
+      } else {
+        forTiles<2>(rows, [&](auto tile, Index at) { body(tile, Rows<2>{}, block, at, part); });
+      }
     }
   }
 
@@ -289,20 +300,18 @@ class Walk {
     const Transposed& matrix = b.pack.input;
     const float* from[kChunkRows];
     for (Index i = 0; i < active.count; ++i) from[i] = gates + active.rows[i] * layout.rowStride();
-    alignas(64) float sums[kTileRows * kWide * VL];
-    for (Index block = 0; block < columnBlocks(layout.D); ++block) {
+    eachTile(matrix, layout, layout.D, active.count, [&](auto tile, auto width, Index block, Index at, const float* part) {
+      alignas(64) float sums[tile.count * width.count * VL];
+      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, from + at,
+                                                                layout.groupStride(chunk.rows), sums);
       const Index column = block * kWide * VL;
-      forTiles<kWide>(active.count, [&](auto tile, Index at) {
-        groupsTile<decltype(tile)::count>(matrix.base + block * matrix.block(layout), layout.groups, matrix.slots * VL,
-                                          from + at, layout.groupStride(chunk.rows), sums);
-        for (int i = 0; i < tile.count; ++i) {
-          float* to = dx + active.rows[at + i] * b.dxB + column;
-          for (Index v = 0; v < kWide && column + v * VL < layout.D; ++v) {
-            storeLanes(to + v * VL, load(sums + (i * kWide + v) * VL), layout.D - column - v * VL);
-          }
+      for (int i = 0; i < tile.count; ++i) {
+        float* to = dx + active.rows[at + i] * b.dxB + column;
+        for (Index v = 0; v < width.count && column + v * VL < layout.D; ++v) {
+          storeLanes(to + v * VL, load(sums + (i * width.count + v) * VL), layout.D - column - v * VL);
         }
-      });
-    }
+      }
+    });
     for (Index i = active.count; i < chunk.rows; ++i) {
       for (Index k = 0; k < layout.D; ++k) dx[active.rows[i] * b.dxB + k] = 0;
     }

@@ -41,18 +41,19 @@ void packForward(const Layout& layout, const float* w, const float* u, const flo
   }
 }
 
-// One block of kWide·VL columns of the transposed matrix [columns, G·H].
+// One block of columns of the transposed matrix [columns, G·H].
 void packTransposed(const Layout& layout, const float* matrix, Index columns, bool recurrent, const Transposed& t,
                     Index block) {
   float* to = t.base + block * t.block(layout);
+  const Index width = blockVectors(columns, block) * VL;
   for (Index group = 0; group < layout.groups; ++group) {
-    for (Index slot = 0; slot < t.slots; ++slot, to += VL * kWide * VL) {
+    for (Index slot = 0; slot < t.slots; ++slot, to += VL * width) {
       const Layout::Columns from = layout.columnsOf(group, t.first + slot, recurrent);
-      for (Index j = 0; j < kWide * VL; ++j) {
+      for (Index j = 0; j < width; ++j) {
         const Index column = block * kWide * VL + j;
         const Index count = column < columns ? from.count : 0;
         const float* line = matrix + column * layout.gates * layout.H + from.first;
-        for (Index lane = 0; lane < VL; ++lane) to[lane * kWide * VL + j] = lane < count ? line[lane] : 0.f;
+        for (Index lane = 0; lane < VL; ++lane) to[lane * width + j] = lane < count ? line[lane] : 0.f;
       }
     }
   }

@@ -10,7 +10,7 @@ namespace RONDO_NAMESPACE {
 namespace {
 
 constexpr Index kBlockRows = 128;
-constexpr Index kBlockPairs = kBlockRows + kChunkRows;
+constexpr Index kBlockPairs = kBlockRows > kChunkRows ? kBlockRows : kChunkRows;
 
 struct Weights {
   Layout layout;
@@ -102,9 +102,8 @@ class Task {
     bool initial = true;
     for (int32_t i = 0; i < chunkCount(layout.B); ++i) {
       block.chunk = chunkOf(layout.B, i);
-      const Index steps = kBlockRows / block.chunk.rows > 1 ? kBlockRows / block.chunk.rows : 1;
-      for (Index t = 0; t < layout.T; t += steps) {
-        collect(block, t, t + steps < layout.T ? t + steps : layout.T);
+      for (Index t = 0; t < layout.T; t += block.steps) {
+        collect(block, t);
         for (Index s = 0; s < count; ++s) add(sums[s], block, initial);
         initial = false;
       }
@@ -120,15 +119,16 @@ class Task {
   const Index firstGroup, endGroup;
   const int32_t rowPart, rowParts;
 
-  void collect(Block& block, Index t0, Index t1) const {
+  // As many steps from t0 on as fit, one at least.
+  void collect(Block& block, Index t0) const {
     const Chunk chunk = block.chunk;
-    block.steps = t1 - t0;
     block.gates = layout.gatesOf(w.reserve, chunk, t0);
     block.count = 0;
     block.run = w.mask == nullptr ? chunk.rows : 0;
     Active active;
     findActive(active, nullptr, 0, chunk);
-    for (Index t = t0; t < t1; ++t) {
+    Index t = t0;
+    for (; t < layout.T && (t == t0 || block.count + chunk.rows <= kBlockRows); ++t) {
       if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, chunk);
       for (Index i = 0; i < active.count; ++i, ++block.count) {
         const Index row = active.rows[i], batch = chunk.first + row;
@@ -137,6 +137,7 @@ class Task {
         block.inGates[block.count] = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates() + row * layout.rowStride());
       }
     }
+    block.steps = t - t0;
   }
 
   void add(const Sum& sum, const Block& block, bool initial) const {
