@@ -3,8 +3,8 @@ export { type BatchesOptions, batches } from "./data/batches.js";
 export { toCategorical } from "./data/labels.js";
 export type { Dtype, TypedArray } from "./dtype.js";
 export { type ErrorParts, RondoError } from "./errors.js";
-export * as ops from "./graph/build.js";
 export type { SymbolicTensor } from "./graph/ir.js";
+export * as ops from "./graph/public.js";
 export {
   type Activation,
   activations,

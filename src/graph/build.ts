@@ -1,4 +1,4 @@
-/** The ops as functions: what layers, losses, optimizers and users' own code are written in. */
+/** All that graphs are made with, the ops as functions and their records; users get the part in `public.ts`. */
 export * from "./ops/elementwise.js";
 export * from "./ops/index.js";
 export * from "./ops/matmul.js";
