@@ -3,6 +3,7 @@ export { type BatchesOptions, batches } from "./data/batches.js";
 export { toCategorical } from "./data/labels.js";
 export type { Dtype, TypedArray } from "./dtype.js";
 export { type ErrorParts, RondoError } from "./errors.js";
+export type { Dim, Shape } from "./graph/dim.js";
 export type { SymbolicTensor } from "./graph/ir.js";
 export * as ops from "./graph/public.js";
 export {
@@ -10,18 +11,25 @@ export {
   activations,
   type CallContext,
   Cell,
+  type CellOutput,
   defineCell,
   defineLayer,
   fields,
   type Initializer,
+  type InputShape,
   initializers,
+  type Keeps,
   Layer,
   type LayerOptions,
+  type LayerOutput,
   layerFromConfig,
   layers,
+  type OptionsOf,
   type ShapeError,
   type ShapeRule,
+  type Sizes,
   type Weight,
+  type WeightContext,
 } from "./layers/index.js";
 export type {
   BatchOptions,

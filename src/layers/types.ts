@@ -80,11 +80,18 @@ type Check<L, In extends Sizes, Done extends readonly unknown[] = []> = L extend
       : [...Done, Out, ...Rest]
     : never
   : Done;
-/** What comes out for what arrives; a layer without a rule gives a shape of which nothing is known. */
+/**
+ * What comes out for what arrives; a layer without a rule gives a shape of which nothing is known, and such a shape fits
+ * everywhere, whatever the rule of the next layer makes of it.
+ */
 type Step<R extends ShapeRule, Arrived> = Arrived extends Sizes
   ? unknown extends OutputOf<R, Arrived>
     ? Sizes
-    : OutputOf<R, Arrived>
+    : IsUnknown<Arrived> extends true
+      ? Extract<OutputOf<R, Arrived>, Sizes> extends never
+        ? Sizes
+        : OutputOf<R, Arrived>
+      : OutputOf<R, Arrived>
   : Arrived;
 
 type Place<L, K> = K extends keyof L ? L[K] : unknown;

@@ -126,6 +126,7 @@ describe("a list of layers", () => {
       // @ts-expect-error after the lstm the shape is known again
       lstm({ units: 3 }),
     ]);
+    sequential([new Plain(), new LastStep()]);
     sequential(list);
     sequential([...list, lstm({ units: 3 })]);
   });
