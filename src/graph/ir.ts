@@ -72,8 +72,11 @@ export type Kernel<A extends Attrs> =
   | { readonly kind: "assemble" }
   /** A reduction over axes; `scaled` divides by the number of reduced elements. */
   | { readonly kind: "reduce"; readonly code: number; readonly scaled: boolean }
-  /** A kernel of its own; `src/plan/instructions.ts` has the rule of this name. */
-  | { readonly kind: "instruction"; readonly name: string };
+  /**
+   * A kernel of its own; `src/plan/instructions.ts` has the rule of this name. `laysOut` tells of which outputs that rule
+   * decides where they lie (as windows on a larger buffer); left out, each can be put wherever it is wanted.
+   */
+  | { readonly kind: "instruction"; readonly name: string; laysOut?(output: number): boolean };
 
 export interface GradientContext<A extends Attrs> {
   readonly node: Node<A>;

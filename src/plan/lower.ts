@@ -293,14 +293,7 @@ export class Lowering {
     for (const sink of sinks) {
       const { node, index } = sink.value;
       const unit = unitOf.get(node);
-      const kind = node.op.kernel.kind;
-      const direct =
-        (kind === "map" || kind === "reduce" || kind === "instruction") &&
-        node.op.name !== "rnn" &&
-        node.op.name !== "rnnGradient" &&
-        node.op.name !== "scan";
-      const taken = this.#destinations.get(node)?.has(index) === true;
-      if (unit === undefined || !direct || taken || this.#views.has(node)) {
+      if (unit === undefined || !this.#isFree(node, index)) {
         late.push(sink);
         continue;
       }
@@ -308,6 +301,16 @@ export class Lowering {
       writers.set(unit, [...(writers.get(unit) ?? []), sink]);
     }
     return writers;
+  }
+
+  /** Whether output `index` of a node can be computed wherever it is wanted, and nothing has wanted it so far. */
+  #isFree(node: Node, index: number): boolean {
+    const { kernel } = node.op;
+    const movable =
+      kernel.kind === "map" ||
+      kernel.kind === "reduce" ||
+      (kernel.kind === "instruction" && kernel.laysOut?.(index) !== true);
+    return movable && this.#destinations.get(node)?.has(index) !== true && !this.#views.has(node);
   }
 
   #claim(node: Node, index: number, to: View): void {
@@ -391,15 +394,7 @@ export class Lowering {
       if (next === undefined) return undefined;
       value = next;
     }
-    const { node, index } = value;
-    const kind = node.op.kernel.kind;
-    const makes =
-      kind === "map" ||
-      kind === "reduce" ||
-      (kind === "instruction" && node.op.name !== "rnn" && node.op.name !== "scan");
-    const strided = node.op.name === "rnnGradient" && index === 0;
-    const taken = this.#destinations.get(node)?.has(index) === true || this.#views.has(node);
-    return makes && !strided && !taken ? value : undefined;
+    return this.#isFree(value.node, value.index) ? value : undefined;
   }
 
   #unit(unit: Unit): void {

@@ -45,7 +45,7 @@ export const scanOp: Op<ScanAttrs> = {
   },
   gradient: (context) => scanGradient(context),
   mask: noMask,
-  kernel: { kind: "instruction", name: "scan" },
+  kernel: { kind: "instruction", name: "scan", laysOut: () => true },
 };
 
 const none: TensorType = { shape: [], dtype: "float32" };
@@ -131,7 +131,7 @@ export const rnnOp: Op<RnnAttrs> = {
     });
   },
   mask: noMask,
-  kernel: { kind: "instruction", name: "rnn" },
+  kernel: { kind: "instruction", name: "rnn", laysOut: () => true },
 };
 
 export interface RnnGradientAttrs extends RnnAttrs {
@@ -163,7 +163,7 @@ export const rnnGradientOp: Op<RnnGradientAttrs> = {
     });
   },
   mask: noMask,
-  kernel: { kind: "instruction", name: "rnnGradient" },
+  kernel: { kind: "instruction", name: "rnnGradient", laysOut: (output) => gradientOutputs[output] === "x" },
 };
 
 // ---- The builder
