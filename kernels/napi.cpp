@@ -7,10 +7,10 @@
 // The instruction sets of this processor family, best first (measured), with the test whether a machine has them.
 #if defined(__x86_64__)
 #define RONDO_SETS(SET)                                                                                       \
-  SET(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                                  \
   SET(avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                      \
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&                 \
                   __builtin_cpu_supports("fma"))                                                              \
+  SET(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                                  \
   SET(sse2, true)
 #elif defined(__aarch64__)
 #define RONDO_SETS(SET) SET(neon, true)

@@ -3,7 +3,7 @@
 // GCC and Clang vector extensions only. Nothing here rounds twice where it could round once by accident: sources are
 // compiled with -ffp-contract=off, and a fused multiply-add is written fma_ (where an instruction set has none, it is a
 // multiplication and an addition). Every function holds for all floats: infinities, NaN, denormals and signed zeros
-// included; the errors given are in units of the last place (ulp), measured over all 2^32 arguments.
+// included; the errors given are in units of the last place (ulp), the worst over dense samples of all arguments.
 #pragma once
 
 #include "abi.h"

@@ -39,7 +39,7 @@ const compiling = [
   "-ffp-contract=off",
   "-fvisibility=hidden",
   "-mbulk-memory",
-  "-matomics", // the kernels use none, so their objects serve both kinds of memory
+  "-matomics", // atomics work on memory of either kind, so the kernels' objects serve both
 ];
 /** The instruction sets, with the compiler's flags. */
 const sets = {
