@@ -15,12 +15,8 @@ import type { CastAttrs, elementwise } from "../src/graph/ops/elementwise.js";
 import type { GatherAttrs, ScatterAttrs } from "../src/graph/ops/index.js";
 import type { RandomAttrs } from "../src/graph/ops/random.js";
 import type { ReduceAttrs, reductions } from "../src/graph/ops/reduce.js";
-import {
-  gradientOutputs,
-  type RnnAttrs,
-  type RnnGradientAttrs,
-  type ScanAttrs,
-} from "../src/graph/ops/scan.js";
+import { gradientOutputs, type RnnAttrs, type RnnGradientAttrs } from "../src/graph/ops/rnn.js";
+import type { ScanAttrs } from "../src/graph/ops/scan.js";
 import type {
   BroadcastAttrs,
   ConcatAttrs,

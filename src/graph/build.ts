@@ -4,6 +4,18 @@ export * from "./ops/index.js";
 export * from "./ops/matmul.js";
 export * from "./ops/random.js";
 export * from "./ops/reduce.js";
+export {
+  type Fused,
+  type FusedActivation,
+  type FusedCell,
+  fusedActivations,
+  gradientOutputs,
+  operand,
+  type RnnAttrs,
+  type RnnGradientAttrs,
+  rnnGradientOp,
+  rnnOp,
+} from "./ops/rnn.js";
 export * from "./ops/scan.js";
 export * from "./ops/shape.js";
 export * from "./ops/softmax.js";

@@ -1,6 +1,7 @@
 import { type Dim, equal, sameShape, shapeText } from "./dim.js";
 import { type Graph, type Node, rootsOf, type SymbolicTensor, type TensorType, topological } from "./ir.js";
-import { type RnnAttrs, rnnGradientOp, rnnOp, type ScanAttrs, type ScanBody, scanOp } from "./ops/scan.js";
+import { type RnnAttrs, rnnGradientOp, rnnOp } from "./ops/rnn.js";
+import { type ScanAttrs, type ScanBody, scanOp } from "./ops/scan.js";
 
 /**
  * Holds a graph against what every graph must be: each node after its operands and of the types that its op's shape

@@ -1,6 +1,6 @@
 import { RondoError, unknownName } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { type FusedActivation, fusedActivations } from "../graph/ops/scan.js";
+import { type FusedActivation, fusedActivations } from "../graph/ops/rnn.js";
 import { activations } from "./activations.js";
 import { camelCase, type Field, type Json, type JsonObject, type OptionsOf, snakeCase } from "./config.js";
 import { type CallContext, defineLayer, Layer } from "./layer.js";

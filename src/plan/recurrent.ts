@@ -8,7 +8,7 @@ import {
   type RnnAttrs,
   type RnnGradientAttrs,
   rnnOp,
-} from "../graph/ops/scan.js";
+} from "../graph/ops/rnn.js";
 import { type Buffer, elements, isContiguous, pointer, type View, whole } from "./buffer.js";
 import type { Pointer } from "./encode.js";
 import type { Lowering } from "./lower.js";

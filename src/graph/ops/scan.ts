@@ -13,6 +13,7 @@ import {
 } from "../ir.js";
 import { noMask, samePrefix, widenMask } from "../mask.js";
 import { add, logicalOr, where } from "./elementwise.js";
+import { type Fused, rnn } from "./rnn.js";
 import { reverse } from "./shape.js";
 import { input, scalar, zeros } from "./source.js";
 
@@ -50,121 +51,6 @@ export const scanOp: Op<ScanAttrs> = {
 
 const none: TensorType = { shape: [], dtype: "float32" };
 const typeOf = ({ shape, dtype }: TensorType): TensorType => ({ shape, dtype });
-
-export type FusedCell = "simple" | "lstm" | "gru" | "gruResetBefore";
-
-/** Names of the activations that the fused kernels know: those whose derivative follows from their output. */
-export const fusedActivations = [
-  "linear",
-  "tanh",
-  "sigmoid",
-  "relu",
-  "hardSigmoid",
-  "softsign",
-  "elu",
-  "selu",
-  "softplus",
-  "exponential",
-  "hardTanh",
-  "relu6",
-  "leakyRelu",
-] as const;
-export type FusedActivation = (typeof fusedActivations)[number];
-
-/** That a cell's equations are those of a fused kernel, with these activations. */
-export interface Fused {
-  readonly cell: FusedCell;
-  readonly activation: FusedActivation;
-  /** Of the gates; simple cells have none. */
-  readonly recurrentActivation: FusedActivation;
-}
-
-/** What an input of a fused recurrence stands for. */
-export type RnnRole = "x" | "kernel" | "recurrentKernel" | "bias" | "h0" | "c0" | "mask" | "dropout";
-
-export interface RnnAttrs extends Fused {
-  readonly roles: readonly RnnRole[];
-  readonly length: Dim;
-  readonly units: number;
-  /** The equations; inputs of the body: x, states h (and c), constants kernel, recurrentKernel, bias?, dropout?. */
-  readonly body: ScanBody;
-}
-
-/** The operand of a fused recurrence (or of its gradient) with a role, where there is one. */
-export function operand(node: Node<RnnAttrs>, role: RnnRole): SymbolicTensor | undefined {
-  const i = node.attrs.roles.indexOf(role);
-  return i < 0 ? undefined : node.inputs[i];
-}
-
-/**
- * A whole sequence through a fused cell. x [T, B, D], kernel [D, G·H], recurrentKernel [H, G·H], bias [G·H] (gru:
- * [2, 3·H]), h0, c0 [B, H] (left out: zeros), mask [T, B] (masked steps carry the states over and do not read x),
- * dropout [B, H] (multiplies h before the recurrent product; a draw, so no gradient flows to it).
- * outputs: h [T, B, H], final h [B, H], final c [B, H] (lstm), reserve (private to the kernels).
- */
-export const rnnOp: Op<RnnAttrs> = {
-  name: "rnn",
-  infer: ([x], { length, units }) => {
-    const batch = x?.shape[1] ?? 0;
-    const state: TensorType = { shape: [batch, units], dtype: "float32" };
-    return [
-      { shape: [length, batch, units], dtype: "float32" },
-      state,
-      state,
-      { shape: [], dtype: "float32" },
-    ];
-  },
-  gradient: ({ node, outputs: [ys, , , reserve], grads: [dys, dh, dc], attrs, wanted }) => {
-    if (ys === undefined || reserve === undefined) return [];
-    const seeds = [dys, dh, dc];
-    const gradient = makeNode(
-      rnnGradientOp,
-      [...node.inputs, ys, reserve, ...seeds.filter((g) => g !== undefined)],
-      {
-        ...attrs,
-        seeds: seeds.map((g) => g !== undefined),
-      },
-    );
-    return attrs.roles.map((role, i) => {
-      const output = gradientOutputs.indexOf(role);
-      return wanted[i] && output >= 0 ? new SymbolicTensor(gradient, output) : undefined;
-    });
-  },
-  mask: noMask,
-  kernel: { kind: "instruction", name: "rnn", laysOut: () => true },
-};
-
-export interface RnnGradientAttrs extends RnnAttrs {
-  /** Which of the gradients of h [T, B, H], final h and final c are given, as the last inputs. */
-  readonly seeds: readonly boolean[];
-}
-
-/** Roles whose gradients `rnnGradient` gives, in the order of its outputs. */
-export const gradientOutputs: readonly RnnRole[] = ["x", "kernel", "recurrentKernel", "bias", "h0", "c0"];
-
-/** Back-propagation through time of `rnn`. inputs: those of rnn, its h and reserve, the given gradients. */
-export const rnnGradientOp: Op<RnnGradientAttrs> = {
-  name: "rnnGradient",
-  infer: (inputs, { roles, units }) => {
-    const batch = inputs[0]?.shape[1] ?? 0;
-    const state: TensorType = { shape: [batch, units], dtype: "float32" };
-    return gradientOutputs.map((role) => {
-      const i = roles.indexOf(role);
-      const type = i < 0 ? undefined : inputs[i];
-      return type === undefined ? state : typeOf(type);
-    });
-  },
-  gradient: () => {
-    throw new RondoError({
-      where: "gradient of a recurrent layer",
-      received: "a request for its gradient in turn (second derivatives)",
-      expected: "first derivatives through fused cells",
-      fix: "Leave out scan's option fused, so that the cell's equations are differentiated step by step",
-    });
-  },
-  mask: noMask,
-  kernel: { kind: "instruction", name: "rnnGradient", laysOut: (output) => gradientOutputs[output] === "x" },
-};
 
 // ---- The builder
 
@@ -216,7 +102,7 @@ export function scan(options: ScanOptions): Scanned {
     });
   }
   checkMasks(options);
-  if (options.fused !== undefined) return scanFused(options, options.fused, first, length);
+  if (options.fused !== undefined) return scanFused(options, options.fused, first);
   return mask === undefined ? scanSteps(options, length) : scanMasked(options, mask, length);
 }
 
@@ -337,37 +223,30 @@ function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Sc
 }
 
 function scanFused(
-  options: ScanOptions,
-  { as, bias, dropout }: { as: Fused; bias: boolean; dropout: boolean },
+  { sequences, states, constants = [], mask, ...options }: ScanOptions,
+  { as, bias, dropout }: NonNullable<ScanOptions["fused"]>,
   x: SymbolicTensor,
-  length: Dim,
 ): Scanned {
-  const { body } = trace(options);
-  const roles: RnnRole[] = ["x"];
-  const inputs: SymbolicTensor[] = [x];
-  const give = (role: RnnRole, value: SymbolicTensor | TensorType | undefined) => {
-    if (!(value instanceof SymbolicTensor)) return;
-    roles.push(role);
-    inputs.push(value);
+  const { body } = trace({ sequences, states, constants, ...options });
+  const [kernel, recurrentKernel, ...further] = constants;
+  const [h0, c0] = states.map((s) => (s instanceof SymbolicTensor ? s : undefined));
+  const node = rnn(as, body, {
+    x,
+    kernel,
+    recurrentKernel,
+    bias: bias ? further.shift() : undefined,
+    dropout: dropout ? further.shift() : undefined,
+    h0,
+    c0,
+    mask,
+  });
+  const ys = new SymbolicTensor(node, 0);
+  // Before the first unmasked step the state is the given one, but the output is 0.
+  const late = mask !== undefined && h0 !== undefined;
+  return {
+    outputs: [late ? where(widenMask(seenSoFar(mask), 3), ys, 0) : ys],
+    states: states.map((_, i) => new SymbolicTensor(node, 1 + i)),
   };
-  const constants = [...(options.constants ?? [])];
-  give("kernel", constants.shift());
-  give("recurrentKernel", constants.shift());
-  if (bias) give("bias", constants.shift());
-  if (dropout) give("dropout", constants.shift());
-  give("h0", options.states[0]);
-  give("c0", options.states[1]);
-  give("mask", options.mask);
-  const units = body.states[0]?.shape.at(-1);
-  if (typeof units !== "number") throw new Error("scan: a fused cell has a known number of units");
-  const node = makeNode(rnnOp, inputs, { ...as, roles, length, units, body });
-  const states = options.states.map((_, i) => new SymbolicTensor(node, 1 + i));
-  let ys = new SymbolicTensor(node, 0);
-  if (options.mask !== undefined && options.states[0] instanceof SymbolicTensor) {
-    // Before the first unmasked step the state is the given one, but the output is 0.
-    ys = where(widenMask(seenSoFar(options.mask), 3), ys, 0);
-  }
-  return { outputs: [ys], states };
 }
 
 /** bool [T, B] → bool [T, B]: whether any step up to this one counts. */

@@ -5,7 +5,7 @@ import { symbol } from "../../graph/dim.js";
 import { type Node, SymbolicTensor, topological } from "../../graph/ir.js";
 import { add, mul } from "../../graph/ops/elementwise.js";
 import { sum } from "../../graph/ops/reduce.js";
-import { fusedActivations, type RnnAttrs } from "../../graph/ops/scan.js";
+import { fusedActivations, type RnnAttrs } from "../../graph/ops/rnn.js";
 import { constant, input } from "../../graph/ops/source.js";
 import { gradients } from "../../passes/autodiff.js";
 import { optimize } from "../../passes/index.js";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { refusal } from "../../../tests/arrays.js";
 import { symbol } from "../../graph/dim.js";
 import { type SymbolicTensor, topological } from "../../graph/ir.js";
-import type { RnnAttrs } from "../../graph/ops/scan.js";
+import type { RnnAttrs } from "../../graph/ops/rnn.js";
 import { input } from "../../graph/ops/source.js";
 import { trace } from "../context.case.js";
 import { type Layer, layers, type Weight } from "../index.js";

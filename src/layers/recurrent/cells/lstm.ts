@@ -1,7 +1,7 @@
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add, mul } from "../../../graph/ops/elementwise.js";
 import { matMul } from "../../../graph/ops/matmul.js";
-import type { Fused } from "../../../graph/ops/scan.js";
+import type { Fused } from "../../../graph/ops/rnn.js";
 import { concat, split } from "../../../graph/ops/shape.js";
 import { ones } from "../../../graph/ops/source.js";
 import { activationField } from "../../activation.js";

@@ -2,7 +2,7 @@ import type { Dim, Shape } from "../../../graph/dim.js";
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add } from "../../../graph/ops/elementwise.js";
 import { dropoutMask } from "../../../graph/ops/random.js";
-import type { Fused } from "../../../graph/ops/scan.js";
+import type { Fused } from "../../../graph/ops/rnn.js";
 import { activationField } from "../../activation.js";
 import { drawFrom, type Weight, type WeightContext } from "../../component.js";
 import type { SettingsOf } from "../../config.js";
