@@ -30,7 +30,9 @@ const usage = `npm run bench -- [options]
   --quick             ours alone, in less than a minute
   --out FOLDER        for results.json, benchmark.svg and table.md; default build/bench
   --json FILE, --svg FILE   other places for these two
-  --help`;
+  --help
+
+With all peers it takes about half an hour, a third of it while JAX compiles. Nothing else should run meanwhile.`;
 
 function readOptions() {
   const text = { type: "string" };
