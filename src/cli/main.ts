@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { randomInt } from "node:crypto";
 import { join, resolve } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { RondoError, unknownName } from "../errors.js";
 import type { Recipe } from "../recipe/index.js";
@@ -165,4 +166,6 @@ function positive(text: string): number {
   return value;
 }
 
+// Node 20 and 21 have relaxed SIMD behind a flag. Only a program may set flags for its whole process, never the library.
+if (Number.parseInt(process.versions.node, 10) < 22) setFlagsFromString("--experimental-wasm-relaxed-simd");
 process.exitCode = await main(process.argv);

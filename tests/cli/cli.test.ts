@@ -147,7 +147,7 @@ describe("rondo", () => {
       out,
     ]);
     expect(code).toBe(0);
-    expect(text).toMatch(/Running on wasm/);
+    expect(text).toMatch(/Running on wasm relaxed-simd/);
     expect(text).toMatch(/source: 0\.95/);
   });
 
