@@ -207,8 +207,9 @@ export function markdown(results) {
   const { rowOf, fastest, roofWith, threads, ours } = ask(results);
   const roof = roofWith(threads);
   const many = `${threads} ${threads === 1 ? "thread" : "threads"}`;
-  const against = (ms, other) =>
-    other === undefined ? "–" : `${short(other.ms)} ${other.name} · **${short(other.ms / ms)} ×**`;
+  const times = (ms, other) => `**${short(other.ms / ms)} ×**`;
+  const named = (ms, other) => (other ? `${short(other.ms)} ${other.name} · ${times(ms, other)}` : "–");
+  const against = (ms, other) => (other ? `${short(other.ms)} · ${times(ms, other)}` : "–");
   const counts = threads === 1 ? [1] : [threads, 1];
   const head = [
     "",
@@ -222,11 +223,14 @@ export function markdown(results) {
     .filter((row) => row.kind !== "fit" && ours(row) !== undefined)
     .map((row) => {
       const ms = ours(row);
-      const part = roof && row.kind !== "row" ? (gflops(row, ms) / roof.gflops).toFixed(2) : "–";
+      const part =
+        roof && row.kind !== "row" && !row.work.startsWith("M")
+          ? (gflops(row, ms) / roof.gflops).toFixed(2)
+          : "–";
       return [
         `${modelText(row.work)}: ${kindText(row)}`,
         short(ms),
-        ...counts.map((n) => against(ms, fastest(row, "peer", n))),
+        ...counts.map((n) => named(ms, fastest(row, "peer", n))),
         against(ms, fastest(row, "tfjs")),
         against(ms, fastest(row, "onnxNode")),
         part,
