@@ -2,6 +2,7 @@
 // uses the built package as its users do: arrays of the caller in, numbers out.
 
 import { readFileSync } from "node:fs";
+import { input, matMul } from "../dist/graph/build.js";
 import { compile } from "../dist/plan/compile.js";
 import { layoutState } from "../dist/plan/state.js";
 import { buildModel, rondo } from "./models.mjs";
@@ -9,7 +10,7 @@ import { D, data, ROOF_SIZE, serve, T, Unsupported, WORKS } from "./peers/protoc
 import { EPOCH_STEPS } from "./works.mjs";
 
 const [threads, kindOfBackend] = [Number(process.argv[2]), process.argv[3]];
-const { createBackend, ops, tensor } = rondo;
+const { createBackend, tensor } = rondo;
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
 const backend = await createBackend({ backend: kindOfBackend, threads });
@@ -45,8 +46,8 @@ async function make(name, kind) {
 /** Our own product of two matrices. */
 function roof() {
   const shape = [ROOF_SIZE, ROOF_SIZE];
-  const [a, b] = ["a", "b"].map((name) => ops.input(name, shape));
-  const graph = { name: "roof", inputs: [a, b], outputs: { c: ops.matMul(a, b) }, updates: [] };
+  const [a, b] = ["a", "b"].map((name) => input(name, shape));
+  const graph = { name: "roof", inputs: [a, b], outputs: { c: matMul(a, b) }, updates: [] };
   const layout = layoutState([]);
   const { vectorWidth } = backend.capabilities;
   const executable = backend.load(compile(graph, { bindings: {}, layout, vectorWidth }));
