@@ -13,7 +13,8 @@ namespace host {
 void wait(uint32_t* word, uint32_t value);
 // Wakes all threads that sleep on `word`.
 void wake(uint32_t* word);
-// How long a thread looks for work before it sleeps: again() is false after some 50 µs.
+// How long a thread looks for work before it sleeps: again() is false after some 200 µs: sleeping and
+// waking again takes a good part of that.
 struct Spin {
   Spin();
   bool again();

@@ -56,14 +56,14 @@ struct Layout {
   float* gatesOf(float* reserve, Chunk chunk, Index t) const {
     return reserve + (chunk.first * T + t * chunk.rows) * rowGates();
   }
-  // lstm: c and tanh c after t steps, in reserve: [group][row][2].
+  // lstm: c after t steps, in reserve: [group][row].
   float* cellsOf(float* reserve, Chunk chunk, Index t) const {
-    return reserve + B * T * rowGates() + (chunk.first * (T + 1) + t * chunk.rows) * groups * 2 * VL;
+    return reserve + B * T * rowGates() + (chunk.first * (T + 1) + t * chunk.rows) * groups * VL;
   }
   // [T, B, ldh] each: r ⊙ h (gru, reset before), and h ⊙ dropout.
   float* resetOf(float* reserve, Index t) const { return reserve + B * T * rowGates() + t * B * ldh; }
   float* droppedOf(float* reserve, Index t) const {
-    const Index before = cell == Cell::lstm ? B * (T + 1) * groups * 2 * VL : cell == Cell::gruResetBefore ? T * B * ldh : 0;
+    const Index before = cell == Cell::lstm ? B * (T + 1) * groups * VL : cell == Cell::gruResetBefore ? T * B * ldh : 0;
     return reserve + B * T * rowGates() + before + t * B * ldh;
   }
 
@@ -116,6 +116,10 @@ struct Transposed {
   float* base;         // of the matrix
 
   Index block(const Layout& layout) const { return layout.groups * slots * VL * kWide * VL; }
+  // Lanes of the last group's slots up to the last unit: a simple layer's units lie in a row, the padding behind them.
+  Index last(const Layout& layout) const {
+    return layout.cell == Cell::simple ? layout.H - (layout.groups - 1) * slots * VL : slots * VL;
+  }
 };
 inline Index columnBlocks(Index columns) { return (columns + kWide * VL - 1) / (kWide * VL); }
 inline Index blockVectors(Index columns, Index block) { return columns - block * kWide * VL > 2 * VL ? kWide : 2; }
@@ -178,11 +182,11 @@ struct AnyActivations {
   }
 };
 
-// body(activations) with those of the codes.
+// body(activations) with those of the codes. Simple layers have no gates.
 template <class Body>
-inline void withActivations(int32_t output, int32_t gate, const Body& body) {
+inline void withActivations(Cell cell, int32_t output, int32_t gate, const Body& body) {
   const AnyActivations any{static_cast<Activation>(output), static_cast<Activation>(gate)};
-  if (any.outputKind == Activation::tanh && any.gateKind == Activation::sigmoid) {
+  if (any.outputKind == Activation::tanh && (any.gateKind == Activation::sigmoid || cell == Cell::simple)) {
     body(DefaultActivations{});
   } else {
     body(any);

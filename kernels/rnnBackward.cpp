@@ -43,16 +43,18 @@ struct Backward {
         work(context.at<float>(o.work)) {}
 };
 
-// out[row][v] = Σ over groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from group to group.
+// out[row][v] = Σ over groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from group to group; `last`: as
+// k, of the last group.
 template <int R, int NV>
-__attribute__((noinline)) void groupsTile(const float* matrix, Index groups, Index k, Pointers gates, Index stride, float* out) {
+__attribute__((noinline)) void groupsTile(const float* matrix, Index groups, Index k, Index last, Pointers gates, Index stride,
+                                          float* out) {
   vf c[R][NV];
   clear(c);
   const float* a[R];
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) a[i] = gates[i];
   for (Index group = 0; group < groups; ++group) {
-    accumulate<R, NV>(k, a, matrix, c);
+    accumulate<R, NV>(group + 1 < groups ? k : last, a, matrix, c);
     matrix += k * NV * VL;
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) a[i] += stride;
@@ -159,8 +161,8 @@ class Walk {
       for (int i = 0; i < tile.count; ++i) {
         for (Index v = 0; v < width.count && block * kWide + v < units; ++v) fetch(sources.row[at + i], block * kWide + v);
       }
-      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, sources.gates + at,
-                                                                layout.groupStride(chunk.rows), sums);
+      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, matrix.last(layout),
+                                                                sources.gates + at, layout.groupStride(chunk.rows), sums);
       for (int i = 0; i < tile.count; ++i) {
         for (Index v = 0; v < width.count && block * kWide + v < units; ++v) {
           body(sources.row[at + i], block * kWide + v, load(sums + (i * width.count + v) * VL));
@@ -220,10 +222,8 @@ class Walk {
     const Index place = u * chunk.rows + row;
     for (Index i = 0; i < layout.slots * VL; i += 16) __builtin_prefetch(gates + place * layout.slots * VL + i, 1);
     if (cell != Cell::lstm) return;
-    for (Index i = 0; i < 2 * VL; i += 16) {
-      __builtin_prefetch(c + place * 2 * VL + i);
-      __builtin_prefetch(cNext + place * 2 * VL + i);
-    }
+    __builtin_prefetch(c + place * VL);
+    __builtin_prefetch(cNext + place * VL);
   }
 
   // From the gradient of h to those of the gates.
@@ -243,11 +243,10 @@ class Walk {
       }
       case Cell::lstm: {
         float* gate = gates + (u * chunk.rows + row) * 4 * VL;
-        const float *before = c + at * 2, *after = cNext + at * 2;
         const vf i = load(gate), f = load(gate + VL), g = load(gate + 2 * VL), o = load(gate + 3 * VL);
-        const vf tanhC = load(after + VL), dc = fma_(dh * o, act.outputSlope(tanhC), load(cells + at));
+        const vf tanhC = act.output(load(cNext + at)), dc = fma_(dh * o, act.outputSlope(tanhC), load(cells + at));
         store(gate, act.clean(dc * g * act.gateSlope(i), count));
-        store(gate + VL, act.clean(dc * load(before) * act.gateSlope(f), count));
+        store(gate + VL, act.clean(dc * load(c + at) * act.gateSlope(f), count));
         store(gate + 2 * VL, act.clean(dc * i * act.outputSlope(g), count));
         store(gate + 3 * VL, act.clean(dh * tanhC * act.gateSlope(o), count));
         store(cells + at, dc * f);
@@ -302,8 +301,8 @@ class Walk {
     for (Index i = 0; i < active.count; ++i) from[i] = gates + active.rows[i] * layout.rowStride();
     eachTile(matrix, layout, layout.D, active.count, [&](auto tile, auto width, Index block, Index at, const float* part) {
       alignas(64) float sums[tile.count * width.count * VL];
-      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, from + at,
-                                                                layout.groupStride(chunk.rows), sums);
+      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, matrix.last(layout),
+                                                                from + at, layout.groupStride(chunk.rows), sums);
       const Index column = block * kWide * VL;
       for (int i = 0; i < tile.count; ++i) {
         float* to = dx + active.rows[at + i] * b.dxB + column;
@@ -336,7 +335,7 @@ Status execute(const Context& context, const op::rnnBackward& o, Tail) {
   if (absent(o.pack, o.hs, o.reserve, o.work)) return context.fail(Status::missingOperand);
   if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
   const Backward b(context, o);
-  withActivations(o.activation, o.recurrentActivation, [&](const auto& activations) {
+  withActivations(b.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
     parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) {
       Walk(b, activations, chunkOf(o.B, i)).run();
     });

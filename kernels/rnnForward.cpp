@@ -72,12 +72,12 @@ void copyVectors(const float* from, float* to, Index vectors, Index fromStride, 
 
 // Rows that are masked keep h and c.
 void carry(const Forward& f, const StepRows& rows, const Active& active) {
-  const Index groupCells = rows.count * rows.cellStride, vectors = (f.layout.H + VL - 1) / VL;
+  const Index groupCells = rows.count * VL, vectors = (f.layout.H + VL - 1) / VL;
   for (Index i = active.count; i < rows.count; ++i) {
     const Index row = active.rows[i];
     copyVectors(rows.h + row * f.layout.ldh, rows.hNext + row * f.layout.ldh, vectors, VL, VL);
     if (rows.c != rows.cNext) {
-      copyVectors(rows.c + row * rows.cellStride, rows.cNext + row * rows.cellStride, vectors, groupCells, groupCells);
+      copyVectors(rows.c + row * VL, rows.cNext + row * VL, vectors, groupCells, groupCells);
     }
   }
 }
@@ -112,7 +112,7 @@ Status execute(const Context& context, const op::rnnForward& o, Tail) {
   if (o.keep < 2) return context.fail(Status::wrongField, o.keep, 2, o.T + 1);
   const Forward f(context, o);
   if (rowSuits(f)) return forwardRow(context, f, o.activation, o.recurrentActivation);
-  withActivations(o.activation, o.recurrentActivation, [&](const auto& activations) {
+  withActivations(f.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
     parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) { forwardChunk(f, activations, chunkOf(o.B, i)); });
   });
   return Status::ok;

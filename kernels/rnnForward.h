@@ -38,19 +38,17 @@ struct Forward {
         work(context.at<float>(o.work)) {}
 
   float* hOf(Chunk chunk, Index t) const { return hs + (t % keep * layout.B + chunk.first) * layout.ldh; }
-  // c after t steps of a chunk: [group][row], `cellStride` floats per row. Without a reserve there is only the latest.
-  Index cellStride() const { return reserve == nullptr ? VL : 2 * VL; }
+  // c after t steps of a chunk: [group][row]. Without a reserve there is only the latest.
   float* cellsOf(Chunk chunk, Index t) const {
     return reserve == nullptr ? work + chunk.first * layout.groups * VL : layout.cellsOf(reserve, chunk, t);
   }
 };
 
-// Where a chunk's rows are in step t. Row r of a chunk: h + r·ldh, c + r·cellStride (+ group), gates + r·rowStride (+ group).
+// Where a chunk's rows are in step t. Row r of a chunk: h + r·ldh, c + r·VL (+ group), gates + r·rowStride (+ group).
 struct StepRows {
   Index count;
   const float *h, *c;
   float *hNext, *cNext;
-  Index cellStride;
   float* gates;           // null without a reserve
   float *reset, *update;  // gruResetBefore: r ⊙ h [row][ldh]; z [group][row] where there is no reserve
   float* dropped;         // h ⊙ dropout [row][ldh]
@@ -58,7 +56,7 @@ struct StepRows {
 
 inline StepRows rowsOf(const Forward& f, Chunk chunk, Index t) {
   const Layout& layout = f.layout;
-  StepRows rows{chunk.rows, f.hOf(chunk, t), nullptr, f.hOf(chunk, t + 1), nullptr, f.cellStride(),
+  StepRows rows{chunk.rows, f.hOf(chunk, t), nullptr, f.hOf(chunk, t + 1), nullptr,
                 nullptr, nullptr, nullptr, nullptr};
   float* work = f.work;
   const Index first = chunk.first * layout.ldh;
@@ -94,7 +92,7 @@ inline void startRows(const Forward& f, Chunk chunk) {
       const Index units = layout.unitsIn(u), batch = chunk.first + row;
       store(h + row * layout.ldh + u * VL, f.h0 == nullptr ? vf{} : loadLanes(f.h0 + batch * f.h0Row + u * VL, units));
       if (c == nullptr) continue;
-      store(c + (u * chunk.rows + row) * f.cellStride(),
+      store(c + (u * chunk.rows + row) * VL,
             f.c0 == nullptr ? vf{} : loadLanes(f.c0 + batch * f.c0Row + u * VL, units));
     }
   }
@@ -107,7 +105,7 @@ inline void finishRows(const Forward& f, Chunk chunk) {
   const float* c = f.cellsOf(chunk, layout.T);
   for (Index row = 0; row < chunk.rows; ++row) {
     for (Index u = 0; u < layout.groups; ++u) {
-      storeLanes(f.cFinal + (chunk.first + row) * layout.H + u * VL, load(c + (u * chunk.rows + row) * f.cellStride()),
+      storeLanes(f.cFinal + (chunk.first + row) * layout.H + u * VL, load(c + (u * chunk.rows + row) * VL),
                  layout.unitsIn(u));
     }
   }
@@ -199,14 +197,13 @@ RONDO_INLINE void finishSimple(const Forward& f, const A& act, const StepRows& r
 // Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000: c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh c'
 template <class A>
 RONDO_INLINE void finishLstm(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* z) {
-  const Index cell = (group * rows.count + row) * rows.cellStride;
+  const Index cell = (group * rows.count + row) * VL;
   const vf i = act.gate(load(z)), forget = act.gate(load(z + VL)), g = act.output(load(z + 2 * VL));
   const vf o = act.gate(load(z + 3 * VL));
-  const vf c = fma_(forget, load(rows.c + cell), i * g), tanhC = act.output(c);
+  const vf c = fma_(forget, load(rows.c + cell), i * g);
   store(rows.cNext + cell, c);
-  store(rows.hNext + row * f.layout.ldh + group * VL, o * tanhC);
+  store(rows.hNext + row * f.layout.ldh + group * VL, o * act.output(c));
   if (rows.gates == nullptr) return;
-  store(rows.cNext + cell + VL, tanhC);
   float* gates = rows.gates + (group * rows.count + row) * 4 * VL;
   store(gates, i);
   store(gates + VL, forget);

@@ -93,7 +93,7 @@ struct Row {
   void carry(const StepRows& rows, Index group) const {
     const Index width = f.layout.vectors / f.layout.groups, end = (f.layout.H + VL - 1) / VL;
     for (Index u = group * width; u < (group + 1) * width && u < end; ++u) store(rows.hNext + u * VL, load(rows.h + u * VL));
-    if (rows.c != rows.cNext) store(rows.cNext + group * rows.cellStride, load(rows.c + group * rows.cellStride));
+    if (rows.c != rows.cNext) store(rows.cNext + group * VL, load(rows.c + group * VL));
   }
 };
 
@@ -105,7 +105,7 @@ Status forwardRow(const Context& context, const Forward& f, int32_t activation, 
   const bool shared = layout.rowGates() * layout.H >= kParallelWeights && context.parallel->threads > 1;
   const int32_t parts = !shared ? 1 : static_cast<int32_t>(most < context.parallel->threads ? most : context.parallel->threads);
   startRows(f, {0, 1});
-  withActivations(activation, recurrentActivation, [&](const auto& act) {
+  withActivations(layout.cell, activation, recurrentActivation, [&](const auto& act) {
     const Row row(f, act);
     // Phases: per kSteps steps the products with x, then each step.
     const Index blocks = (layout.T + kSteps - 1) / kSteps;

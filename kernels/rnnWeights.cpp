@@ -52,6 +52,8 @@ struct Sum {
   float *totals, *biases;  // biases may be null: none of this product's
 
   Index groupStride() const { return K * slots * VL; }
+  Index width() const { return slots % kWide == 0 ? kWide : slots; }  // of its tiles, in vectors
+  Index tiles() const { return (K + tileRows(width()) - 1) / tileRows(width()); }
 };
 
 // totals [R][NV] += (initially =) the block's sums for rows k … of a group. Where no row is masked, a step's pairs are
@@ -89,13 +91,30 @@ void sumBiases(const float* b, const int32_t* at, Index count, Index slots, bool
   }
 }
 
+// Some rows of a sum's matrix.
+struct Range {
+  Index first, rows;
+};
+
 class Task {
  public:
   Task(const Weights& w, const Sum* sums, Index count, int32_t part, int32_t parts, int32_t groupParts)
-      : w(w), layout(w.layout), sums(sums), count(count), part(part), parts(parts),
+      : w(w), layout(w.layout), sums(sums), count(count),
         firstGroup(share(layout.groups, part % groupParts, groupParts)),
         endGroup(share(layout.groups, part % groupParts + 1, groupParts)),
-        rowPart(part / groupParts), rowParts(parts / groupParts) {}
+        rowPart(part / groupParts) {
+    // Whole tiles, out of those of all sums in a row.
+    Index tiles = 0;
+    for (Index s = 0; s < count; ++s) tiles += sums[s].tiles();
+    const Index from = share(tiles, rowPart, parts / groupParts), end = share(tiles, rowPart + 1, parts / groupParts);
+    Index before = 0;
+    for (Index s = 0; s < count; ++s) {
+      const Index tile = tileRows(sums[s].width()), K = sums[s].K;
+      const auto rowOf = [&](Index place) { return place < before ? 0 : (place - before) * tile < K ? (place - before) * tile : K; };
+      ranges[s] = {rowOf(from), rowOf(end) - rowOf(from)};
+      before += sums[s].tiles();
+    }
+  }
 
   void run() {
     Block block;
@@ -104,7 +123,7 @@ class Task {
       block.chunk = chunkOf(layout.B, i);
       for (Index t = 0; t < layout.T; t += block.steps) {
         collect(block, t);
-        for (Index s = 0; s < count; ++s) add(sums[s], block, initial);
+        for (Index s = 0; s < count; ++s) add(sums[s], ranges[s], block, initial);
         initial = false;
       }
     }
@@ -115,9 +134,9 @@ class Task {
   const Layout& layout;
   const Sum* sums;
   const Index count;
-  const int32_t part, parts;
   const Index firstGroup, endGroup;
-  const int32_t rowPart, rowParts;
+  const int32_t rowPart;
+  Range ranges[3];
 
   // As many steps from t0 on as fit, one at least.
   void collect(Block& block, Index t0) const {
@@ -130,25 +149,25 @@ class Task {
     Index t = t0;
     for (; t < layout.T && (t == t0 || block.count + chunk.rows <= kBlockRows); ++t) {
       if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, chunk);
+      const int32_t x = static_cast<int32_t>(t * w.xT + chunk.first * w.xB), xStep = static_cast<int32_t>(w.xB);
+      const int32_t h = static_cast<int32_t>((t * layout.B + chunk.first) * layout.ldh), hStep = static_cast<int32_t>(layout.ldh);
+      const int32_t gates = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates());
+      const int32_t gatesStep = static_cast<int32_t>(layout.rowStride());
       for (Index i = 0; i < active.count; ++i, ++block.count) {
-        const Index row = active.rows[i], batch = chunk.first + row;
-        block.inX[block.count] = static_cast<int32_t>(t * w.xT + batch * w.xB);
-        block.inH[block.count] = static_cast<int32_t>((t * layout.B + batch) * layout.ldh);
-        block.inGates[block.count] = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates() + row * layout.rowStride());
+        block.inX[block.count] = x + active.rows[i] * xStep;
+        block.inH[block.count] = h + active.rows[i] * hStep;
+        block.inGates[block.count] = gates + active.rows[i] * gatesStep;
       }
     }
     block.steps = t - t0;
   }
 
-  void add(const Sum& sum, const Block& block, bool initial) const {
-    if (sum.slots % kWide == 0) {
-      addTiles<kWide>(sum, block, initial);
-    } else if (sum.slots == 3) {
-      addTiles<3>(sum, block, initial);
-    } else if (sum.slots == 2) {
-      addTiles<2>(sum, block, initial);
-    } else {
-      addTiles<1>(sum, block, initial);
+  void add(const Sum& sum, const Range& range, const Block& block, bool initial) const {
+    switch (sum.width()) {
+      case 1: addTiles<1>(sum, range, block, initial); break;
+      case 2: addTiles<2>(sum, range, block, initial); break;
+      case 3: addTiles<3>(sum, range, block, initial); break;
+      default: addTiles<kWide>(sum, range, block, initial); break;
     }
     if (sum.biases == nullptr || rowPart > 0) return;
     for (Index group = firstGroup; group < endGroup; ++group) {
@@ -160,15 +179,15 @@ class Task {
   // A few rows of the kernel at a time, for all groups: x and h lie scattered, gates in a row. While tiles are multiplied,
   // the next block's gates are fetched.
   template <int NV>
-  void addTiles(const Sum& sum, const Block& block, bool initial) const {
-    const Index from = share(sum.K, rowPart, rowParts), rows = share(sum.K, rowPart + 1, rowParts) - from;
+  void addTiles(const Sum& sum, const Range& range, const Block& block, bool initial) const {
     const Index groups = endGroup - firstGroup, stepGates = block.steps * block.chunk.rows * layout.rowGates();
-    Index fetched = 0;
-    forTiles<NV>(rows, [&](auto tile, Index at) {
-      const Index k = from + at, due = block.count * groups * (at + tile.count) / rows;
+    Index fetchedGroup = firstGroup, fetchedPair = 0, fetched = 0;
+    forTiles<NV>(range.rows, [&](auto tile, Index at) {
+      const Index k = range.first + at, due = block.count * groups * (at + tile.count) / range.rows;
       for (; fetched < due; ++fetched) {
-        const float* gates = gatesOf(block, firstGroup + fetched / block.count) + block.inGates[fetched % block.count];
+        const float* gates = gatesOf(block, fetchedGroup) + block.inGates[fetchedPair];
         for (Index i = 0; i < layout.rowStride(); i += 16) __builtin_prefetch(gates + stepGates + i, 0, 2);
+        if (++fetchedPair == block.count) fetchedPair = 0, ++fetchedGroup;
       }
       for (Index group = firstGroup; group < endGroup; ++group) {
         for (Index slot = 0; slot < sum.slots; slot += NV) {

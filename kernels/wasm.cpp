@@ -26,7 +26,7 @@ void wait(uint32_t* word, uint32_t value) {
 void wake(uint32_t* word) { __builtin_wasm_memory_atomic_notify(reinterpret_cast<int32_t*>(word), UINT32_MAX); }
 
 Spin::Spin() : began(0), turns(0) {}
-bool Spin::again() { return ++turns < 20'000; }  // there is no clock here; some 20 to 50 µs
+bool Spin::again() { return ++turns < 100'000; }  // there is no clock here; some 100 to 250 µs
 
 }  // namespace host
 }  // namespace rondo

@@ -53,10 +53,10 @@ export function rnnBackwardPack(cell: CellKind, D: number, H: number, v: number,
   return rows * (tileLanes(H, v) + (dx ? tileLanes(D, v) : 0));
 }
 
-/** `reserve`: gates of all steps; the LSTM's c and tanh c, the initial c before them; products' multiplied h. */
+/** `reserve`: gates of all steps; the LSTM's c, the initial one before them; products' multiplied h. */
 export function rnnReserve(shape: RnnShape, v: number): number {
   const { cell, T, B, H } = shape;
-  const cells = cell === "lstm" ? 2 * (T + 1) * lanes(H, v) : 0;
+  const cells = cell === "lstm" ? (T + 1) * lanes(H, v) : 0;
   const dropped = shape.recurrentDropout ? T * rowStride(H, v) : 0;
   const reset = cell === "gruResetBefore" ? T * rowStride(H, v) : 0;
   return B * (T * gateLanes(cell, H, v) + cells + dropped + reset);
