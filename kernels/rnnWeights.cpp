@@ -176,28 +176,36 @@ class Task {
     }
   }
 
-  // A few rows of the kernel at a time, for all groups: x and h lie scattered, gates in a row. While tiles are multiplied,
-  // the next block's gates are fetched.
   template <int NV>
   void addTiles(const Sum& sum, const Range& range, const Block& block, bool initial) const {
+    const auto addTile = [&](auto tile, Index at, Index group) {
+      const Index k = range.first + at;
+      for (Index slot = 0; slot < sum.slots; slot += NV) {
+        sumTile<decltype(tile)::count, NV>(block, sum.rows + k, sum.inX ? block.inX : block.inH, sum.step,
+                                           gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial,
+                                           sum.totals + group * sum.groupStride() + (k * sum.slots + slot) * VL, sum.slots * VL);
+      }
+    };
+#if defined(__wasm__)
+    // Tiles are small: a group's gates must come from the nearest cache.
+    for (Index group = firstGroup; group < endGroup; ++group) {
+      forTiles<NV>(range.rows, [&](auto tile, Index at) { addTile(tile, at, group); });
+    }
+#else
+    // A few rows of the kernel at a time, for all groups: x and h lie scattered, gates in a row. While tiles are multiplied,
+    // the next block's gates are fetched.
     const Index groups = endGroup - firstGroup, stepGates = block.steps * block.chunk.rows * layout.rowGates();
     Index fetchedGroup = firstGroup, fetchedPair = 0, fetched = 0;
     forTiles<NV>(range.rows, [&](auto tile, Index at) {
-      const Index k = range.first + at, due = block.count * groups * (at + tile.count) / range.rows;
+      const Index due = block.count * groups * (at + tile.count) / range.rows;
       for (; fetched < due; ++fetched) {
         const float* gates = gatesOf(block, fetchedGroup) + block.inGates[fetchedPair];
         for (Index i = 0; i < layout.rowStride(); i += 16) __builtin_prefetch(gates + stepGates + i, 0, 2);
         if (++fetchedPair == block.count) fetchedPair = 0, ++fetchedGroup;
       }
-      for (Index group = firstGroup; group < endGroup; ++group) {
-        for (Index slot = 0; slot < sum.slots; slot += NV) {
-          sumTile<decltype(tile)::count, NV>(block, sum.rows + k, sum.inX ? block.inX : block.inH, sum.step,
-                                             gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial,
-                                             sum.totals + group * sum.groupStride() + (k * sum.slots + slot) * VL,
-                                             sum.slots * VL);
-        }
-      }
+      for (Index group = firstGroup; group < endGroup; ++group) addTile(tile, at, group);
     });
+#endif
   }
 
   const float* gatesOf(const Block& block, Index group) const {

@@ -103,13 +103,17 @@ RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps(a, b); }
 RONDO_INLINE vf smaller(vf a, vf b) { return __builtin_ia32_minps256(a, b); }
 RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps256(a, b); }
 #elif defined(__wasm_relaxed_simd__)
-// Clang would take the engine's relaxed minimum for the plain comparison, and that may lose a NaN: the mask is hidden.
-RONDO_INLINE vf choose(vi mask, vf a, vf b) {
-  __asm__("" : "+r"(mask));
-  return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask));
+// Clang would take the engine's relaxed minimum for the plain comparison, and that may lose a NaN.
+RONDO_INLINE vf smaller(vf a, vf b) {
+  vf y;
+  __asm__("local.get %1\nlocal.get %2\nf32x4.pmin\nlocal.set %0" : "=r"(y) : "r"(b), "r"(a));
+  return y;
 }
-RONDO_INLINE vf smaller(vf a, vf b) { return choose(a < b, a, b); }
-RONDO_INLINE vf larger(vf a, vf b) { return choose(a > b, a, b); }
+RONDO_INLINE vf larger(vf a, vf b) {
+  vf y;
+  __asm__("local.get %1\nlocal.get %2\nf32x4.pmax\nlocal.set %0" : "=r"(y) : "r"(b), "r"(a));
+  return y;
+}
 #elif RONDO_LANES == 16 && !defined(__clang__)
 RONDO_INLINE vf smaller(vf a, vf b) { return __builtin_ia32_minps512_mask(a, b, a, -1, 4); }
 RONDO_INLINE vf larger(vf a, vf b) { return __builtin_ia32_maxps512_mask(a, b, a, -1, 4); }
@@ -127,7 +131,14 @@ RONDO_INLINE vf sqrt(vf x) {
 
 RONDO_INLINE vi bits(vf x) { return reinterpret_cast<vi>(x); }
 RONDO_INLINE vf fromBits(vi x) { return reinterpret_cast<vf>(x); }
+#if defined(__wasm_relaxed_simd__)  // a lane of a condition is all ones or all zeros, for which it is exact
+RONDO_INLINE vf select(vi condition, vf a, vf b) {
+  return reinterpret_cast<vf>(
+      __builtin_wasm_relaxed_laneselect_i32x4(reinterpret_cast<vi>(a), reinterpret_cast<vi>(b), condition));
+}
+#else
 RONDO_INLINE vf select(vi condition, vf a, vf b) { return condition ? a : b; }
+#endif
 RONDO_INLINE vf abs(vf x) { return fromBits(bits(x) & 0x7fffffff); }
 RONDO_INLINE vf copySign(vf x, vf sign) { return fromBits(bits(x) | (bits(sign) & INT32_MIN)); }  // x not negative
 // The smaller, the larger of x and a bound that is not NaN; NaN stays.

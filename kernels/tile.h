@@ -11,7 +11,7 @@
 #else
 #define RONDO_UNROLL_K _Pragma("GCC unroll 4")
 #endif
-#if defined(__wasm__)  // engines spill registers in unrolled loops
+#if defined(__wasm__)  // engines unroll by themselves, and spill registers in loops that are unrolled already
 #undef RONDO_UNROLL_K
 #define RONDO_UNROLL_K _Pragma("clang loop unroll(disable)")
 #endif
@@ -31,7 +31,7 @@ constexpr int32_t tileRows(int32_t vectors) {
 constexpr int32_t kTileRows = 8;  // the largest of them
 
 // Width, in vectors, of tiles over many columns. Divides 4, to which packed matrices are padded.
-#if defined(__wasm__) || RONDO_REGISTERS == 32
+#if RONDO_REGISTERS == 32
 constexpr int32_t kWide = 4;
 #else
 constexpr int32_t kWide = 2;
@@ -77,10 +77,10 @@ RONDO_INLINE void clear(vf (&c)[R][NV]) {
 template <int R, int NV>
 RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV]) {
   RONDO_UNROLL_K
-  for (Index p = 0; p < k; ++p) {
+  for (Index p = 0; p < k; ++p, b += NV * VL) {
     vf line[NV];
     RONDO_UNROLL
-    for (int v = 0; v < NV; ++v) line[v] = load(b + (p * NV + v) * VL);
+    for (uint32_t v = 0; v < NV; ++v) line[v] = load(b + v * VL);
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) {
       const vf s = broadcast(a[i][p]);
@@ -97,7 +97,7 @@ RONDO_INLINE void accumulatePairs(Index count, const float* a, Index aStep, cons
   for (Index p = 0; p < count; ++p, a += aStep, b += bStep) {
     vf line[NV];
     RONDO_UNROLL
-    for (int v = 0; v < NV; ++v) line[v] = load(b + v * VL);
+    for (uint32_t v = 0; v < NV; ++v) line[v] = load(b + v * VL);
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) {
       const vf s = broadcast(a[i]);

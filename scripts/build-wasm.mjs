@@ -39,6 +39,9 @@ const compiling = [
   "-ffp-contract=off",
   "-fvisibility=hidden",
   "-mbulk-memory",
+  // Keeps the loads' constant offsets within the instructions: strength reduction of loops turns them into additions.
+  "-mllvm",
+  "-disable-lsr",
   "-matomics", // atomics work on memory of either kind, so the kernels' objects serve both
 ];
 /** The instruction sets, with the compiler's flags. */

@@ -111,13 +111,12 @@ def measure(run, seconds, repetitions):
 
 
 def warm_up(run):
-    """Runs once to see that the result is a number, then for half a second or twice more."""
+    """Runs once to see that the result is a number, then for half a second."""
     result, start = run(), time.perf_counter()
     if not math.isfinite(float(result.sum() if hasattr(result, "sum") else result)):
         raise ArithmeticError("the result is not finite")
-    for _ in range(2):
-        if time.perf_counter() - start < 0.5:
-            run()
+    while time.perf_counter() - start < 0.5:
+        run()
 
 
 def serve(peer, version, threads, make, roof=None):
