@@ -51,6 +51,22 @@ inline void wake(uint32_t*) {
 
 inline int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
+#if defined(__linux__)
+inline int32_t core() { return sched_getcpu(); }
+inline void leaveCore(int32_t core) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;  // more cores than such a set can name
+  cpu_set_t others = allowed;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+#else
+inline int32_t core() { return -1; }
+inline void leaveCore(int32_t) {}
+#endif
+inline void yield() { sched_yield(); }
+
 inline Spin::Spin() : began(now()), turns(0) {}
 
 inline bool Spin::again() {
@@ -298,7 +314,7 @@ class Executor {
         job = nullptr;
         settled_(status == 0 ? nullptr : &error);
       }
-      submitted_.await(seen);
+      submitted_.await(seen, [] {});
     }
   }
 

@@ -21,6 +21,11 @@ struct Spin {
   int64_t began;
   int32_t turns;
 };
+// The core that the calling thread is on, -1 where nobody says; to another core than that one, if it may; a turn for
+// other threads that wait for its core.
+int32_t core();
+void leaveCore(int32_t core);
+void yield();
 }  // namespace host
 
 // A counter whose change threads can wait for: they spin for a short while, then sleep.
@@ -34,10 +39,12 @@ class Signal {
   }
 
   // Returns soon after value() differs from `seen`, which the caller reads before it looks for work: a raise() between
-  // that look and this call is not missed.
-  void await(uint32_t seen) {
+  // that look and this call is not missed. waiting() is called now and then meanwhile.
+  template <class Waiting>
+  void await(uint32_t seen, const Waiting& waiting) {
     for (host::Spin spin; spin.again();) {
       if (value() != seen) return;
+      if (spin.turns % 16 == 0) waiting();
     }
     __atomic_fetch_add(&sleepers_, 1, __ATOMIC_SEQ_CST);
     host::wait(&value_, seen);
@@ -49,19 +56,30 @@ class Signal {
   uint32_t sleepers_ = 0;
 };
 
-// One region at a time: its owner publishes the tasks, takes part, and returns when all are finished. Threads claim
-// tasks one by one; the owner waits for claimed tasks only, never for a thread that has not woken up yet.
+// One region at a time: its owner publishes the tasks, takes part, and returns when all are finished. Every thread has a
+// share of the tasks, the same in every region with as many, and claims these one by one from the front; so a chunk of the
+// batch stays in the caches of one core from region to region. Who is done takes tasks of others, from the back. The
+// owner waits for claimed tasks only, never for a thread that has not woken up yet.
+//
+// Systems may put a thread that wakes up on the owner's core, where it waits for milliseconds although another core is
+// idle. So the owner yields as long as somebody is missing, and who finds himself on the owner's core leaves it.
 class Pool : public Parallel {
  public:
+  static constexpr int32_t kMostThreads = 256;
+
   explicit Pool(int32_t count) : Parallel{count, &Pool::region} {}
 
   // The body of the count - 1 lent threads; returns after stop().
   void work() {
+    const int32_t thread = __atomic_add_fetch(&lent_, 1, __ATOMIC_RELAXED);
     for (;;) {
       const uint32_t seen = published_.value();
       if (__atomic_load_n(&stopping_, __ATOMIC_ACQUIRE)) return;
-      drain();
-      published_.await(seen);
+      keepApart();
+      __atomic_fetch_add(&present_, 1, __ATOMIC_RELAXED);
+      drain(thread, [] {});
+      __atomic_fetch_sub(&present_, 1, __ATOMIC_RELAXED);
+      published_.await(seen, [this] { keepApart(); });
     }
   }
 
@@ -73,6 +91,11 @@ class Pool : public Parallel {
  private:
   using Task = void (*)(void* argument, int32_t index);
 
+  // A thread's tasks that nobody has claimed: [next, end) in the low and the high half of a word.
+  struct alignas(64) Share {
+    uint64_t unclaimed;
+  };
+
   static void region(Parallel* self, int32_t tasks, Task task, void* argument) {
     static_cast<Pool*>(self)->runTasks(static_cast<uint32_t>(tasks), task, argument);
   }
@@ -80,40 +103,68 @@ class Pool : public Parallel {
   void runTasks(uint32_t tasks, Task task, void* argument) {
     task_ = task;
     argument_ = argument;
+    tasks_ = tasks;
     __atomic_store_n(&finished_, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&claims_, uint64_t(tasks) << 32, __ATOMIC_RELEASE);
+    __atomic_store_n(&ownersCore_, host::core(), __ATOMIC_RELAXED);
+    for (int32_t i = 0; i < threads; ++i) {
+      const uint64_t next = uint64_t(tasks) * i / threads, end = uint64_t(tasks) * (i + 1) / threads;
+      __atomic_store_n(&shares_[i].unclaimed, end << 32 | next, __ATOMIC_RELEASE);
+    }
     published_.raise();
-    drain();
+    drain(0, [this] {
+      if (__atomic_load_n(&present_, __ATOMIC_RELAXED) + 1 < threads) host::yield();
+    });
     for (;;) {
       const uint32_t seen = completed_.value();
       if (__atomic_load_n(&finished_, __ATOMIC_ACQUIRE) == tasks) return;
-      completed_.await(seen);
+      completed_.await(seen, [] {});
     }
   }
 
-  // Runs tasks while there are any to claim. The word holds the number of tasks and the next one, so a successful claim
-  // is always of the region that is open now, whose task_ and argument_ stay until the claimed task is finished.
-  void drain() {
-    uint64_t claims = __atomic_load_n(&claims_, __ATOMIC_ACQUIRE);
-    for (;;) {
-      const uint32_t tasks = uint32_t(claims >> 32), next = uint32_t(claims);
-      if (next >= tasks) return;
-      if (!__atomic_compare_exchange_n(&claims_, &claims, claims + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        continue;
+  void keepApart() const {
+    const int32_t owners = __atomic_load_n(&ownersCore_, __ATOMIC_RELAXED);
+    if (owners >= 0 && host::core() == owners) host::leaveCore(owners);
+  }
+
+  // Runs tasks while there are any to claim, and between() after each.
+  template <class Between>
+  void drain(int32_t thread, const Between& between) {
+    for (int32_t i = 0; i < threads; ++i) {
+      uint64_t& unclaimed = shares_[(thread + i) % threads].unclaimed;
+      for (uint32_t task; claim(unclaimed, i > 0, task);) {
+        task_(argument_, int32_t(task));
+        if (__atomic_add_fetch(&finished_, 1, __ATOMIC_ACQ_REL) == tasks_) completed_.raise();
+        between();
       }
-      task_(argument_, int32_t(next));
-      if (__atomic_add_fetch(&finished_, 1, __ATOMIC_ACQ_REL) == tasks) completed_.raise();
-      claims = __atomic_load_n(&claims_, __ATOMIC_ACQUIRE);
     }
   }
 
-  alignas(64) uint64_t claims_ = 0;
+  // A claim that succeeds is always of the region that is open now, whose task_, argument_ and tasks_ stay until the
+  // claimed task is finished: whatever a late thread has read, the exchange compares with what there is.
+  static bool claim(uint64_t& unclaimed, bool last, uint32_t& task) {
+    uint64_t word = __atomic_load_n(&unclaimed, __ATOMIC_ACQUIRE);
+    for (;;) {
+      const uint32_t next = uint32_t(word), end = uint32_t(word >> 32);
+      if (next >= end) return false;
+      const uint64_t rest = last ? uint64_t(end - 1) << 32 | next : word + 1;
+      if (__atomic_compare_exchange_n(&unclaimed, &word, rest, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        task = last ? end - 1 : next;
+        return true;
+      }
+    }
+  }
+
+  Share shares_[kMostThreads] = {};
   Task task_ = nullptr;
   void* argument_ = nullptr;
+  uint32_t tasks_ = 0;
   Signal published_;
   alignas(64) uint32_t finished_ = 0;
   Signal completed_;
   bool stopping_ = false;
+  alignas(64) int32_t present_ = 0;  // lent threads at work
+  int32_t ownersCore_ = -1;
+  int32_t lent_ = 0;
 };
 
 }  // namespace rondo

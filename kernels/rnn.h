@@ -14,19 +14,50 @@ namespace RONDO_NAMESPACE {
 constexpr Index kChunkRows = 66;  // at most
 constexpr Index kSlots = 4;       // at most, per group
 
-// The rows [first, first + rows) of the batch: what one task works on, through all steps. Even sizes, in even numbers
-// where the batch is large enough; they depend on B alone.
+// The rows [first, first + rows) of the batch, which lie together in the private buffers. Even sizes, in even numbers where
+// the batch is large enough; they depend on B alone.
 struct Chunk {
   Index first, rows;
 };
-inline int32_t chunkCount(Index B) {
-  return B < 16 ? 1 : B < 32 ? 2 : static_cast<int32_t>(4 * ((B + 255) / 256));
-}
+inline int32_t chunkCount(Index B) { return B <= 64 ? 1 : static_cast<int32_t>(2 * ((B + 127) / 128)); }
 inline Chunk chunkOf(Index B, int32_t index) {
   const int32_t count = chunkCount(B);
   const Index pairs = (B + 1) / 2;
   const Index first = 2 * share(pairs, index, count), end = 2 * share(pairs, index + 1, count);
   return {first, (end < B ? end : B) - first};
+}
+
+// What one task takes through all steps: the rows [begin, end) of a chunk. A row's numbers are the same bits whatever
+// rows go with it, so the parts that a chunk is cut into may depend on the number of threads. Masked rows make parts
+// unequal: then there are several for each thread, so that who is done early finds another.
+struct Part {
+  Chunk chunk;
+  Index begin, end;
+};
+inline int32_t partsOfChunk(Index B, bool masked, int32_t threads) {
+  const int32_t chunks = chunkCount(B), wanted = masked ? 4 * threads : threads < 4 ? 4 : threads;
+  const int32_t parts = (wanted + chunks - 1) / chunks, most = static_cast<int32_t>(B / chunks / 8);
+  return parts < most ? parts : most > 1 ? most : 1;
+}
+// body(part) for all parts, in parallel.
+template <class Body>
+inline void eachPart(const Context& context, Index B, bool masked, const Body& body) {
+  const int32_t parts = partsOfChunk(B, masked, context.parallel->threads);
+  parallelFor(context.parallel, chunkCount(B) * parts, [&](int32_t i) {
+    const Chunk chunk = chunkOf(B, i / parts);
+    const Index pairs = (chunk.rows + 1) / 2, end = 2 * share(pairs, i % parts + 1, parts);
+    body(Part{chunk, 2 * share(pairs, i % parts, parts), end < chunk.rows ? end : chunk.rows});
+  });
+}
+
+// The fields that all recurrent instructions have, checked before anything is made of them.
+inline Status checkSizes(const Context& context, int32_t cell, int32_t T, int32_t B, int32_t D, int32_t H) {
+  if (cell < 0 || cell > 3) return context.fail(Status::wrongField, cell, 0, 3);
+  const int32_t sizes[] = {T, B, D, H};
+  for (const int32_t size : sizes) {
+    if (size < 1) return context.fail(Status::wrongField, size, 1, INT32_MAX);
+  }
+  return Status::ok;
 }
 
 struct Layout {
@@ -136,24 +167,24 @@ struct BackwardPack {
   }
 };
 
-// Rows of a chunk whose step t is not masked: their indices within the chunk, and behind them the masked ones.
+// Rows of a part whose step t is not masked: their indices within the chunk, and behind them the masked ones.
 struct Active {
-  Index count;
+  Index count, total;
   int32_t rows[kChunkRows];
 };
-inline void findActive(Active& active, const uint8_t* mask, Index maskB, Chunk chunk) {
+inline void findActive(Active& active, const uint8_t* mask, Index maskB, const Part& part) {
   active.count = 0;
+  active.total = part.end - part.begin;
   if (mask == nullptr) {
-    for (Index row = 0; row < chunk.rows; ++row) active.rows[row] = static_cast<int32_t>(row);
-    active.count = chunk.rows;
+    for (Index row = part.begin; row < part.end; ++row) active.rows[active.count++] = static_cast<int32_t>(row);
     return;
   }
-  Index masked = chunk.rows;
-  for (Index row = chunk.rows - 1; row >= 0; --row) {
-    if (!mask[(chunk.first + row) * maskB]) active.rows[--masked] = static_cast<int32_t>(row);
+  Index masked = active.total;
+  for (Index row = part.end - 1; row >= part.begin; --row) {
+    if (!mask[(part.chunk.first + row) * maskB]) active.rows[--masked] = static_cast<int32_t>(row);
   }
-  for (Index row = 0; row < chunk.rows; ++row) {
-    if (mask[(chunk.first + row) * maskB]) active.rows[active.count++] = static_cast<int32_t>(row);
+  for (Index row = part.begin; row < part.end; ++row) {
+    if (mask[(part.chunk.first + row) * maskB]) active.rows[active.count++] = static_cast<int32_t>(row);
   }
 }
 

@@ -1,6 +1,6 @@
 // rnnBackward: back-propagation through time (Werbos 1990).
 //
-// As in the forward pass a task takes a chunk of the batch through all steps. The gradient of a row's h after step t is
+// As in the forward pass a task takes some rows of the batch through all steps. The gradient of a row's h after step t is
 // dy[t], plus what is carried from later steps, plus the gate gradients of the row's next step that was not masked, times
 // the transposed recurrent kernel: tiles are multiplied in registers and the gates' gradients made from them at once, in
 // place of the gates. rnnWeights takes these up.
@@ -73,20 +73,20 @@ struct Sources {
   const float* gates[kChunkRows];  // of the first group
 };
 
-// A chunk on its way back through the steps.
+// A part on its way back through the steps.
 template <class A>
 class Walk {
  public:
-  Walk(const Backward& b, const A& act, Chunk chunk)
-      : b(b), layout(b.layout), act(act), chunk(chunk), units((layout.H + VL - 1) / VL),
+  Walk(const Backward& b, const A& act, const Part& part)
+      : b(b), layout(b.layout), act(act), part(part), chunk(part.chunk), units((layout.H + VL - 1) / VL),
         carried(b.work + chunk.first * layout.vectors * VL),
         cells(b.work + (layout.B + chunk.first) * layout.vectors * VL) {}
 
   void run() {
     start();
-    findActive(active, nullptr, 0, chunk);
+    findActive(active, nullptr, 0, part);
     for (Index t = layout.T - 1; t >= 0; --t) {
-      if (b.mask != nullptr) findActive(active, b.mask + t * b.maskT, b.maskB, chunk);
+      if (b.mask != nullptr) findActive(active, b.mask + t * b.maskT, b.maskB, part);
       gates = layout.gatesOf(b.reserve, chunk, t);
       h = b.hs + (t * layout.B + chunk.first) * layout.ldh;
       dy = b.dy == nullptr ? nullptr : b.dy + t * b.dyT + chunk.first * b.dyB;
@@ -105,7 +105,7 @@ class Walk {
       }
       if (b.dx != nullptr) inputGradient(t);
       for (Index i = 0; i < active.count; ++i) next[active.rows[i]] = gates + active.rows[i] * layout.rowStride();
-      for (Index i = active.count; i < chunk.rows; ++i) passOver(active.rows[i]);
+      for (Index i = active.count; i < active.total; ++i) passOver(active.rows[i]);
     }
     if (b.dh0 != nullptr) initialGradient();
     if (b.dc0 != nullptr) {
@@ -119,6 +119,7 @@ class Walk {
   const Backward& b;
   const Layout& layout;
   const A& act;
+  const Part part;
   const Chunk chunk;
   const Index units;  // vectors
   float *carried, *cells;  // gradients of h (without the product) and of c: [vector of units][row]
@@ -130,12 +131,12 @@ class Walk {
   template <class Body>
   void eachUnit(const Body& body) {
     for (Index u = 0; u < units; ++u) {
-      for (Index row = 0; row < chunk.rows; ++row) body(u, row, (u * chunk.rows + row) * VL);
+      for (Index row = part.begin; row < part.end; ++row) body(u, row, (u * chunk.rows + row) * VL);
     }
   }
 
   void start() {
-    for (Index row = 0; row < chunk.rows; ++row) next[row] = nullptr;
+    for (Index row = part.begin; row < part.end; ++row) next[row] = nullptr;
     eachUnit([&](Index u, Index row, Index at) {
       const Index batch = chunk.first + row, count = layout.unitsIn(u);
       store(carried + at, b.dhFinal == nullptr ? vf{} : loadLanes(b.dhFinal + batch * b.dhRow + u * VL, count));
@@ -311,7 +312,7 @@ class Walk {
         }
       }
     });
-    for (Index i = active.count; i < chunk.rows; ++i) {
+    for (Index i = active.count; i < active.total; ++i) {
       for (Index k = 0; k < layout.D; ++k) dx[active.rows[i] * b.dxB + k] = 0;
     }
   }
@@ -320,8 +321,8 @@ class Walk {
     eachUnit([&](Index u, Index row, Index at) {
       storeLanes(b.dh0 + (chunk.first + row) * layout.H + u * VL, load(carried + at), layout.unitsIn(u));
     });
-    findActive(active, nullptr, 0, chunk);
-    eachProduct(b.pack.recurrent, following(active.rows, chunk.rows), nothing, [&](Index row, Index u, vf product) {
+    findActive(active, nullptr, 0, part);
+    eachProduct(b.pack.recurrent, following(active.rows, active.total), nothing, [&](Index row, Index u, vf product) {
       float* to = b.dh0 + (chunk.first + row) * layout.H + u * VL;
       const Index count = layout.unitsIn(u);
       storeLanes(to, loadLanes(to, count) + dropped(row, u, product), count);
@@ -333,12 +334,10 @@ class Walk {
 
 Status execute(const Context& context, const op::rnnBackward& o, Tail) {
   if (absent(o.pack, o.hs, o.reserve, o.work)) return context.fail(Status::missingOperand);
-  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  if (const Status status = checkSizes(context, o.cell, o.T, o.B, o.D, o.H); status != Status::ok) return status;
   const Backward b(context, o);
   withActivations(b.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
-    parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) {
-      Walk(b, activations, chunkOf(o.B, i)).run();
-    });
+    eachPart(context, o.B, b.mask != nullptr, [&](const Part& part) { Walk(b, activations, part).run(); });
   });
   return Status::ok;
 }

@@ -1,6 +1,6 @@
 // rnnForward: all steps of simple recurrent layers, LSTMs and GRUs.
 //
-// A task takes a chunk of the batch through all steps, without a barrier. In each step it goes from group to group of
+// A task takes some rows of the batch through all steps, without a barrier. In each step it goes from group to group of
 // units; a tile of rows × gates is multiplied in registers, then the gates are finished row by row while they are in the
 // nearest cache. Tiles are made of the rows that are not masked, wherever these lie.
 #include "rnnForward.h"
@@ -8,9 +8,12 @@
 namespace RONDO_NAMESPACE {
 namespace {
 
-// One step of one chunk.
+// One step of one part.
 template <class A>
 struct Step {
+  Step(const Forward& f, const A& activations, const Active& active, const StepRows& rows)
+      : f(f), activations(activations), active(active), rows(rows) {}
+
   const Forward& f;
   const A& activations;
   const Active& active;
@@ -73,7 +76,7 @@ void copyVectors(const float* from, float* to, Index vectors, Index fromStride, 
 // Rows that are masked keep h and c.
 void carry(const Forward& f, const StepRows& rows, const Active& active) {
   const Index groupCells = rows.count * VL, vectors = (f.layout.H + VL - 1) / VL;
-  for (Index i = active.count; i < rows.count; ++i) {
+  for (Index i = active.count; i < active.total; ++i) {
     const Index row = active.rows[i];
     copyVectors(rows.h + row * f.layout.ldh, rows.hNext + row * f.layout.ldh, vectors, VL, VL);
     if (rows.c != rows.cNext) {
@@ -83,37 +86,39 @@ void carry(const Forward& f, const StepRows& rows, const Active& active) {
 }
 
 template <class A>
-void forwardChunk(const Forward& f, const A& activations, Chunk chunk) {
+void forwardPart(const Forward& f, const A& activations, const Part& part) {
   const Layout& layout = f.layout;
-  startRows(f, chunk);
+  startRows(f, part);
   Active active;
+  StepRows rows;
+  Step<A> step(f, activations, active, rows);
   for (Index t = 0; t < layout.T; ++t) {
-    const StepRows rows = rowsOf(f, chunk, t);
-    if (t == 0 || f.mask != nullptr) findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, chunk);
-    Step<A> step{f, activations, active, rows, {}, {}, t == 0 && f.h0 == nullptr ? 0 : layout.H};
+    rows = rowsOf(f, part.chunk, t);
+    if (t == 0 || f.mask != nullptr) findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, part);
     const float* h = f.dropout == nullptr ? rows.h : rows.dropped;
     for (Index i = 0; i < active.count; ++i) {
       const Index row = active.rows[i];
-      step.x[i] = f.x + t * f.xT + (chunk.first + row) * f.xB;
+      step.x[i] = f.x + t * f.xT + (part.chunk.first + row) * f.xB;
       step.h[i] = h + row * layout.ldh;
     }
-    if (f.dropout != nullptr) dropRows(f, chunk, rows);
+    step.hk = t == 0 && f.h0 == nullptr ? 0 : layout.H;
+    if (f.dropout != nullptr) dropRows(f, part, rows);
     step.run();
     carry(f, rows, active);
   }
-  finishRows(f, chunk);
+  finishRows(f, part);
 }
 
 }  // namespace
 
 Status execute(const Context& context, const op::rnnForward& o, Tail) {
   if (absent(o.x, o.pack, o.hs)) return context.fail(Status::missingOperand);
-  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  if (const Status status = checkSizes(context, o.cell, o.T, o.B, o.D, o.H); status != Status::ok) return status;
   if (o.keep < 2) return context.fail(Status::wrongField, o.keep, 2, o.T + 1);
   const Forward f(context, o);
   if (rowSuits(f)) return forwardRow(context, f, o.activation, o.recurrentActivation);
   withActivations(f.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
-    parallelFor(context.parallel, chunkCount(o.B), [&](int32_t i) { forwardChunk(f, activations, chunkOf(o.B, i)); });
+    eachPart(context, o.B, f.mask != nullptr, [&](const Part& part) { forwardPart(f, activations, part); });
   });
   return Status::ok;
 }

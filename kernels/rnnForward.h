@@ -83,11 +83,12 @@ inline bool rowSuits(const Forward& f) {
 Status forwardRow(const Context& context, const Forward& f, int32_t activation, int32_t recurrentActivation);
 
 // The initial states, zero beyond the units.
-inline void startRows(const Forward& f, Chunk chunk) {
+inline void startRows(const Forward& f, const Part& part) {
+  const Chunk chunk = part.chunk;
   const Layout& layout = f.layout;
   float *h = f.hOf(chunk, 0), *c = layout.cell == Cell::lstm ? f.cellsOf(chunk, 0) : nullptr;
   const Index vectors = (layout.H + VL - 1) / VL;
-  for (Index row = 0; row < chunk.rows; ++row) {
+  for (Index row = part.begin; row < part.end; ++row) {
     for (Index u = 0; u < vectors; ++u) {
       const Index units = layout.unitsIn(u), batch = chunk.first + row;
       store(h + row * layout.ldh + u * VL, f.h0 == nullptr ? vf{} : loadLanes(f.h0 + batch * f.h0Row + u * VL, units));
@@ -99,11 +100,12 @@ inline void startRows(const Forward& f, Chunk chunk) {
 }
 
 // The final cell state, where it is wanted.
-inline void finishRows(const Forward& f, Chunk chunk) {
+inline void finishRows(const Forward& f, const Part& part) {
+  const Chunk chunk = part.chunk;
   const Layout& layout = f.layout;
   if (f.cFinal == nullptr) return;
   const float* c = f.cellsOf(chunk, layout.T);
-  for (Index row = 0; row < chunk.rows; ++row) {
+  for (Index row = part.begin; row < part.end; ++row) {
     for (Index u = 0; u < layout.groups; ++u) {
       storeLanes(f.cFinal + (chunk.first + row) * layout.H + u * VL, load(c + (u * chunk.rows + row) * VL),
                  layout.unitsIn(u));
@@ -111,9 +113,10 @@ inline void finishRows(const Forward& f, Chunk chunk) {
   }
 }
 
-inline void dropRows(const Forward& f, Chunk chunk, const StepRows& rows) {
+inline void dropRows(const Forward& f, const Part& part, const StepRows& rows) {
   const Layout& layout = f.layout;
-  for (Index row = 0; row < chunk.rows; ++row) {
+  const Chunk chunk = part.chunk;
+  for (Index row = part.begin; row < part.end; ++row) {
     for (Index i = 0; i < layout.H; ++i) {
       rows.dropped[row * layout.ldh + i] = rows.h[row * layout.ldh + i] * f.dropout[(chunk.first + row) * layout.H + i];
     }

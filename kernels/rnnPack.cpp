@@ -63,7 +63,7 @@ void packTransposed(const Layout& layout, const float* matrix, Index columns, bo
 
 Status execute(const Context& context, const op::rnnPack& o, Tail) {
   if (absent(o.w, o.u)) return context.fail(Status::missingOperand);
-  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  if (const Status status = checkSizes(context, o.cell, 1, 1, o.D, o.H); status != Status::ok) return status;
   const Layout layout(o.cell, 0, 0, o.D, o.H, 0);
   const float *w = context.at<float>(o.w), *u = context.at<float>(o.u), *b = context.at<float>(o.b);
   float *forward = context.at<float>(o.forward), *backward = context.at<float>(o.backward);

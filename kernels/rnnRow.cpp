@@ -104,7 +104,8 @@ Status forwardRow(const Context& context, const Forward& f, int32_t activation, 
   const Index most = layout.groups < kMostParts ? layout.groups : kMostParts;
   const bool shared = layout.rowGates() * layout.H >= kParallelWeights && context.parallel->threads > 1;
   const int32_t parts = !shared ? 1 : static_cast<int32_t>(most < context.parallel->threads ? most : context.parallel->threads);
-  startRows(f, {0, 1});
+  const Part whole{{0, 1}, 0, 1};
+  startRows(f, whole);
   withActivations(layout.cell, activation, recurrentActivation, [&](const auto& act) {
     const Row row(f, act);
     // Phases: per kSteps steps the products with x, then each step.
@@ -121,7 +122,7 @@ Status forwardRow(const Context& context, const Forward& f, int32_t activation, 
       }
     });
   });
-  finishRows(f, {0, 1});
+  finishRows(f, whole);
   return Status::ok;
 }
 

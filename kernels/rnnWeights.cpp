@@ -145,10 +145,11 @@ class Task {
     block.count = 0;
     block.run = w.mask == nullptr ? chunk.rows : 0;
     Active active;
-    findActive(active, nullptr, 0, chunk);
+    const Part whole{chunk, 0, chunk.rows};
+    findActive(active, nullptr, 0, whole);
     Index t = t0;
     for (; t < layout.T && (t == t0 || block.count + chunk.rows <= kBlockRows); ++t) {
-      if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, chunk);
+      if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, whole);
       const int32_t x = static_cast<int32_t>(t * w.xT + chunk.first * w.xB), xStep = static_cast<int32_t>(w.xB);
       const int32_t h = static_cast<int32_t>((t * layout.B + chunk.first) * layout.ldh), hStep = static_cast<int32_t>(layout.ldh);
       const int32_t gates = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates());
@@ -227,7 +228,7 @@ void unpackRow(const Layout& layout, const Sum& sum, const float* totals, Index 
 
 Status execute(const Context& context, const op::rnnWeights& o, Tail) {
   if (absent(o.x, o.hs, o.reserve, o.work)) return context.fail(Status::missingOperand);
-  if (o.cell < 0 || o.cell > 3) return context.fail(Status::wrongField, o.cell, 0, 3);
+  if (const Status status = checkSizes(context, o.cell, o.T, o.B, o.D, o.H); status != Status::ok) return status;
   const Weights w(context, o);
   const Layout& layout = w.layout;
   const float* h = w.dropout == nullptr ? w.hs : layout.droppedOf(w.reserve, 0);

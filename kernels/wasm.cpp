@@ -28,6 +28,10 @@ void wake(uint32_t* word) { __builtin_wasm_memory_atomic_notify(reinterpret_cast
 Spin::Spin() : began(0), turns(0) {}
 bool Spin::again() { return ++turns < 100'000; }  // there is no clock here; some 100 to 250 µs
 
+int32_t core() { return -1; }
+void leaveCore(int32_t) {}
+void yield() {}
+
 }  // namespace host
 }  // namespace rondo
 

@@ -91,7 +91,9 @@ async function build() {
           );
           stamps[step.name] = step.hash;
         } else if (stamps[step.name] !== reason) {
-          console.log(`Set-up: no ${step.name}, ${reason}; ${step.without}`);
+          // `npm start` goes on to a run, which says it itself.
+          if (process.env.npm_lifecycle_event !== "start")
+            console.log(`Set-up: no ${step.name}, ${reason}; ${step.without}`);
           stamps[step.name] = reason;
         }
       }),

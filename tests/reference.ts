@@ -13,17 +13,12 @@ import {
 } from "../src/graph/ir.js";
 import type { CastAttrs, elementwise } from "../src/graph/ops/elementwise.js";
 import type { GatherAttrs, ScatterAttrs } from "../src/graph/ops/index.js";
+import type { ConcatAttrs } from "../src/graph/ops/join.js";
 import type { RandomAttrs } from "../src/graph/ops/random.js";
 import type { ReduceAttrs, reductions } from "../src/graph/ops/reduce.js";
 import { gradientOutputs, type RnnAttrs, type RnnGradientAttrs } from "../src/graph/ops/rnn.js";
 import type { ScanAttrs } from "../src/graph/ops/scan.js";
-import type {
-  BroadcastAttrs,
-  ConcatAttrs,
-  ReverseAttrs,
-  SliceAttrs,
-  TransposeAttrs,
-} from "../src/graph/ops/shape.js";
+import type { BroadcastAttrs, ReverseAttrs, SliceAttrs, TransposeAttrs } from "../src/graph/ops/shape.js";
 import { type ConstantAttrs, input, type SizeAttrs, type StateAttrs } from "../src/graph/ops/source.js";
 import { vjp } from "../src/passes/autodiff.js";
 import { normals, type Stream, truncatedNormals, uniforms } from "./random.js";

@@ -125,7 +125,12 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
       json: options.json === true,
       print: (text) => console.log(text),
     });
-    await recipe.train(settings, run);
+    try {
+      await recipe.train(settings, run);
+    } catch (error) {
+      await run.discard();
+      throw error;
+    }
     return abort.signal.aborted ? interrupted : 0;
   } finally {
     process.off("SIGINT", onInterrupt);

@@ -33,31 +33,34 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
  * Makes a folder (and those above it) unless it exists, and makes sure that files can be written there: to be called
  * before hours of work whose result goes there.
  *
+ * @returns whether the folder is new
  * @throws RondoError when that is not possible
  */
-export async function prepareFolder(folder: string): Promise<void> {
+export async function prepareFolder(folder: string): Promise<boolean> {
   const trial = join(folder, `.${randomBytes(6).toString("hex")}`);
   try {
-    await makeFolder(folder);
+    const made = await makeFolder(folder);
     await (await open(trial, "wx")).close();
     await rm(trial);
+    return made;
   } catch (error) {
     throw unwritable("output folder", folder, error);
   }
 }
 
 /**
- * Makes a folder and those above it; one that exists stays. (Node's own `recursive` never comes back where an existing
+ * Makes a folder and those above it, and says whether it had to; one that exists stays. (Node's own `recursive` never comes back where an existing
  * folder answers that it does not exist, as /proc does.)
  */
-async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string): Promise<boolean> {
   try {
     await mkdir(folder);
+    return true;
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return;
+    if (codeOf(error) === "EEXIST") return false;
     if (codeOf(error) !== "ENOENT" || existsSync(dirname(folder))) throw error;
     await makeFolder(dirname(folder));
-    await makeFolder(folder);
+    return makeFolder(folder);
   }
 }
 

@@ -129,3 +129,6 @@ export function bind(d: Dim, bindings: Readonly<Record<string, number>>): number
 
 /** `[B, 28, 64]`, as in error messages and printed graphs. */
 export const shapeText = (shape: Shape): string => `[${shape.map(String).join(", ")}]`;
+
+/** Whether a size is below 0 whatever its symbols are bound to; what depends on them is checked when they are. */
+export const isNegative = (d: Dim): boolean => typeof d === "number" && d < 0;

@@ -116,6 +116,8 @@ export interface Op<A extends Attrs = Attrs> {
   readonly gradient: GradientRule<A> | "none";
   readonly mask: MaskRule<A>;
   readonly kernel: Kernel<A>;
+  /** A shorter value equal to output 0, also where that is NaN or ∞; undefined where there is none. One of another shape or dtype does not count. */
+  shorten?(node: Node<A>): SymbolicTensor | undefined;
 }
 
 /** A variable of the state: where a program reads parameters, optimizer slots, recurrent states and counters. */
@@ -179,6 +181,10 @@ export const rootsOf = (graph: Graph): SymbolicTensor[] => [
   ...Object.values(graph.outputs),
   ...graph.updates.map((u) => u.value),
 ];
+
+/** The node that x comes from, where it is an application of `op`. */
+export const nodeOf = <A extends Attrs>(op: Op<A>, x: SymbolicTensor | undefined): Node<A> | undefined =>
+  x?.node.op === op ? (x.node as Node<A>) : undefined;
 
 export const sameValue = (a: SymbolicTensor, b: SymbolicTensor): boolean =>
   a.node === b.node && a.index === b.index;

@@ -23,8 +23,9 @@ import {
   tanh,
   where,
 } from "../graph/ops/elementwise.js";
+import { split } from "../graph/ops/join.js";
 import { normalizeAxis, sum } from "../graph/ops/reduce.js";
-import { expandDims, split, transpose } from "../graph/ops/shape.js";
+import { expandDims, transpose } from "../graph/ops/shape.js";
 import { logSoftmax, softmax } from "../graph/ops/softmax.js";
 
 type X = SymbolicTensor;

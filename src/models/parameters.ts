@@ -1,6 +1,7 @@
 import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
+import { concat } from "../graph/ops/join.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
-import { concat, reshape, slice } from "../graph/ops/shape.js";
+import { reshape, slice } from "../graph/ops/shape.js";
 import { read } from "../graph/ops/source.js";
 import type { Layer, Weight } from "../layers/layer.js";
 import { sizeOf } from "../tensor.js";

@@ -1,3 +1,4 @@
+import { rm, rmdir } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { prepareFolder, writeFileAtomically } from "../formats/files.js";
@@ -86,20 +87,30 @@ export interface RunResult {
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
   readonly #options: RunOptions;
+  /** Whether the folder was made for this run. */
+  readonly #made: boolean;
+  #begun = false;
   #start = performance.now();
   #drawn = Number.NEGATIVE_INFINITY;
   #result: RunResult | undefined;
 
-  private constructor(options: RunOptions) {
+  private constructor(options: RunOptions, made: boolean) {
     this.#options = options;
+    this.#made = made;
   }
 
   /** Makes the folder and writes the configuration there before anything is trained: a folder that cannot be written fails at once. */
   static async open(options: RunOptions): Promise<Run> {
-    await prepareFolder(options.folder);
-    const run = new Run(options);
+    const run = new Run(options, await prepareFolder(options.folder));
     await run.#write("config.json", `${JSON.stringify(run.#configuration(), null, 2)}\n`);
     return run;
+  }
+
+  /** Takes back what `open` made where the training never began, for want of its data for instance. */
+  async discard(): Promise<void> {
+    if (this.#begun) return;
+    await rm(join(this.#options.folder, "config.json"), { force: true });
+    if (this.#made) await rmdir(this.#options.folder).catch(() => undefined); // not empty: somebody else's by now
   }
 
   get backend(): Backend {
@@ -131,6 +142,7 @@ export class Run {
     this.say(lines.join("\n"));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
     this.#start = performance.now();
+    this.#begun = true;
   }
 
   /** Shows how far a training by hand is: a line that is drawn over, on a terminal only. */
@@ -191,9 +203,13 @@ export class Run {
     await this.#write("result.json", `${JSON.stringify(result, null, 2)}\n`);
     await this.#write("report.html", this.#report(model, history, compared, result));
     const interrupted = signal.aborted ? "Interrupted; what was trained is kept. " : "";
+    const after =
+      result.epochs === 0
+        ? `within the first ${recipe.unit}`
+        : `after ${result.epochs} ${recipe.unit}${result.epochs === 1 ? "" : "s"}`;
     this.say(
       `${interrupted}Test loss ${testLoss.toFixed(4)}, accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
-        `after ${result.epochs} ${recipe.unit}${result.epochs === 1 ? "" : "s"}, ${trainingSeconds.toFixed(1)} s of training.`,
+        `${after}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
     this.say(`Weights, history and report: ${folder}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));

@@ -11,6 +11,7 @@ const files: Readonly<Record<WasmBuild, () => URL>> = {
 export const platform: Platform = {
   cores: navigator.hardwareConcurrency,
   native: false,
+  nativeFix: 'Use backend: "wasm" here',
   sharedMemory: globalThis.crossOriginIsolated === true,
   environment: () => undefined,
 

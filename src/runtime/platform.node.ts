@@ -10,9 +10,15 @@ import type { Platform, WasmBuild, WasmWorker } from "./platform.js";
 /** The built package: around this file, or, when the sources run as they are (tests), beside them. */
 const dist = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", import.meta.url);
 
+/** Only a checkout has the sources of the addon. */
+const buildable = existsSync(new URL("../scripts/build-native.mjs", dist));
+
 export const platform: Platform = {
   cores: availableParallelism(),
   native: true,
+  nativeFix: buildable
+    ? `Install a C++ compiler (g++ or clang++) and run npm run build in ${fileURLToPath(new URL("..", dist))}`
+    : "For native speed build Rondo from its repository with a C++ compiler, and install that folder",
   sharedMemory: true,
   environment: (name) => process.env[name] || undefined,
 
@@ -20,7 +26,12 @@ export const platform: Platform = {
     const file = fileURLToPath(new URL("native/rondo.node", dist));
     if (!existsSync(file)) {
       const reason = new URL("native/unavailable.txt", dist);
-      throw new Error(existsSync(reason) ? readFileSync(reason, "utf8") : "it has not been built");
+      if (existsSync(reason)) throw new Error(readFileSync(reason, "utf8"));
+      throw new Error(
+        buildable
+          ? "it has not been built"
+          : `this package comes without one for ${process.platform} ${process.arch}`,
+      );
     }
     return createRequire(import.meta.url)(file) as Addon;
   },

@@ -21,6 +21,8 @@ export interface Platform {
   readonly cores: number;
   /** Whether native addons exist here at all. */
   readonly native: boolean;
+  /** How to get the addon where `loadAddon` found none. */
+  readonly nativeFix: string;
   /** Whether threads may share a WebAssembly memory. */
   readonly sharedMemory: boolean;
   /** An environment variable that is set and not empty. */

@@ -86,6 +86,10 @@ describe("createBackend", () => {
     expect((await open({ backend: "wasm", threads: 4 })).capabilities.threads).toBe(1);
   });
 
+  it("refuses an option it does not know, and names the nearest", async () => {
+    await expect(open({ thread: 2 } as BackendOptions)).rejects.toThrow(/unknown option "thread".*"threads"/);
+  });
+
   it.each([0, -1, 1.5, Number.NaN, 1000])("refuses %s threads", async (threads) => {
     await expect(open({ threads })).rejects.toThrow(/threads .*expected a whole number from 1 to 256/);
   });

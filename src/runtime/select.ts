@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { RondoError, unknownName } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
 import type { Backend, BackendOptions } from "./backend.js";
 import { type Addon, nativeBackend } from "./native.js";
 import type { WasmSet } from "./platform.js";
@@ -8,14 +8,22 @@ import { wasmBackend } from "./wasm.js";
 const backends = ["auto", "native", "wasm"] as const;
 const mostThreads = 256;
 
+const optionNames = namesOf<BackendOptions>({
+  backend: true,
+  threads: true,
+  instructionSet: true,
+  warn: true,
+});
+
 /**
  * Makes a backend: the native addon where it loads, else WebAssembly with relaxed SIMD where the engine has it, else
  * with plain SIMD. Falling back from native to wasm is said in one line through `options.warn`.
  *
- * @throws RondoError for an unknown backend or instruction set, for a number of threads that is none, and when the
+ * @throws RondoError for an unknown option, backend or instruction set, for a number of threads that is none, and when the
  * backend that was asked for cannot be had here
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
+  checkOptions("createBackend", options, optionNames);
   const kind = kindOf(options.backend ?? platform.environment("RONDO_BACKEND") ?? "auto");
   const threads = threadsOf(options.threads ?? platform.environment("RONDO_THREADS"));
   const { instructionSet, warn = console.warn } = options;
@@ -24,15 +32,13 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
     const addon = addonOr((reason, cause) => {
       if (kind === "native" || instructionSet !== undefined) throw nativeMissing(reason, cause);
       warn(
-        `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${nativeFix}`,
+        `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}.`,
       );
     });
     if (addon !== undefined) return nativeBackend(addon, threads, instructionSet);
   }
   return wasmBackend(platform, wasmSetOf(instructionSet), platform.sharedMemory ? threads : 1);
 }
-
-const nativeFix = "Install a C++ compiler (g++ or clang++) and run npm run build in Rondo's folder.";
 
 function addonOr(missing: (reason: string, cause: unknown) => void): Addon | undefined {
   try {
@@ -50,7 +56,7 @@ function nativeMissing(reason: string, cause: unknown): RondoError {
       where: "createBackend",
       received: `a request for the native backend, which is not available (${reason})`,
       expected: "the built addon dist/native/rondo.node",
-      fix: platform.native ? nativeFix : 'Use backend: "wasm" here',
+      fix: platform.nativeFix,
     },
     { cause },
   );

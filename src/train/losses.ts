@@ -1,4 +1,4 @@
-import { RondoError, unknownName } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
   abs,
@@ -34,6 +34,9 @@ export interface SmoothingOptions extends ProbabilityOptions {
   readonly labelSmoothing?: number;
 }
 
+const probabilityNames = namesOf<ProbabilityOptions>({ fromLogits: true });
+const smoothingNames = namesOf<SmoothingOptions>({ fromLogits: true, labelSmoothing: true });
+
 /** −Σ_c t_c·log p_c over the last axis: yTrue, yPred [.., C] → [..]. */
 export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
   const smoothing = smoothingOf("categoricalCrossentropy", options);
@@ -53,6 +56,7 @@ export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
 
 /** −log p_t for class numbers t: yTrue [..], yPred [.., C] → [..]. Class numbers are checked when data is given. */
 export function sparseCategoricalCrossentropy(options: ProbabilityOptions = {}): Loss {
+  checkOptions("sparseCategoricalCrossentropy", options, probabilityNames);
   return {
     name: "sparseCategoricalCrossentropy",
     target: "classes",
@@ -121,7 +125,10 @@ export function resolveLoss(loss: LossName | Loss | MeasureFunction): Loss {
 const clippedLog = (probability: SymbolicTensor): SymbolicTensor =>
   log(clipByValue(probability, epsilon, 1 - epsilon));
 
-function smoothingOf(name: string, { labelSmoothing = 0 }: SmoothingOptions): number {
+/** Checks the options; the smoothing among them. */
+function smoothingOf(name: string, options: SmoothingOptions): number {
+  checkOptions(name, options, smoothingNames);
+  const { labelSmoothing = 0 } = options;
   if (labelSmoothing >= 0 && labelSmoothing < 1) return labelSmoothing;
   throw new RondoError({
     where: name,

@@ -1,7 +1,8 @@
 import { checkOptions, namesOf } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { div, maximum } from "../graph/ops/elementwise.js";
-import { concat, reshape } from "../graph/ops/shape.js";
+import { concat } from "../graph/ops/join.js";
+import { reshape } from "../graph/ops/shape.js";
 import { type Loss, type LossName, resolveLoss } from "./losses.js";
 import { type Contribution, contribution, type MeasureFunction } from "./measure.js";
 import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics.js";

@@ -138,6 +138,16 @@ describe.each(instructionSets)("the VM on %s", (set) => {
     expect((await fault(Int32Array.from(words))).status).toBe(status);
   });
 
+  test.each(["T", "B", "D", "H"])("a recurrent layer with %s = 0 is an error", async (size) => {
+    const none = { mask: null, maskT: 0, maskB: 0, dropout: null, dw: null, du: null, db: null };
+    const places = { x: at(0), hs: at(0), reserve: at(0), work: at(0) };
+    const sizes = { T: 1, B: 1, D: 1, H: 1, [size]: 0 };
+    const words = wordsOf((e) =>
+      e.emit("rnnWeights", { cell: 0, ...sizes, ...none, ...places, xT: 1, xB: 1, ldh: 1 }),
+    );
+    expect((await fault(words)).status).toBe(codes.status.wrongField);
+  });
+
   test("loops nested without end are an error", async () => {
     const nest = (encoder: Encoder, depth: number): void => {
       if (depth > 0) encoder.loop(1, [], (body) => nest(body, depth - 1));

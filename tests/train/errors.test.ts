@@ -5,6 +5,7 @@ import {
   callbacks,
   type Layer,
   layers,
+  losses,
   optimizers,
   RondoError,
   type Sequential,
@@ -144,6 +145,11 @@ describe("mistakes get an error with where, received, expected and fix", () => {
       "an unknown option of an optimizer",
       () => optimizers.adam(untyped({ beta3: 0.9 })),
       'adam: received the unknown option "beta3"',
+    ],
+    [
+      "an unknown option of a loss",
+      () => losses.categoricalCrossentropy(untyped({ from_logits: true })),
+      'categoricalCrossentropy: received the unknown option "from_logits", expected one of fromLogits, labelSmoothing. Did you mean "fromLogits"?',
     ],
     [
       "an unknown mode of a callback",

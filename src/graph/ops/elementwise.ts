@@ -1,8 +1,9 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
 import { type Dim, equal, type Shape, shapeText } from "../dim.js";
-import { apply, type GradientContext, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type GradientContext, nodeOf, type Op, type SymbolicTensor } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
+import { numberIn } from "./literal.js";
 import { sumTo } from "./reduce.js";
 import { scalar } from "./source.js";
 
@@ -44,6 +45,7 @@ interface Steps {
 interface Rule<A extends object> extends Steps {
   readonly output?: Dtype;
   readonly gradient: Op<A>["gradient"];
+  readonly shorten?: Op<A>["shorten"];
 }
 
 const kindOf: Readonly<Record<Dtype, keyof Steps>> = {
@@ -77,16 +79,18 @@ function define(name: string, rule: Rule<None>): Op<None> {
     gradient: rule.gradient,
     mask: elementwiseMask(name),
     kernel: { kind: "map", step: ([x]) => rule[kindOf[x?.dtype ?? "float32"]] },
+    ...(rule.shorten === undefined ? {} : { shorten: rule.shorten }),
   };
 }
 
 type D1 = (x: SymbolicTensor, y: SymbolicTensor, g: SymbolicTensor) => SymbolicTensor;
 
 /** A float32 function of one operand; `derivative` gets the operand, the result and the result's gradient. */
-function unary(name: string, derivative: D1 | "none", int?: string): Op<None> {
+function unary(name: string, derivative: D1 | "none", int?: string, shorten?: Op<None>["shorten"]): Op<None> {
   return define(name, {
     float: name,
     ...(int === undefined ? {} : { int }),
+    ...(shorten === undefined ? {} : { shorten }),
     gradient: derivative === "none" ? "none" : (c) => [chain1(c, derivative)],
   });
 }
@@ -100,11 +104,18 @@ function chain1(
 
 type D2 = (a: SymbolicTensor, b: SymbolicTensor, g: SymbolicTensor, y: SymbolicTensor) => SymbolicTensor;
 
+/** Whether a number changes nothing as the right operand, and as the left one. */
+interface Neutral {
+  right(value: number): boolean;
+  left?(value: number): boolean;
+}
+
 /** A float32 function of two operands with its two partial derivatives; broadcast axes are summed away. */
-function binary(name: string, da: D2 | "none", db: D2 | "none", int?: string): Op<None> {
+function binary(name: string, da: D2 | "none", db: D2 | "none", int?: string, neutral?: Neutral): Op<None> {
   return define(name, {
     float: name,
     ...(int === undefined ? {} : { int }),
+    ...(neutral === undefined ? {} : { shorten: ({ inputs: [a, b] }) => other(neutral, a, b) }),
     gradient: ({ inputs: [a, b], outputs: [y], grads: [g], wanted }) => {
       if (a === undefined || b === undefined || g === undefined || y === undefined) return [];
       return [
@@ -114,6 +125,18 @@ function binary(name: string, da: D2 | "none", db: D2 | "none", int?: string): O
     },
   });
 }
+
+/** The operand beside a neutral number. */
+function other(neutral: Neutral, a?: SymbolicTensor, b?: SymbolicTensor): SymbolicTensor | undefined {
+  const [left, right] = [numberIn(a), numberIn(b)];
+  if (right !== undefined && neutral.right(right)) return a;
+  return left !== undefined && neutral.left?.(left) ? b : undefined;
+}
+
+// x + 0 is x but for −0 + 0 = +0; −0 is neutral without exception.
+const minusZero = (value: number): boolean => Object.is(value, -0);
+const zero = (value: number): boolean => Object.is(value, 0);
+const one = (value: number): boolean => value === 1;
 
 const comparison = (name: string, int: string): Op<None> =>
   define(name, { float: name, int, bool: int, output: "bool", gradient: "none" });
@@ -128,23 +151,28 @@ export const elementwise = {
     (_a, _b, g) => g,
     (_a, _b, g) => g,
     "addInt",
+    { right: minusZero, left: minusZero },
   ),
   sub: binary(
     "sub",
     (_a, _b, g) => g,
     (_a, _b, g) => neg(g),
     "subInt",
+    { right: zero },
   ),
   mul: binary(
     "mul",
     (_a, b, g) => mul(g, b),
     (a, _b, g) => mul(g, a),
     "mulInt",
+    { right: one, left: one },
   ),
   div: binary(
     "div",
     (_a, b, g) => div(g, b),
     (_a, b, g, y) => neg(mul(g, div(y, b))),
+    undefined,
+    { right: one },
   ),
   // At a tie each operand takes half.
   maximum: binary(
@@ -170,7 +198,12 @@ export const elementwise = {
     (_a, _b, g) => g,
     (a, b, g) => neg(mul(g, floor(div(a, b)))),
   ),
-  neg: unary("neg", (_x, _y, g) => neg(g), "negInt"),
+  neg: unary(
+    "neg",
+    (_x, _y, g) => neg(g),
+    "negInt",
+    ({ op, inputs: [x] }) => nodeOf(op, x)?.inputs[0],
+  ),
   abs: unary("abs", (x, _y, g) => mul(g, sign(x)), "absInt"),
   sign: unary("sign", "none"),
   exp: unary("exp", (_x, y, g) => mul(g, y)),
@@ -236,6 +269,10 @@ export const selectOp: Op<None> = {
   },
   mask: elementwiseMask("where"),
   kernel: { kind: "map", step: () => "select" },
+  shorten({ inputs: [condition, a, b] }) {
+    const decided = numberIn(condition);
+    return decided === undefined ? undefined : decided !== 0 ? a : b;
+  },
 };
 
 export interface CastAttrs {
@@ -257,6 +294,7 @@ export const castOp: Op<CastAttrs> = {
       return from === "float32" ? "toInt" : undefined;
     },
   },
+  shorten: ({ inputs: [x] }) => x,
 };
 
 // ---- Builders

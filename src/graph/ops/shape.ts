@@ -4,6 +4,7 @@ import {
   type Dim,
   divide,
   equal,
+  isNegative,
   add as plus,
   product,
   type Shape,
@@ -11,14 +12,11 @@ import {
   shapeText,
   sub,
 } from "../dim.js";
-import { apply, type Op, type Strided, type SymbolicTensor, type TensorType } from "../ir.js";
-import { broadcastMask, combineMasks, samePrefix, widenMask } from "../mask.js";
+import { apply, makeNode, nodeOf, type Op, type Strided, SymbolicTensor, type TensorType } from "../ir.js";
+import { broadcastMask, samePrefix } from "../mask.js";
 import { broadcastShapes } from "./elementwise.js";
+import { pad } from "./join.js";
 import { normalizeAxes, normalizeAxis, sumTo } from "./reduce.js";
-import { fill, ones } from "./source.js";
-
-/** Whether a size is below 0 whatever its symbols are bound to; what depends on them is checked when they are. */
-const isNegative = (d: Dim): boolean => typeof d === "number" && d < 0;
 
 const at = (list: readonly number[], i: number): number => list[i] ?? 0;
 const typeOf = (x: TensorType | undefined): TensorType => x ?? { shape: [], dtype: "float32" };
@@ -58,6 +56,13 @@ export const reshapeOp: Op<ReshapeAttrs> = {
   kernel: {
     kind: "view",
     view: (x, _attrs, _bindings, output) => reshapeView(x, output),
+  },
+  shorten(node) {
+    const [x] = node.inputs;
+    const [source] = nodeOf(reshapeOp, x)?.inputs ?? [];
+    if (source === undefined) return x;
+    const same = sameShape(source.shape, node.attrs.shape);
+    return same ? source : new SymbolicTensor(makeNode(reshapeOp, [source], node.attrs));
   },
 };
 
@@ -183,6 +188,13 @@ export const transposeOp: Op<TransposeAttrs> = {
       strides: perm.map((p) => at(x.strides, p)),
     }),
   },
+  shorten({ inputs: [x], attrs: { perm } }) {
+    const first = nodeOf(transposeOp, x);
+    const both = first === undefined ? perm : perm.map((p) => at(first.attrs.perm, p));
+    const source = first === undefined ? x : first.inputs[0];
+    if (both.every((p, i) => p === i)) return source;
+    return first && source && new SymbolicTensor(makeNode(transposeOp, [source], { perm: both }));
+  },
 };
 
 /** Permutes the axes; reverses them when `perm` is left out. */
@@ -249,6 +261,7 @@ export const sliceOp: Op<SliceAttrs> = {
       };
     },
   },
+  shorten: ({ inputs: [x], attrs: { begin } }) => (begin.every((d) => equal(d, 0)) ? x : undefined),
 };
 
 /**
@@ -302,6 +315,12 @@ export const reverseOp: Op<ReverseAttrs> = {
       strides: x.strides.map((s, i) => (axes.includes(i) ? -s : s)),
     }),
   },
+  shorten({ inputs: [x], attrs: { axes } }) {
+    const first = nodeOf(reverseOp, x);
+    const undone =
+      first?.attrs.axes.length === axes.length && axes.every((a) => first.attrs.axes.includes(a));
+    return undone ? first?.inputs[0] : undefined;
+  },
 };
 
 /** Runs the given axes backwards. */
@@ -341,6 +360,11 @@ export const broadcastOp: Op<BroadcastAttrs> = {
       return { offset: x.offset, shape: output, strides };
     },
   },
+  shorten(node) {
+    const [x] = node.inputs;
+    const [source] = nodeOf(broadcastOp, x)?.inputs ?? [];
+    return source === undefined ? x : new SymbolicTensor(makeNode(broadcastOp, [source], node.attrs));
+  },
 };
 
 /** Repeats x along axes of size 1 and new leading axes, without copying. */
@@ -356,141 +380,10 @@ export const stopGradientOp: Op<None> = {
   gradient: "none",
   mask: ([x]) => x?.mask,
   kernel: { kind: "view", view: (x) => x },
+  shorten: ({ inputs: [x] }) => x, // gradients have been taken by then
 };
 
 export const stopGradient = (x: SymbolicTensor): SymbolicTensor => apply(stopGradientOp, [x], {});
 
 /** The same value without its mask: every step counts from here on. */
 export const withoutMask = (x: SymbolicTensor): SymbolicTensor => x.withMask(undefined);
-
-// ---- concat, pad, stack, split
-
-export interface ConcatAttrs {
-  readonly axis: number;
-}
-
-export const concatOp: Op<ConcatAttrs> = {
-  name: "concat",
-  infer: (inputs, { axis }) => {
-    const [first] = inputs;
-    const fits = inputs.every(
-      (x) =>
-        x.shape.length === first?.shape.length &&
-        x.dtype === first.dtype &&
-        x.shape.every((d, i) => i === axis || equal(d, first.shape[i] ?? -1)),
-    );
-    if (first === undefined || !fits) {
-      throw new RondoError({
-        where: "concat",
-        received: inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(", "),
-        expected: `operands of one dtype that differ only on axis ${axis}`,
-        fix: "Cast or reshape the operands first",
-      });
-    }
-    const total = inputs.reduce<Dim>((n, x) => plus(n, x.shape[axis] ?? 0), 0);
-    return [{ shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: first.dtype }];
-  },
-  gradient: ({ inputs, grads: [g], attrs: { axis } }) => {
-    let begin: Dim = 0;
-    return inputs.map((x) => {
-      const piece =
-        g &&
-        slice(
-          g,
-          x.shape.map((_, i) => (i === axis ? begin : 0)),
-          x.shape,
-        );
-      begin = plus(begin, x.shape[axis] ?? 0);
-      return piece;
-    });
-  },
-  mask: (inputs, { axis }) => {
-    const rank = Math.max(...inputs.map((x) => x.mask?.rank ?? 0));
-    if (axis >= rank) return combineMasks(inputs.map((x) => x.mask));
-    // Along a masked axis an operand without a mask counts everywhere.
-    return concat(
-      inputs.map((x) => expandMask(x, rank)),
-      axis,
-    );
-  },
-  kernel: { kind: "assemble" },
-};
-
-function expandMask(x: SymbolicTensor, rank: number): SymbolicTensor {
-  const prefix = x.shape.slice(0, rank);
-  return x.mask === undefined ? ones(prefix, "bool") : broadcastTo(widenMask(x.mask, rank), prefix);
-}
-
-/** Joins along an existing axis. */
-export function concat(inputs: readonly SymbolicTensor[], axis = -1): SymbolicTensor {
-  const [first] = inputs;
-  if (first === undefined) {
-    throw new RondoError({
-      where: "concat",
-      received: "no operands",
-      expected: "at least one",
-      fix: "Pass a value",
-    });
-  }
-  return inputs.length === 1
-    ? first
-    : apply(concatOp, inputs, { axis: normalizeAxis("concat", first.shape, axis) });
-}
-
-/** Joins along a new axis. */
-export const stack = (inputs: readonly SymbolicTensor[], axis = 0): SymbolicTensor =>
-  concat(
-    inputs.map((x) => expandDims(x, axis)),
-    axis < 0 ? axis + (inputs[0]?.rank ?? 0) + 1 : axis,
-  );
-
-/** Cuts x along `axis` into pieces of the given sizes, which add up to the axis. */
-export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): SymbolicTensor[] {
-  const along = normalizeAxis("split", x.shape, axis);
-  const total = x.shape[along] ?? 0;
-  if (!equal(sizes.reduce(plus, 0), total)) {
-    throw new RondoError({
-      where: "split",
-      received: `pieces of ${sizes.join(", ")}`,
-      expected: `pieces that add up to the ${total} elements of axis ${along}`,
-      fix: "Change the sizes, or use ops.slice for a part of the operand",
-    });
-  }
-  let begin: Dim = 0;
-  return sizes.map((size) => {
-    const piece = slice(
-      x,
-      x.shape.map((_, i) => (i === along ? begin : 0)),
-      x.shape.map((d, i) => (i === along ? size : d)),
-    );
-    begin = plus(begin, size);
-    return piece;
-  });
-}
-
-/** Adds `value` around x: per axis the number of elements before and after. Padded steps of a masked x count as masked. */
-export function pad(x: SymbolicTensor, widths: readonly (readonly [Dim, Dim])[], value = 0): SymbolicTensor {
-  if (widths.length > x.rank || widths.flat().some(isNegative)) {
-    throw new RondoError({
-      where: "pad",
-      received: `widths ${widths.map(shapeText).join(", ")} for shape ${shapeText(x.shape)}`,
-      expected: "at most one pair per axis, of sizes that are not negative",
-      fix: "Use ops.slice to remove elements",
-    });
-  }
-  return widths.reduce((y, [before, after], axis) => {
-    const side = (n: Dim) => {
-      const shape = y.shape.map((d, i) => (i === axis ? n : d));
-      const filler = fill(shape, value, y.dtype);
-      return y.mask && axis < y.mask.rank
-        ? filler.withMask(fill(shape.slice(0, y.mask.rank), 0, "bool"))
-        : filler;
-    };
-    const pieces = [
-      ...(equal(before, 0) ? [] : [side(before)]),
-      y,
-      ...(equal(after, 0) ? [] : [side(after)]),
-    ];
-    return concat(pieces, axis);
-  }, x);
-}

@@ -1,7 +1,8 @@
 import type { SymbolicTensor } from "../../graph/ir.js";
 import { clipByValue, div, maximum, mul, sqrt, square } from "../../graph/ops/elementwise.js";
+import { concat } from "../../graph/ops/join.js";
 import { sum } from "../../graph/ops/reduce.js";
-import { concat, reshape } from "../../graph/ops/shape.js";
+import { reshape } from "../../graph/ops/shape.js";
 import type { ClippingOptions } from "./optimizer.js";
 
 /**

@@ -1,8 +1,9 @@
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add, mul, sub } from "../../../graph/ops/elementwise.js";
+import { split } from "../../../graph/ops/join.js";
 import { matMul } from "../../../graph/ops/matmul.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
-import { reshape, slice, split } from "../../../graph/ops/shape.js";
+import { reshape, slice } from "../../../graph/ops/shape.js";
 import { activationField } from "../../activation.js";
 import type { OptionsOf } from "../../config.js";
 import { flag } from "../../fields.js";

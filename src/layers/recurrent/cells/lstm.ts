@@ -1,8 +1,8 @@
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add, mul } from "../../../graph/ops/elementwise.js";
+import { concat, split } from "../../../graph/ops/join.js";
 import { matMul } from "../../../graph/ops/matmul.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
-import { concat, split } from "../../../graph/ops/shape.js";
 import { ones } from "../../../graph/ops/source.js";
 import { activationField } from "../../activation.js";
 import type { OptionsOf } from "../../config.js";
