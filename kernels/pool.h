@@ -132,8 +132,9 @@ class Pool : public Parallel {
     for (int32_t i = 0; i < threads; ++i) {
       uint64_t& unclaimed = shares_[(thread + i) % threads].unclaimed;
       for (uint32_t task; claim(unclaimed, i > 0, task);) {
+        const uint32_t tasks = tasks_;  // of this region, which ends no sooner than the claimed task
         task_(argument_, int32_t(task));
-        if (__atomic_add_fetch(&finished_, 1, __ATOMIC_ACQ_REL) == tasks_) completed_.raise();
+        if (__atomic_add_fetch(&finished_, 1, __ATOMIC_ACQ_REL) == tasks) completed_.raise();
         between();
       }
     }
