@@ -147,13 +147,13 @@ async function main() {
 
   const date = new Date().toISOString();
   const before = machine();
+  const probes = await probe(options, ended.signal); // before others fill the machine's memory and caches
   await start(contestants, say);
   const rows = ROWS.filter(
     ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
   );
   const figures = await measure(contestants, [...rows, ROOF], options, say);
   await Promise.all(contestants.map((contestant) => contestant.end()));
-  const probes = await probe(options, ended.signal);
   say("");
 
   const results = {
