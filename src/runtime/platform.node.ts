@@ -17,7 +17,7 @@ export const platform: Platform = {
   cores: availableParallelism(),
   native: true,
   nativeFix: buildable
-    ? `Install a C++ compiler (g++ or clang++) and run npm run build in ${fileURLToPath(new URL("..", dist))}`
+    ? `Install a C++ compiler (g++ or clang++) and run npm run build in ${fileURLToPath(new URL("..", dist)).replace(/[\\/]$/, "")}`
     : "For native speed build Rondo from its repository with a C++ compiler, and install that folder",
   sharedMemory: true,
   environment: (name) => process.env[name] || undefined,
