@@ -203,7 +203,12 @@ napi_value create(napi_env env, napi_callback_info info) {
     napi_throw_error(env, nullptr, "unknown instruction set");
     return nullptr;
   }
-  return handle(env, std::make_shared<Backend>(*kernels, int32_t(integer(env, arguments[1])), env, arguments[2]), 0);
+  const int64_t threads = integer(env, arguments[1]);
+  if (threads < 1 || threads > limit::threads) {
+    napi_throw_range_error(env, nullptr, "number of threads out of range");
+    return nullptr;
+  }
+  return handle(env, std::make_shared<Backend>(*kernels, int32_t(threads), env, arguments[2]), 0);
 }
 
 // allocate(bytes): block

@@ -8,13 +8,18 @@
 
 namespace rondo {
 
+namespace limit {
+#define LIMIT(value, name) constexpr int32_t name = value;
+#include "abi.def"
+}  // namespace limit
+
 namespace host {
 // Sleeps while *word == value; may return early.
 void wait(uint32_t* word, uint32_t value);
 // Wakes all threads that sleep on `word`.
 void wake(uint32_t* word);
-// How long a thread looks for work before it sleeps: again() is false after some 200 µs: sleeping and
-// waking again takes a good part of that.
+// How long a thread looks for work before it sleeps: again() is false after some 200 µs, of which sleeping and waking
+// up would take a good part.
 struct Spin {
   Spin();
   bool again();
@@ -65,8 +70,7 @@ class Signal {
 // idle. So the owner yields as long as somebody is missing, and who finds himself on the owner's core leaves it.
 class Pool : public Parallel {
  public:
-  static constexpr int32_t kMostThreads = 256;
-
+  // `count`: from 1 to limit::threads
   explicit Pool(int32_t count) : Parallel{count, &Pool::region} {}
 
   // The body of the count - 1 lent threads; returns after stop().
@@ -155,7 +159,7 @@ class Pool : public Parallel {
     }
   }
 
-  Share shares_[kMostThreads] = {};
+  Share shares_[limit::threads] = {};
   Task task_ = nullptr;
   void* argument_ = nullptr;
   uint32_t tasks_ = 0;

@@ -1,5 +1,5 @@
-// The forward pass besides its products: operands, states, and the cells' equations. Shared by rnnForward.cpp (chunks of
-// rows) and rnnRow.cpp (one row).
+// The forward pass besides its products: operands, states, and the cells' equations. Shared by rnnForward.cpp (parts of
+// the batch) and rnnRow.cpp (one row).
 #pragma once
 
 #include "rnn.h"

@@ -47,7 +47,7 @@ export function generate(definitions) {
     `export const abi = {\n${instructions.join("")}} as const;\n\n`,
     "/** The steps of the instruction `map`. */\n",
     `export const mapOp = {\n${steps.join("")}} as const;\n\n`,
-    "/** The codes that fields hold, and the limits of one instruction. */\n",
+    "/** The codes that fields hold, and the limits. */\n",
     `export const codes = {\n${groupTexts.join("")}} as const;\n`,
   ].join("");
 }

@@ -281,7 +281,7 @@ export const mapOp = {
   not: { code: 73, arity: 1 },
 } as const;
 
-/** The codes that fields hold, and the limits of one instruction. */
+/** The codes that fields hold, and the limits. */
 export const codes = {
   dtype: {
     float32: 0,
@@ -340,5 +340,6 @@ export const codes = {
     mapOutputs: 16,
     mapRegisters: 32,
     loopDepth: 16,
+    threads: 256,
   },
 } as const;

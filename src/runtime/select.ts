@@ -1,12 +1,13 @@
 import { platform } from "#platform";
 import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
+import { codes } from "../plan/abi.js";
 import type { Backend, BackendOptions } from "./backend.js";
 import { type Addon, nativeBackend } from "./native.js";
 import type { WasmSet } from "./platform.js";
 import { wasmBackend } from "./wasm.js";
 
 const backends = ["auto", "native", "wasm"] as const;
-const mostThreads = 256;
+const mostThreads = codes.limit.threads;
 
 const optionNames = namesOf<BackendOptions>({
   backend: true,

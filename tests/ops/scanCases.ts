@@ -32,6 +32,15 @@ const running = (x: X, state: X | { shape: Shape; dtype: Dtype }, mask?: X): rea
     }),
   );
 
+/** The usual settings of a fused cell. */
+const usual = {
+  activation: "tanh",
+  recurrentActivation: "sigmoid",
+  units: 4,
+  bias: false,
+  dropout: false,
+} as const;
+
 export function generalScans(): Case[] {
   return [
     test("one state", [float([T, 2]), float([2])], (x, s) => running(x, s)),
@@ -191,13 +200,6 @@ export function generalScans(): Case[] {
       "two fused recurrences, one on the other and back",
       [float([T, B, 2]), float([2, 16]), float([4, 16]), float([4, 12]), float([4, 12])],
       (x, w, u, w2, u2) => {
-        const usual = {
-          activation: "tanh",
-          recurrentActivation: "sigmoid",
-          units: 4,
-          bias: false,
-          dropout: false,
-        } as const;
         const first = recurrence({ cell: "lstm", ...usual }, { x, kernel: w, recurrentKernel: u }, true);
         const [ys = x, h] = [...first.outputs, ...first.states];
         const second = recurrence(
@@ -215,13 +217,6 @@ export function generalScans(): Case[] {
       "a fused recurrence differentiated for two losses",
       [float([T, B, 2]), float([2, 12]), float([4, 12])],
       (x, kernel, recurrentKernel) => {
-        const usual = {
-          activation: "tanh",
-          recurrentActivation: "sigmoid",
-          units: 4,
-          bias: false,
-          dropout: false,
-        } as const;
         const { outputs, states } = recurrence(
           { cell: "gruResetBefore", ...usual },
           { x, kernel, recurrentKernel },
