@@ -57,7 +57,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     outputs,
     constants: constants.bytes(),
     stateBytes: options.layout.bytes,
-    writesState: changesWeights,
+    writes: changesWeights ? "weights" : optimized.updates.length > 0 ? "states" : "nothing",
   });
 }
 
@@ -66,8 +66,10 @@ function hoist(
   operations: readonly Operation[],
   weights: ReadonlySet<Buffer>,
 ): { prepare: Operation[]; main: Operation[] } {
+  const withBodies = (list: readonly Operation[]): Operation[] =>
+    list.flatMap((op) => [op, ...withBodies(op.loop?.body ?? [])]);
   const writers = new Map<Buffer, Operation[]>();
-  for (const op of operations)
+  for (const op of withBodies(operations))
     for (const b of op.writes) {
       const { root } = resolve(b);
       writers.set(root, [...(writers.get(root) ?? []), op]);
@@ -103,7 +105,7 @@ interface Parts {
   readonly outputs: readonly Port[];
   readonly constants: Uint8Array;
   readonly stateBytes: number;
-  readonly writesState: boolean;
+  readonly writes: Entry["writes"];
 }
 
 function assemble(
@@ -138,8 +140,8 @@ function assemble(
   const middle = encoder.length;
   for (const operation of main) operation.emit(encoder, index);
   const entries: Record<string, Entry> = {
-    prepare: { begin: 0, end: middle, writesState: false },
-    main: { begin: middle, end: encoder.length, writesState: parts.writesState },
+    prepare: { begin: 0, end: middle, writes: "nothing" },
+    main: { begin: middle, end: encoder.length, writes: parts.writes },
   };
   return {
     name,

@@ -270,20 +270,22 @@ export class Lowering {
       this.#unit(unit);
       done.add(unit);
     }
-    // A late value may be the old one of another late sink's place: such values are read before anything is written.
+    // A late value may be the old one of a late sink's place, its own or another's: such values are read before
+    // anything is written.
     const rootOf = (view: View): Buffer => resolve(view.buffer).root;
+    const stays = (from: View, to: View): boolean =>
+      rootOf(from) === rootOf(to) && from.offset === to.offset && isContiguous(from);
     const staged = late.map((sink) => {
       const from = this.operand(sink.value);
-      if ("value" in from || !late.some((s) => s !== sink && rootOf(s.to) === rootOf(from)))
-        return { from, to: sink.to };
+      const overwrites = (s: Sink, view: View) =>
+        rootOf(s.to) === rootOf(view) && !(s === sink && stays(view, s.to));
+      if ("value" in from || !late.some((s) => overwrites(s, from))) return { from, to: sink.to };
       const copy = this.temporary(sink.to.dtype, sink.to.shape);
       this.copy(from, copy);
       return { from: copy, to: sink.to };
     });
     for (const { from, to } of staged) {
-      const stays =
-        !("value" in from) && rootOf(from) === rootOf(to) && from.offset === to.offset && isContiguous(from);
-      if (!stays) this.copy(from, to);
+      if ("value" in from || !stays(from, to)) this.copy(from, to);
     }
   }
 
@@ -340,8 +342,12 @@ export class Lowering {
           const view = touches(x);
           if (view === undefined) continue;
           const exact =
-            other === unit && unit.elementwise && view.offset === sink.to.offset && isContiguous(view);
-          if (!exact || view.shape.length !== sink.to.shape.length) return false;
+            other === unit &&
+            unit.elementwise &&
+            view.offset === sink.to.offset &&
+            isContiguous(view) &&
+            `${view.shape}` === `${sink.to.shape}`;
+          if (!exact) return false;
         }
     }
     return true;

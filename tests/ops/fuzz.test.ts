@@ -24,6 +24,9 @@ const variable = (name: string, role: StateVariable["role"]): StateVariable => (
   role,
 });
 const variables = [variable("v0", "slot"), variable("v1", "recurrent"), variable("v2", "weight")];
+/** Of more elements than a kernel takes at a time. */
+const large: StateVariable = { name: "large", shape: [40, 40], dtype: "float32", role: "slot" };
+const everyVariable = [...variables, large];
 
 let backend: Backend;
 beforeAll(async () => {
@@ -47,7 +50,7 @@ async function agrees(graph: Graph): Promise<void> {
   };
   const nameOf = (x: SymbolicTensor) => (x.node.attrs as { name: string }).name;
   const inputs = Object.fromEntries(graph.inputs.map((x) => [nameOf(x), array(nameOf(x), x.shape)]));
-  const state = Object.fromEntries(variables.map((v) => [v.name, array(v.name, v.shape)]));
+  const state = Object.fromEntries(everyVariable.map((v) => [v.name, array(v.name, v.shape)]));
   const wanted = interpret(graph, { inputs, state, bindings });
   // The passes change nothing at all.
   expect(interpret(optimize(graph), { inputs, state, bindings })).toEqual(wanted);
@@ -56,7 +59,7 @@ async function agrees(graph: Graph): Promise<void> {
     graph.inputs.map((x) => Float32Array.from(known(inputs[nameOf(x)], "input").data)),
     bindings,
     backend,
-    new Map(variables.map((v) => [v, Float32Array.from(known(state[v.name], v.name).data)])),
+    new Map(everyVariable.map((v) => [v, Float32Array.from(known(state[v.name], v.name).data)])),
   );
   for (const [name, values] of Object.entries(wanted.outputs)) {
     expectAgreement(name, known(executed.outputs[name], name), values, "float32");
@@ -145,7 +148,11 @@ function grow(pool: readonly X[], choose: Choose): X {
       return x.rank === 0 ? ops.expandDims(x, 0) : ops.pad(x, [[1, 0]], 0.25);
     case 19: {
       if (x.rank === 0) return ops.softplus(x);
-      const state = { shape: x.shape.slice(1), dtype: "float32" } as const;
+      const starts = pool.filter((y) => `${y.shape}` === `${x.shape.slice(1)}`);
+      const state = starts[choose(starts.length + 1)] ?? {
+        shape: x.shape.slice(1),
+        dtype: "float32" as const,
+      };
       const outer = pool.find((y) => y.rank === 0);
       const { outputs, states } = ops.scan({
         sequences: [x, like(x)],
@@ -235,6 +242,26 @@ describe("updates", () => {
     },
   });
   const [last0 = a, last1 = b] = stepwise.states;
+  const s = ops.read(large);
+  const repeated = (step: (state: X) => X): X =>
+    known(
+      ops.scan({
+        sequences: [steps],
+        states: [s],
+        step: (_, [old = s]) => ({ outputs: [], states: [step(old)] }),
+      }).states[0],
+      "state",
+    );
+  const flipped = repeated((old) => ops.transpose(old));
+  const shifted = repeated((old) => ops.sin(ops.add(old, ops.slice(old, [0], [1]))));
+  const fromWeights = ops.scan({
+    sequences: [steps],
+    states: [w, weights("start", 3, 4)],
+    step: ([now = steps], [p = a, q = b]) => {
+      const next = ops.tanh(ops.add(ops.mul(p, 0.5), ops.mean(now)));
+      return { outputs: [ops.mul(p, q)], states: [q, next] };
+    },
+  });
 
   it.each([
     ["of one from itself, its old value an output", { was: a }, [set(v0, ops.mul(a, 2))]],
@@ -243,6 +270,12 @@ describe("updates", () => {
     ["in a circle of three", {}, [set(v0, b), set(v1, w), set(v2, ops.mul(a, 0.5))]],
     ["from views of each other", {}, [set(v0, ops.reverse(b, 0)), set(v1, ops.reverse(a, 1))]],
     ["from a view of itself", {}, [set(v0, ops.reverse(a, [0, 1]))]],
+    ["from its own transpose", {}, [set(large, ops.transpose(s))]],
+    ["from itself backwards", { s }, [set(large, ops.reverse(s, 0))]],
+    ["from a row of itself", {}, [set(large, ops.add(s, ops.slice(s, [0], [1])))]],
+    ["from its own transpose, in a scan", { flipped }, []],
+    ["from a row of itself, in a scan", { shifted }, []],
+    ["by a scan from weights", { ...fromWeights.outputs }, []],
     [
       "from a piece of itself",
       { sum: ops.sum(a) },
