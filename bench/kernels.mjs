@@ -71,10 +71,10 @@ function watch(backend) {
     allocate: (bytes) => backend.allocate(bytes),
     close: () => backend.close(),
     load(program) {
-      const entries = { ...program.entries, nothing: { begin: 0, end: 0, writesState: false } };
+      const entries = { ...program.entries, nothing: { begin: 0, end: 0, writes: "nothing" } };
       for (const entry of Object.values(program.entries)) {
         for (const { begin, end } of instructionsOf(program, entry)) {
-          entries[`at ${begin}`] = { begin, end, writesState: entry.writesState };
+          entries[`at ${begin}`] = { begin, end, writes: entry.writes };
         }
       }
       const executable = backend.load({ ...program, entries });

@@ -236,7 +236,10 @@ inline int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& c
 // A thread whose stack is large enough for the kernels' tasks whatever the C library's default.
 class Thread {
  public:
-  explicit Thread(std::function<void()> body) : body_(std::make_unique<std::function<void()>>(std::move(body))) {
+  explicit Thread(std::function<void()> body) : body_(std::make_unique<std::function<void()>>(std::move(body))) {}
+
+  // False where the system has no room for another thread.
+  bool start() {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 1 << 20);
@@ -244,8 +247,9 @@ class Thread {
       (*static_cast<std::function<void()>*>(function))();
       return nullptr;
     };
-    if (pthread_create(&thread_, &attributes, start, body_.get()) != 0) abort();
+    const int error = pthread_create(&thread_, &attributes, start, body_.get());
     pthread_attr_destroy(&attributes);
+    return error == 0;
   }
   void join() { pthread_join(thread_, nullptr); }
 
@@ -262,11 +266,16 @@ class Executor {
 
   // `settled` is called on the executor's thread after every job, with null when it went well.
   Executor(const Kernels& kernels, int32_t threads, std::function<void(const Error*)> settled)
-      : kernels_(kernels), pool_(threads), settled_(std::move(settled)) {
-    for (int32_t i = 1; i < threads; ++i) threads_.emplace_back([this] { pool_.work(); });
-    threads_.emplace_back([this] { work(); });
-  }
+      : kernels_(kernels), pool_(threads), settled_(std::move(settled)) {}
   ~Executor() { stop(); }
+
+  // Before anything else; false, and no thread is left, where the system has no room for so many.
+  bool start() {
+    bool started = begin([this] { work(); });
+    for (int32_t i = 1; started && i < pool_.threads; ++i) started = begin([this] { pool_.work(); });
+    if (!started) stop();
+    return started;
+  }
 
   const std::shared_ptr<Arena> queuedScratch = std::make_shared<Arena>();
   const std::shared_ptr<Arena> synchronousScratch = std::make_shared<Arena>();
@@ -305,6 +314,13 @@ class Executor {
   }
 
  private:
+  bool begin(std::function<void()> body) {
+    Thread thread(std::move(body));
+    const bool started = thread.start();
+    if (started) threads_.push_back(std::move(thread));
+    return started;
+  }
+
   void work() {
     while (!stopping_) {
       const uint32_t seen = submitted_.value();

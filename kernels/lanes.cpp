@@ -1,4 +1,4 @@
-// Functions of one float in double precision: sine, cosine, power.
+// Functions of one float in double precision: sine, cosine, power, remainder.
 #include "simd.h"
 
 namespace RONDO_NAMESPACE {
@@ -88,6 +88,24 @@ double power(float x, float y) {
     result = exponential * m;
   }
   return negative ? -result : result;
+}
+
+// x − y·⌊x / y⌋, with the sign of y. NaN where x is infinite or y is 0.
+double remainder(float x, float y) {
+  constexpr double digit = 0x1p28;
+  const double divisor = y < 0 ? -static_cast<double>(y) : y;
+  double rest = __builtin_signbit(x) ? -static_cast<double>(x) : x;
+  if (!(rest < __builtin_inf()) || !(divisor > 0)) return __builtin_nan("");
+  // Long division, 28 bits of the quotient at a time: products of these with the 24 bits of a float are exact, and so is
+  // what is left, a multiple of the last digit's place that is less than it.
+  while (rest >= divisor) {
+    double place = divisor;
+    while (place * digit <= rest) place *= digit;
+    rest -= static_cast<double>(static_cast<int32_t>(rest / place)) * place;
+    if (rest < 0) rest += place;  // the quotient was rounded up
+  }
+  if (__builtin_signbit(x)) rest = -rest;
+  return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
 }
 
 }  // namespace RONDO_NAMESPACE

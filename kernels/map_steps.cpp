@@ -19,11 +19,10 @@ vi wrapped(unsignedInts x) { return reinterpret_cast<vi>(x); }
 // −1, 0 or 1; zeros and NaN stay as they are.
 vf sign(vf x) { return select((x < 0.f) | (x > 0.f), copySign(broadcast(1.f), x), x); }
 
-// The remainder with the divisor's sign, exact to a rounding of `a`.
-vf modulo(vf a, vf b) {
-  const vf quotient = floor(a / b);
-  const vf r = select(quotient == 0.f, a, fma_(-quotient, b, a));
-  return select((r != 0.f) & ((r < 0.f) != (b < 0.f)), r + b, r);
+// Towards zero; beyond the integers the nearest of them, NaN gives 0.
+vi toInt(vf x) {
+  const vf inside = atLeast(atMost(select(isNaN(x), broadcast(0.f), x), 2147483520.f), -2147483648.f);
+  return x >= 2147483648.f ? broadcast(INT32_MAX) : __builtin_convertvector(inside, vi);
 }
 
 template <class F>
@@ -64,7 +63,7 @@ void mapStep(MapOp step, float* to, const float* a, const float* b, const float*
     case MapOp::fma_:
       return ternary(to, a, b, c, count, [](vf x, vf y, vf z) { return fma_(x, y, z); });
     UNARY_INT(toFloat, bits(__builtin_convertvector(x, vf)))
-    UNARY(toInt, fromBits(__builtin_convertvector(x, vi)))
+    UNARY(toInt, fromBits(toInt(x)))
     UNARY(toBool, fromBits(truth(x != 0.f)))
     UNARY_INT(intToBool, truth(x != 0))
     BINARY(add, x + y)
@@ -74,7 +73,7 @@ void mapStep(MapOp step, float* to, const float* a, const float* b, const float*
     BINARY(maximum, maximum(x, y))
     BINARY(minimum, minimum(x, y))
     BINARY(pow, pow(x, y))
-    BINARY(mod, modulo(x, y))
+    BINARY(mod, mod(x, y))
     UNARY(neg, -x)
     UNARY(abs, abs(x))
     UNARY(sign, sign(x))
@@ -116,6 +115,7 @@ void mapStep(MapOp step, float* to, const float* a, const float* b, const float*
     BINARY_INT(and, truth((x != 0) & (y != 0)))
     BINARY_INT(or, truth((x | y) != 0))
     UNARY_INT(not, truth(x == 0))
+    UNARY_INT(toByte, x & 255)
   }
 }
 

@@ -43,6 +43,9 @@ class Backend {
   }
   ~Backend() { stop(); }
 
+  // False where the system has no room for its threads.
+  bool start() { return executor_->start(); }
+
   Executor& executor() { return *executor_; }
   bool idle() const { return pending_ == 0; }
 
@@ -189,7 +192,7 @@ void Backend::deliver(napi_env env, napi_value settled, void* self, void* data) 
   napi_call_function(env, undefined, settled, 1, &fault, nullptr);
 }
 
-// create(instructionSet, threads, settled): backend
+// create(instructionSet, threads, settled): backend. Throws RONDO_NO_THREADS where the system has no room for its threads.
 napi_value create(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   char name[16] = "";
@@ -208,7 +211,12 @@ napi_value create(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, nullptr, "number of threads out of range");
     return nullptr;
   }
-  return handle(env, std::make_shared<Backend>(*kernels, int32_t(threads), env, arguments[2]), 0);
+  auto backend = std::make_shared<Backend>(*kernels, int32_t(threads), env, arguments[2]);
+  if (!backend->start()) {
+    napi_throw_error(env, "RONDO_NO_THREADS", "no room for another thread");
+    return nullptr;
+  }
+  return handle(env, std::move(backend), 0);
 }
 
 // allocate(bytes): block

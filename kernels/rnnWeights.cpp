@@ -33,11 +33,14 @@ struct Weights {
         work(context.at<float>(o.work)) {}
 };
 
-// (row, step) pairs of a block: where they are in x, in the sequences of h, and in the gates of the first group.
+// (row, step) pairs of a block: where they are in x, in the sequences of h, and in the gates of the first group, counted
+// from the chunk's first row at the first of these steps. So 32 bits are enough, however large the operands are (the planner
+// refuses x where one step of a chunk is larger).
 struct Block {
   Chunk chunk;
   Index steps;
-  const float* gates;  // of the chunk's first of these steps
+  Index firstX, firstH;
+  const float* gates;
   Index count, run;    // pairs; how many at a time are equally far apart (0: none)
   int32_t inX[kBlockPairs], inH[kBlockPairs], inGates[kBlockPairs];
 };
@@ -138,20 +141,31 @@ class Task {
   const int32_t rowPart;
   Range ranges[3];
 
+  // How many steps after a chunk's first have offsets of 32 bits.
+  int64_t reach(Chunk chunk) const {
+    const auto largest = [](int64_t a, int64_t b, int64_t c) { return a > b ? (a > c ? a : c) : b > c ? b : c; };
+    const int64_t xT = w.xT < 0 ? -w.xT : w.xT, xB = w.xB < 0 ? -w.xB : w.xB;
+    const int64_t rows = chunk.rows * largest(xB, layout.ldh, layout.rowStride());
+    return (INT32_MAX - rows) / largest(xT, layout.B * layout.ldh, chunk.rows * layout.rowGates());
+  }
+
   // As many steps from t0 on as fit, one at least.
   void collect(Block& block, Index t0) const {
     const Chunk chunk = block.chunk;
     block.gates = layout.gatesOf(w.reserve, chunk, t0);
+    block.firstX = t0 * w.xT + chunk.first * w.xB;
+    block.firstH = (t0 * layout.B + chunk.first) * layout.ldh;
     block.count = 0;
     block.run = w.mask == nullptr ? chunk.rows : 0;
     Active active;
     const Part whole{chunk, 0, chunk.rows};
     findActive(active, nullptr, 0, whole);
+    const int64_t reached = reach(chunk);
     Index t = t0;
-    for (; t < layout.T && (t == t0 || block.count + chunk.rows <= kBlockRows); ++t) {
+    for (; t < layout.T && (t == t0 || (block.count + chunk.rows <= kBlockRows && t - t0 <= reached)); ++t) {
       if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, whole);
-      const int32_t x = static_cast<int32_t>(t * w.xT + chunk.first * w.xB), xStep = static_cast<int32_t>(w.xB);
-      const int32_t h = static_cast<int32_t>((t * layout.B + chunk.first) * layout.ldh), hStep = static_cast<int32_t>(layout.ldh);
+      const int32_t x = static_cast<int32_t>((t - t0) * w.xT), xStep = static_cast<int32_t>(w.xB);
+      const int32_t h = static_cast<int32_t>((t - t0) * layout.B * layout.ldh), hStep = static_cast<int32_t>(layout.ldh);
       const int32_t gates = static_cast<int32_t>((t - t0) * chunk.rows * layout.rowGates());
       const int32_t gatesStep = static_cast<int32_t>(layout.rowStride());
       for (Index i = 0; i < active.count; ++i, ++block.count) {
@@ -179,10 +193,11 @@ class Task {
 
   template <int NV>
   void addTiles(const Sum& sum, const Range& range, const Block& block, bool initial) const {
+    const float* rows = sum.rows + (sum.inX ? block.firstX : block.firstH);
     const auto addTile = [&](auto tile, Index at, Index group) {
       const Index k = range.first + at;
       for (Index slot = 0; slot < sum.slots; slot += NV) {
-        sumTile<decltype(tile)::count, NV>(block, sum.rows + k, sum.inX ? block.inX : block.inH, sum.step,
+        sumTile<decltype(tile)::count, NV>(block, rows + k, sum.inX ? block.inX : block.inH, sum.step,
                                            gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial,
                                            sum.totals + group * sum.groupStride() + (k * sum.slots + slot) * VL, sum.slots * VL);
       }

@@ -275,9 +275,11 @@ RONDO_INLINE vf erf(vf x) {
   return select(size < 1.f, x * polynomial(x * x, small), copySign(outer, x));
 }
 
-// Sine, cosine and power, lane by lane in double precision: rare in recurrent networks. At most 1 ulp; see lanes.cpp.
+// Sine, cosine, power and remainder, lane by lane in double precision: rare in recurrent networks. At most 1 ulp; see
+// lanes.cpp.
 double sine(float x, int32_t quarterTurns);
 double power(float x, float y);
+double remainder(float x, float y);
 RONDO_INLINE vf sin(vf x) {
   vf y;
   for (int32_t i = 0; i < VL; ++i) y[i] = static_cast<float>(sine(x[i], 0));
@@ -291,6 +293,11 @@ RONDO_INLINE vf cos(vf x) {
 RONDO_INLINE vf pow(vf x, vf y) {
   vf z;
   for (int32_t i = 0; i < VL; ++i) z[i] = static_cast<float>(power(x[i], y[i]));
+  return z;
+}
+RONDO_INLINE vf mod(vf x, vf y) {
+  vf z;
+  for (int32_t i = 0; i < VL; ++i) z[i] = static_cast<float>(remainder(x[i], y[i]));
   return z;
 }
 

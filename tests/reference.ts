@@ -548,9 +548,17 @@ const otherRules: Readonly<Record<string, Rule>> = {
       at(given(inputs), i) !== 0 ? at(given(inputs, 1), i) : at(given(inputs, 2), i),
     ),
   ],
+  // From float32 by way of int32: towards zero, to the nearest int32 beyond its range, NaN to 0.
   cast: (inputs, node) => {
     const { dtype } = attrsOf<CastAttrs>(node);
-    return [build(given(inputs).shape, (i) => toDtype(at(given(inputs), i), dtype))];
+    const whole = node.inputs[0]?.dtype === "float32" && (dtype === "int32" || dtype === "uint8");
+    const limited = (x: number) => (Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1)));
+    return [
+      build(given(inputs).shape, (i) => {
+        const x = at(given(inputs), i);
+        return toDtype(whole ? limited(x) : x, dtype);
+      }),
+    ];
   },
 
   matmul: (inputs) => {

@@ -279,6 +279,7 @@ export const mapOp = {
   and: { code: 71, arity: 2 },
   or: { code: 72, arity: 2 },
   not: { code: 73, arity: 1 },
+  toByte: { code: 74, arity: 1 },
 } as const;
 
 /** The codes that fields hold, and the limits. */

@@ -112,11 +112,14 @@ export function mapOperation(
       return "value" in from ? constant(from.value, from.dtype) : (inputRegister.get(keyOf(from)) ?? 0);
     });
     const kernel = node.op.kernel;
-    const op = kernel.kind === "map" ? kernel.step(node.inputs, node.attrs) : undefined;
+    // A register has 32 bits and a uint8 eight, which others in the unit read.
+    const [source] = node.inputs;
+    const narrow = node.outputs[0]?.dtype === "uint8" && lastUse.has(node);
+    const step = kernel.kind === "map" ? kernel.step(node.inputs, node.attrs) : undefined;
+    const op = step ?? (narrow && source?.dtype === "int32" ? "toByte" : undefined);
     if (op === undefined) {
       // The bits stay: the value is its operand.
       registerOf.set(node, args[0] ?? 0);
-      const [source] = node.inputs;
       if (source !== undefined && own.has(source.node)) {
         const root = aliases.get(source.node) ?? source.node;
         aliases.set(node, root);
@@ -128,6 +131,7 @@ export function mapOperation(
     if (!isMapOp(op)) throw new Error(`map: there is no step "${op}"`);
     const to = take();
     steps.push({ op, to, args });
+    if (narrow && op !== "toByte") steps.push({ op: "toByte", to, args: [to] });
     registerOf.set(node, to);
     for (const x of new Set(node.inputs.map((y) => y.node))) {
       const root = aliases.get(x) ?? x;

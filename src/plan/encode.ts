@@ -83,8 +83,13 @@ export class Encoder {
     this.#words.push(opcode, body.length, ...body);
   }
 
-  /** Appends a `map` from its parts; the number of registers follows from them. */
+  /**
+   * Appends a `map` from its parts; the number of registers follows from them.
+   *
+   * @throws RondoError when there are more dims than the kernels go through
+   */
   map({ dims, inputs, outputs, steps }: MapSpec): void {
+    checkRank("elementwise operation", dims.length);
     const tail = [...dims];
     let registers = inputs.length;
     for (const { buffer, offset, dtype, strides } of inputs) {
@@ -183,6 +188,17 @@ export function floatBits(value: number): number {
 /** The float32 whose bits a word holds. */
 export function bitsFloat(word: number): number {
   return new Float32Array(Int32Array.of(word).buffer)[0] ?? 0;
+}
+
+/** Refuses more axes than the kernels go through. */
+export function checkRank(where: string, rank: number): void {
+  if (rank <= codes.limit.rank) return;
+  throw new RondoError({
+    where,
+    received: `operands with ${rank} axes that lie apart in memory`,
+    expected: `at most ${codes.limit.rank} axes, where those that follow one another count as one`,
+    fix: "Reshape the operands to fewer axes",
+  });
 }
 
 function tooLarge(name: InstructionName, position: number, word: number): RondoError {

@@ -5,7 +5,8 @@ import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
 import { type Buffer, elements, isContiguous, pointer, type View } from "./buffer.js";
-import type { Pointer } from "./encode.js";
+import { collapse } from "./elementwise.js";
+import { checkRank, type Pointer } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
@@ -34,9 +35,10 @@ const reduce: LowerRule = (l, node) => {
     x = wide;
   }
   const kept = x.shape.map((_, i) => i).filter((i) => !axes.includes(i));
-  const order = [...kept, ...axes];
   const out = contiguousPlace(l, node);
   const count = elements(axes.map((i) => x.shape[i] ?? 1));
+  const [outer, inner] = [merged(x, kept), merged(x, axes)];
+  checkRank(node.op.name, outer.dims.length + inner.dims.length);
 
   const work = l.work(8192);
   l.emit({
@@ -53,15 +55,25 @@ const reduce: LowerRule = (l, node) => {
           out: pointer(out, index),
           work: workPointer(work, index),
           scale: kernel.scaled ? 1 / count : 1,
-          kept: kept.length,
-          reduced: axes.length,
+          kept: outer.dims.length,
+          reduced: inner.dims.length,
         },
-        [...order.map((i) => x.shape[i] ?? 1), ...order.map((i) => x.strides[i] ?? 0)],
+        [...outer.dims, ...inner.dims, ...outer.strides, ...inner.strides],
       );
     },
   });
   l.set(node, 0, out);
 };
+
+/** Some axes of a view: their sizes and strides, those that follow one another in memory as one. */
+function merged(view: View, axes: readonly number[]): { dims: number[]; strides: number[] } {
+  if (axes.length === 0) return { dims: [], strides: [] };
+  const { dims, strides } = collapse(
+    axes.map((i) => view.shape[i] ?? 1),
+    [axes.map((i) => view.strides[i] ?? 0)],
+  );
+  return { dims, strides: strides.flat() };
+}
 
 /** A place that the kernel can write row by row; it is where the value waits to be, or a temporary that is copied there. */
 function contiguousPlace(l: Lowering, node: Node, index = 0): View {
@@ -84,6 +96,9 @@ const matmul: LowerRule = (l, node) => {
       i < lead || (own[i - lead] === 1 && d !== 1) ? 0 : (v.strides[i - lead] ?? 0),
     );
   };
+  const { dims, strides } =
+    batch.length === 0 ? { dims: [], strides: [] } : collapse(batch, [a, b, out].map(batchStrides));
+  checkRank("matMul", dims.length);
   l.emit({
     name: "matmul",
     reads: [a.buffer, b.buffer],
@@ -106,9 +121,9 @@ const matmul: LowerRule = (l, node) => {
           cRow: n,
           accumulate: 0,
           work: workPointer(work, index),
-          batchRank: batch.length,
+          batchRank: dims.length,
         },
-        [...batch, ...batchStrides(a), ...batchStrides(b), ...batchStrides(out)],
+        [...dims, ...strides.flat()],
       );
     },
   });

@@ -40,10 +40,10 @@ export interface Entry {
   readonly begin: number;
   readonly end: number;
   /**
-   * Whether the range writes weights, so that every cache prepared from them is stale. A range that writes only what no
-   * `prepare` reads (recurrent states, counters) does not count.
+   * What the range writes of the state: `weights`, so that every cache prepared from them is stale; else `states`, which
+   * no `prepare` reads (recurrent states, counters); else nothing.
    */
-  readonly writesState: boolean;
+  readonly writes: "weights" | "states" | "nothing";
 }
 
 /**

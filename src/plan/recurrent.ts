@@ -251,6 +251,7 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
   if (dw !== undefined || du !== undefined || db !== undefined) {
     const products = l.work(rnnWeightsWork(c.shape, c.v));
+    checkStep(c);
     l.emit({
       name: "rnnWeights",
       reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
@@ -290,4 +291,16 @@ function paddedRows(l: Lowering, T: number, B: number, D: number, v: number): Vi
     shape,
     strides: [B * row, row, 1],
   };
+}
+
+/** rnnWeights counts from the first row of a step to the last, of 66 rows at most, in 32 bits (rnnWeights.cpp). */
+function checkStep({ x, sizes: { T, B, D } }: Common): void {
+  const span = (Math.min(B, 66) - 1) * Math.abs(stride(x, 1)) + D;
+  if (span < 2 ** 31) return;
+  throw new RondoError({
+    where: "recurrent layer",
+    received: `sequences of shape ${shapeText([B, T, D])}, whose rows lie ${stride(x, 1)} elements apart`,
+    expected: "66 rows within 2,147,483,647 elements",
+    fix: "Use smaller tensors: shorter sequences, or a smaller batchSize",
+  });
 }

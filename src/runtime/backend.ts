@@ -13,8 +13,8 @@ export interface Capabilities {
 export interface Memory {
   readonly bytes: number;
   /**
-   * Changes with every write and every run that writes the state, when it is submitted; no two memories of a backend
-   * ever have the same. Caches prepared from another version are stale.
+   * Changes with every write and every run that writes weights, when it is submitted; no two memories of a backend ever
+   * have the same. Caches prepared from another version are stale.
    */
   readonly version: number;
   /** Copies from byte `offset` into the array, after everything submitted before. */

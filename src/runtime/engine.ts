@@ -1,5 +1,5 @@
 import type { Program } from "../plan/program.js";
-import { type Fault, faultFrom, outOfMemory } from "./fault.js";
+import { type Fault, faultFrom, noMemory } from "./fault.js";
 import { roundUp } from "./heap.js";
 
 const pageBytes = 65536;
@@ -25,6 +25,8 @@ export interface Placement {
   readonly error: number;
   readonly constants: number;
   readonly cache: number;
+  /** Where it all ends. */
+  readonly end: number;
 }
 
 /** A program to load; `slots` as `slotsOf` in check.ts gives them. */
@@ -127,8 +129,7 @@ export class Engine {
   /** Runs `prepare` if the cache is of another version, then the words; returns a fault when the VM stopped. */
   run(request: EngineRun): Fault | undefined {
     const loaded = this.#programs.get(request.program);
-    // It was not loaded, as the memory had no room for it.
-    if (loaded === undefined) return { status: outOfMemory, opcode: 0, word: 0, details: [] };
+    if (loaded === undefined) return noMemory(0); // it was not loaded, as the memory had no room for it
     const { at, slots, prepare } = loaded.image;
     const bases = [request.scratch, request.state, at.cache, at.constants, ...request.arrays];
     const table = new Uint32Array(this.#memory.buffer, at.table, slots.length / 2);
@@ -163,7 +164,8 @@ export function imageOf(
     roundUp,
   );
   const [wordBytes = 0, tableBytes = 0, faultBytes = 0, constantBytes = 0] = sizes;
-  const start = claim(sizes.reduce((sum, size) => sum + size, 0));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const start = claim(bytes);
   const table = start + wordBytes;
   const error = table + tableBytes;
   const at: Placement = {
@@ -173,6 +175,7 @@ export function imageOf(
     error,
     constants: error + faultBytes,
     cache: error + faultBytes + constantBytes,
+    end: start + bytes,
   };
   const prepare = program.entries.prepare;
   return { at, words, constants, slots, prepare: [prepare?.begin ?? 0, prepare?.end ?? 0] };

@@ -1,4 +1,4 @@
-import { RondoError } from "../errors.js";
+import { type ErrorParts, RondoError } from "../errors.js";
 import { abi, codes } from "../plan/abi.js";
 import type { Program } from "../plan/program.js";
 
@@ -12,7 +12,12 @@ export interface Fault {
 }
 
 /** What an executor reports instead of a VM status when memory runs out; the first detail is MiB. */
-export const outOfMemory = -1;
+const outOfMemory = -1;
+
+/** The fault of a run that found no memory for so many bytes (0: for its state or its program). */
+export function noMemory(bytes: number): Fault {
+  return { status: outOfMemory, opcode: 0, word: 0, details: [Math.ceil(bytes / 2 ** 20)] };
+}
 
 /** A fault from the words of the kernels' `Error` record: status, opcode, word, details. */
 export function faultFrom(record: ArrayLike<number>): Fault {
@@ -38,12 +43,22 @@ export function memoryRefused(where: string, bytes: number, options?: ErrorOptio
   );
 }
 
+/** What to say when the system has no room for a backend's threads. */
+export function threadsRefused(where: string, threads: number): ErrorParts {
+  return {
+    where,
+    received: `threads ${threads}, of which the system refused one`,
+    expected: "room for that many threads",
+    fix: "Lower threads (or RONDO_THREADS), or raise the system's limit of processes (ulimit -u)",
+  };
+}
+
 function describe(program: Program, { status, opcode, word, details }: Fault) {
   const [first = 0, second = 0, third = 0] = details;
   if (status === outOfMemory) {
     return {
       where: `program "${program.name}"`,
-      received: `no memory for a block of ${first} MiB`,
+      received: first > 0 ? `no memory for a block of ${first} MiB` : "no memory for its state or itself",
       expected: `${mebibytes(program.scratchBytes)} of scratch and ${mebibytes(program.cacheBytes)} of cache`,
       fix: "Use a smaller batchSize, or shorter sequences",
     };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Heap, Scratch } from "./heap.js";
+import { Heap } from "./heap.js";
 
 function addressOf(heap: Heap, bytes: number): number {
   const address = heap.allocate(bytes);
@@ -65,31 +65,5 @@ describe("Heap", () => {
     const a = addressOf(heap, 64);
     heap.free(a);
     expect(() => heap.free(a)).toThrow(/not in use/);
-  });
-});
-
-describe("Scratch", () => {
-  it("grows to the largest program and shrinks when that is gone", () => {
-    const heap = new Heap(0, 4096);
-    const retired: number[] = [];
-    const scratch = new Scratch(heap, (address) => retired.push(address));
-    scratch.enter(1, 64);
-    scratch.enter(2, 512);
-    const small = scratch.fit(64);
-    expect(scratch.fit(64)).toBe(small);
-    const large = scratch.fit(512);
-    expect(retired).toEqual([small]);
-    expect(scratch.fit(64)).toBe(large);
-    scratch.leave(1);
-    expect(scratch.fit(64)).toBe(large);
-    scratch.leave(2);
-    expect(retired).toEqual([small, large]);
-  });
-
-  it("tells when it does not fit, and works again for less", () => {
-    const scratch = new Scratch(new Heap(0, 128), () => {});
-    scratch.enter(1, 1000);
-    expect(scratch.fit(1000)).toBeUndefined();
-    expect(scratch.fit(64)).toBe(0);
   });
 });

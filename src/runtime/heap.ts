@@ -22,7 +22,7 @@ export class Heap {
     this.#limit = limit;
   }
 
-  /** The end of what is in use: the memory must reach up to here. */
+  /** The end of what is in use, on a multiple of 64. */
   get top(): number {
     return this.#top;
   }
@@ -76,44 +76,4 @@ export class Heap {
 /** Bytes as the heap counts them: a multiple of 64. */
 export function roundUp(bytes: number): number {
   return Math.ceil(bytes / alignment) * alignment;
-}
-
-/** One span that runs which never overlap use in turn: as large as the largest of the programs that are loaded. */
-export class Scratch {
-  readonly #heap: Heap;
-  readonly #retire: (address: number) => void;
-  readonly #needs = new Map<number, number>();
-  #span: Span | undefined;
-
-  /** `retire` frees an address when no run under way uses it any more. */
-  constructor(heap: Heap, retire: (address: number) => void) {
-    this.#heap = heap;
-    this.#retire = retire;
-  }
-
-  /** A program needs so much from now on. */
-  enter(program: number, bytes: number): void {
-    this.#needs.set(program, bytes);
-  }
-
-  /** A program is gone. */
-  leave(program: number): void {
-    this.#needs.delete(program);
-    if (this.#span !== undefined && this.#span.bytes > Math.max(0, ...this.#needs.values())) this.#drop();
-  }
-
-  /** The address of at least `bytes` bytes; undefined when they do not fit. */
-  fit(bytes: number): number | undefined {
-    if (this.#span === undefined || this.#span.bytes < bytes) {
-      this.#drop();
-      const address = this.#heap.allocate(bytes);
-      this.#span = address === undefined ? undefined : { address, bytes };
-    }
-    return this.#span?.address;
-  }
-
-  #drop(): void {
-    if (this.#span !== undefined) this.#retire(this.#span.address);
-    this.#span = undefined;
-  }
 }

@@ -1,9 +1,9 @@
 import type { TypedArray } from "../dtype.js";
-import { unknownName } from "../errors.js";
+import { RondoError, unknownName } from "../errors.js";
 import type { Program } from "../plan/program.js";
 import type { Backend, Capabilities } from "./backend.js";
 import { slotsOf } from "./check.js";
-import { type Fault, faultFrom, memoryRefused } from "./fault.js";
+import { type Fault, faultFrom, memoryRefused, threadsRefused } from "./fault.js";
 import { Jobs } from "./jobs.js";
 import { type Driver, QueuedBackend, type Request } from "./queued.js";
 
@@ -26,6 +26,7 @@ type RunArguments = [
 export interface Addon {
   /** Name and vector width of the instruction sets that this machine has, best first. */
   instructionSets(): readonly (readonly [name: string, vectorWidth: number])[];
+  /** Throws an Error of code RONDO_NO_THREADS where the system has no room for so many threads. */
   create(instructionSet: string, threads: number, settled: (fault?: readonly number[]) => void): Executor;
   allocate(bytes: number): Block;
   load(
@@ -45,7 +46,7 @@ export interface Addon {
   stop(executor: Executor): void;
 }
 
-/** A backend on the native addon. Throws a RondoError when the machine lacks the instruction set. */
+/** A backend on the native addon. Throws a RondoError when the machine lacks the instruction set or room for its threads. */
 export function nativeBackend(addon: Addon, threads: number, instructionSet?: string): Backend {
   const sets = addon.instructionSets();
   const chosen = instructionSet === undefined ? sets[0] : sets.find(([name]) => name === instructionSet);
@@ -60,8 +61,10 @@ export function nativeBackend(addon: Addon, threads: number, instructionSet?: st
   }
   const [name, vectorWidth] = chosen;
   const jobs = new Jobs();
-  const executor = addon.create(name, threads, (record) =>
-    jobs.settle(record === undefined ? undefined : faultFrom(record)),
+  const executor = orThreadsRefused(threads, () =>
+    addon.create(name, threads, (record) =>
+      jobs.settle(record === undefined ? undefined : faultFrom(record)),
+    ),
   );
   return new QueuedBackend(
     new NativeDriver(addon, executor, name, { vectorWidth, threads, synchronous: true }),
@@ -128,11 +131,23 @@ class NativeDriver implements Driver<Block, Loaded> {
   }
 }
 
+function orThreadsRefused<T>(threads: number, create: () => T): T {
+  try {
+    return create();
+  } catch (cause) {
+    if (!hasCode(cause, "RONDO_NO_THREADS")) throw cause;
+    throw new RondoError(threadsRefused("createBackend, native", threads), { cause });
+  }
+}
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code;
+
 function orOutOfMemory<T>(where: string, bytes: number, allocate: () => T): T {
   try {
     return allocate();
   } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "RONDO_OUT_OF_MEMORY")) throw cause;
+    if (!hasCode(cause, "RONDO_OUT_OF_MEMORY")) throw cause;
     throw memoryRefused(where, bytes, { cause });
   }
 }

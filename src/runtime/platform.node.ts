@@ -42,15 +42,20 @@ export const platform: Platform = {
 
   startWorker(): WasmWorker {
     const worker = new Worker(new URL("runtime/wasm.worker.node.js", dist), { execArgv: [] });
+    let ending = false;
     return {
       post: (message, transfer) => worker.postMessage(message, transfer),
       listen(message, error) {
         worker.on("message", message);
         worker.on("error", error);
+        worker.on("exit", (code) => {
+          if (!ending) error(new Error(`it ended with exit code ${code}`));
+        });
         worker.unref(); // a listener holds it
       },
       hold: (pending) => (pending ? worker.ref() : worker.unref()),
       async terminate() {
+        ending = true;
         await worker.terminate();
       },
     };

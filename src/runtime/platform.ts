@@ -9,7 +9,7 @@ export type WasmBuild = WasmSet | `${WasmSet}-threads`;
 /** A worker thread that runs wasm-worker.ts. */
 export interface WasmWorker {
   post(message: unknown, transfer: ArrayBuffer[]): void;
-  /** Handlers of what the worker posts, and of its end by an error; from then on the process does not wait for it. */
+  /** Handlers of what the worker posts, and of an end that nobody asked for; from then on the process does not wait for it. */
   listen(message: (message: unknown) => void, error: (error: Error) => void): void;
   /** Whether the process stays alive for this worker. */
   hold(pending: boolean): void;

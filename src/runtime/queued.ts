@@ -1,9 +1,9 @@
 import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
-import type { Program } from "../plan/program.js";
+import type { Entry, Program } from "../plan/program.js";
 import type { Backend, Call, Capabilities, Executable, Memory } from "./backend.js";
 import { checkCall, checkRange, checkState } from "./check.js";
-import { type Fault, faultError } from "./fault.js";
+import { type Fault, faultError, memoryRefused } from "./fault.js";
 import type { Jobs } from "./jobs.js";
 
 /** One run in an executor's terms. */
@@ -12,9 +12,11 @@ export interface Request<Block> {
   readonly begin: number;
   readonly end: number;
   readonly state: Block;
-  /** The state's version before the run, and after it. `prepare` runs first when the cache is of another version. */
+  /** The weights' version before the run. `prepare` runs first when the cache is of another version. */
   readonly version: number;
-  readonly versionAfter: number;
+  /** Of the whole state, before and after the run: copies of another revision are stale. */
+  readonly revision: number;
+  readonly revisionAfter: number;
   /** The inputs, then the outputs. */
   readonly arrays: readonly TypedArray[];
 }
@@ -36,9 +38,9 @@ export interface Driver<Block, Loaded> {
   write(block: Block, offset: number, from: TypedArray): void;
   /**
    * Brings the state to the caller's thread where it is not there yet. `read` submits a read of all its bytes and
-   * resolves to the version that was read.
+   * resolves to the revision that was read.
    */
-  prepareSync(block: Block, version: number, read: (into: Uint8Array) => Promise<number>): Promise<void>;
+  prepareSync(block: Block, revision: number, read: (into: Uint8Array) => Promise<number>): Promise<void>;
   /** Runs now; returns a fault when the VM stopped. */
   runSync(loaded: Loaded, request: Request<Block>): Fault | undefined;
   /** Ends the threads; nothing is pending. */
@@ -109,14 +111,12 @@ export class QueuedBackend<Block, Loaded> implements Backend {
     memory: QueuedMemory<Block, Loaded>,
     writes: boolean,
     keep: unknown,
-    program?: Program,
+    explain: (fault: Fault) => Error,
   ): Promise<void> {
     memory.pending++;
     if (writes) memory.writers++;
     try {
-      await this.#jobs.add(keep, (fault) =>
-        program === undefined ? new Error(`status ${fault.status}`) : faultError(program, fault),
-      );
+      await this.#jobs.add(keep, explain);
     } finally {
       memory.pending--;
       if (writes) memory.writers--;
@@ -152,6 +152,8 @@ class QueuedMemory<Block, Loaded> implements Memory {
   readonly bytes: number;
   readonly block: Block;
   version: number;
+  /** As `version`, but it changes with recurrent states and counters too. */
+  revision: number;
   /** Jobs under way that use this memory, and those among them that write it. */
   pending = 0;
   writers = 0;
@@ -161,13 +163,14 @@ class QueuedMemory<Block, Loaded> implements Memory {
     this.bytes = bytes;
     this.block = block;
     this.version = backend.tick();
+    this.revision = this.version;
   }
 
   async read(offset: number, into: TypedArray): Promise<void> {
     this.backend.requireOpen("read");
     checkRange("read", this.bytes, offset, into);
     this.backend.driver.read(this.block, offset, into);
-    await this.backend.settled(this, false, [this, into]);
+    await this.backend.settled(this, false, [this, into], () => memoryRefused("read", this.bytes));
   }
 
   async write(offset: number, from: TypedArray): Promise<void> {
@@ -175,7 +178,14 @@ class QueuedMemory<Block, Loaded> implements Memory {
     checkRange("write", this.bytes, offset, from);
     this.backend.driver.write(this.block, offset, from);
     this.version = this.backend.tick();
-    await this.backend.settled(this, true, this);
+    this.revision = this.version;
+    await this.backend.settled(this, true, this, () => memoryRefused("write", this.bytes));
+  }
+
+  /** Counts a run that was submitted, or has ended on the caller's thread. */
+  follow({ revisionAfter }: Request<Block>, { writes }: Entry): void {
+    this.revision = revisionAfter;
+    if (writes === "weights") this.version = revisionAfter;
   }
 }
 
@@ -192,16 +202,18 @@ class QueuedExecutable<Block, Loaded> implements Executable {
 
   async run(call: Call): Promise<void> {
     this.#backend.requireOpen("run");
-    const { state, request } = this.#request(call);
+    const { state, request, entry } = this.#request(call);
     this.#backend.driver.run(this.#loaded, request);
-    state.version = request.versionAfter;
-    await this.#backend.settled(state, request.versionAfter !== request.version, [this, call], this.program);
+    state.follow(request, entry);
+    await this.#backend.settled(state, entry.writes !== "nothing", [this, call], (fault) =>
+      faultError(this.program, fault),
+    );
   }
 
   runSync(call: Call): void {
     this.#backend.requireOpen("runSync");
-    const { state, request } = this.#request(call);
-    if (state.writers > 0 || (request.versionAfter !== request.version && state.pending > 0)) {
+    const { state, request, entry } = this.#request(call);
+    if (state.writers > 0 || (entry.writes !== "nothing" && state.pending > 0)) {
       throw new RondoError({
         where: `program "${this.program.name}", runSync`,
         received: "a state that runs under way write or use",
@@ -210,7 +222,7 @@ class QueuedExecutable<Block, Loaded> implements Executable {
       });
     }
     const fault = this.#backend.driver.runSync(this.#loaded, request);
-    state.version = request.versionAfter;
+    state.follow(request, entry);
     if (fault !== undefined) throw faultError(this.program, fault);
   }
 
@@ -218,26 +230,27 @@ class QueuedExecutable<Block, Loaded> implements Executable {
     this.#backend.requireOpen("prepareSync");
     const state = this.#backend.own(memory, this.program);
     checkState(this.program, state);
-    await this.#backend.driver.prepareSync(state.block, state.version, async (into) => {
-      const version = state.version;
+    await this.#backend.driver.prepareSync(state.block, state.revision, async (into) => {
+      const { revision } = state;
       await state.read(0, into);
-      return version;
+      return revision;
     });
   }
 
-  #request(call: Call): { state: QueuedMemory<Block, Loaded>; request: Request<Block> } {
+  #request(call: Call): { state: QueuedMemory<Block, Loaded>; request: Request<Block>; entry: Entry } {
     const entry = checkCall(this.program, call);
     const state = this.#backend.own(call.state, this.program);
-    const version = state.version;
+    const { version, revision } = state;
     const request = {
       begin: entry.begin,
       // `prepare` runs by itself when the cache is stale: as an entry it has nothing further to run.
       end: call.entry === "prepare" ? entry.begin : entry.end,
       state: state.block,
       version,
-      versionAfter: entry.writesState ? this.#backend.tick() : version,
+      revision,
+      revisionAfter: entry.writes === "nothing" ? revision : this.#backend.tick(),
       arrays: [...call.inputs, ...call.outputs],
     };
-    return { state, request };
+    return { state, request, entry };
   }
 }

@@ -4,19 +4,23 @@ import { roundUp } from "./heap.js";
 /** Bytes at an address of a linear memory. */
 export type Place = readonly [address: number, bytes: number];
 
-/** Bytes that arrays take when they are staged one after the other. */
-export function stagingBytes(arrays: readonly TypedArray[]): number {
-  return arrays.reduce((sum, array) => sum + roundUp(array.byteLength), 0);
+/** What one run needs beside what is allocated: memory beyond the end of that, up to `end`. */
+export interface Staged {
+  readonly scratch: number;
+  /** Of the inputs, then of the outputs. */
+  readonly places: readonly Place[];
+  readonly end: number;
 }
 
-/** Where they lie then. */
-export function placesOf(arrays: readonly TypedArray[], start: number): Place[] {
-  let address = start;
-  return arrays.map((array) => {
-    const place = [address, array.byteLength] as const;
-    address += roundUp(array.byteLength);
+/** Lays a run's scratch and its arrays one after the other, from `start` on. */
+export function stage(start: number, scratchBytes: number, arrays: readonly TypedArray[]): Staged {
+  let end = start + roundUp(scratchBytes);
+  const places = arrays.map((array) => {
+    const place = [end, array.byteLength] as const;
+    end += roundUp(array.byteLength);
     return place;
   });
+  return { scratch: start, places, end };
 }
 
 /** An array's bytes, in place. */

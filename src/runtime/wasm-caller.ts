@@ -2,9 +2,9 @@ import { RondoError } from "../errors.js";
 import type { Program } from "../plan/program.js";
 import { Engine, type Image, imageOf } from "./engine.js";
 import { type Fault, memoryRefused } from "./fault.js";
-import { Heap, Scratch } from "./heap.js";
+import { Heap } from "./heap.js";
 import type { Request } from "./queued.js";
-import { bytesOf, placesOf, stagingBytes } from "./staging.js";
+import { bytesOf, stage } from "./staging.js";
 
 const pageBytes = 65536;
 
@@ -12,8 +12,8 @@ const pageBytes = 65536;
 export interface Mirror {
   readonly address: number;
   readonly bytes: number;
-  /** The version of the state that it holds. */
-  version: number;
+  /** The revision of the state that it holds. */
+  revision: number;
   /** Written here: newer than the worker's. */
   newer: boolean;
 }
@@ -22,23 +22,21 @@ export interface Mirror {
 export class WasmCaller {
   readonly #engine: Engine;
   readonly #heap: Heap;
-  readonly #scratch: Scratch;
 
   private constructor(engine: Engine) {
     this.#engine = engine;
     this.#heap = new Heap(engine.heapBase, 65535 * pageBytes);
-    this.#scratch = new Scratch(this.#heap, (address) => this.#heap.free(address));
   }
 
   static async create(module: WebAssembly.Module): Promise<WasmCaller> {
     return new WasmCaller(await Engine.create(module, new WebAssembly.Memory({ initial: 16 })));
   }
 
-  /** Copies a state of a version into its mirror, made where there is none. */
-  reflect(mirror: Mirror | undefined, state: Uint8Array, version: number): Mirror {
+  /** Copies a state of a revision into its mirror, made where there is none. */
+  reflect(mirror: Mirror | undefined, state: Uint8Array, revision: number): Mirror {
     const address = mirror?.address ?? this.#claim("prepareSync", state.length);
     this.#engine.bytes(address, state.length).set(state);
-    return { address, bytes: state.length, version, newer: false };
+    return { address, bytes: state.length, revision, newer: false };
   }
 
   /** A copy of what a mirror holds. */
@@ -50,19 +48,17 @@ export class WasmCaller {
   load(program: Program, { at, slots }: Image): Image {
     const image = imageOf(program, at.id, slots, (bytes) => this.#claim(`program "${program.name}"`, bytes));
     this.#engine.load(image);
-    this.#scratch.enter(at.id, program.scratchBytes);
     return image;
   }
 
   /** Runs on the state that a mirror holds; returns a fault when the VM stopped. */
   run(program: Program, id: number, mirror: Mirror, request: Request<unknown>): Fault | undefined {
-    const { begin, end, version, versionAfter, arrays } = request;
-    const where = `program "${program.name}", runSync`;
-    const scratch = this.#scratch.fit(program.scratchBytes);
-    if (scratch === undefined) throw memoryRefused(where, program.scratchBytes);
-    const staging = this.#claim(where, stagingBytes(arrays));
+    const { begin, end, version, revision, revisionAfter, arrays } = request;
+    const { scratch, places, end: top } = stage(this.#heap.top, program.scratchBytes, arrays);
+    if (!this.#engine.reach(top)) {
+      throw memoryRefused(`program "${program.name}", runSync`, top - scratch);
+    }
     try {
-      const places = placesOf(arrays, staging);
       const inputs = program.inputs.length;
       for (const [i, [address, bytes]] of places.entries()) {
         if (i < inputs) this.#engine.bytes(address, bytes).set(bytesOf(arrays[i]));
@@ -75,9 +71,8 @@ export class WasmCaller {
       }
       return fault;
     } finally {
-      this.#heap.free(staging);
-      if (versionAfter !== version) {
-        mirror.version = versionAfter;
+      if (revisionAfter !== revision) {
+        mirror.revision = revisionAfter;
         mirror.newer = true;
       }
     }
@@ -91,13 +86,12 @@ export class WasmCaller {
   /** Frees a program. */
   unload({ at }: Image): void {
     this.#engine.unload(at.id);
-    this.#scratch.leave(at.id);
     this.#heap.free(at.words);
   }
 
   #claim(where: string, bytes: number): number {
     const address = this.#heap.allocate(bytes);
-    if (address !== undefined && this.#engine.reach(this.#heap.top)) return address;
+    if (address !== undefined && this.#engine.reach(address + bytes)) return address;
     if (address !== undefined) this.#heap.free(address);
     throw memoryRefused(where, bytes);
   }

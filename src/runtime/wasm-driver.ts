@@ -3,37 +3,41 @@ import { RondoError } from "../errors.js";
 import type { Program } from "../plan/program.js";
 import type { Capabilities } from "./backend.js";
 import { slotsOf } from "./check.js";
-import { Engine, type Image, imageOf } from "./engine.js";
+import { type Image, imageOf } from "./engine.js";
 import { type Fault, memoryRefused } from "./fault.js";
-import { type Heap, Scratch } from "./heap.js";
-import type { Jobs } from "./jobs.js";
+import type { Heap } from "./heap.js";
+import type { Jobs, Outcome } from "./jobs.js";
 import type { Platform, WasmSet, WasmWorker } from "./platform.js";
 import type { Driver, Request } from "./queued.js";
-import { bytesOf, type Place, placesOf, stagingBytes } from "./staging.js";
+import { bytesOf, stage } from "./staging.js";
 import { type Mirror, notPrepared, WasmCaller } from "./wasm-caller.js";
 import type { WasmServer } from "./wasm-server.js";
-import type { Message, Settled, Stored } from "./wasm-worker.js";
+import type { Message, Settled } from "./wasm-worker.js";
+
+/** What the registries free; it must not hold the handle itself. */
+interface Owned {
+  /** The worker's memory had no room for it: the addresses are free again. */
+  refused: boolean;
+}
 
 /** A block of the worker's memory, with its copy on the caller's thread where there is one. */
 interface Block {
   readonly address: number;
   readonly bytes: number;
-  /** What the registry frees; it must not hold the block itself. */
-  readonly owned: { mirror: Mirror | undefined };
+  readonly owned: Owned & { mirror: Mirror | undefined };
 }
 
 interface Loaded {
   readonly program: Program;
   readonly image: Image;
-  readonly owned: { caller: Image | undefined };
+  readonly owned: Owned & { caller: Image | undefined };
 }
 
-/** A job under way. */
+/** A message that the worker has not answered yet. */
 interface Pending {
-  /** Where the results go, and where they come from. */
-  readonly results: readonly (readonly [into: TypedArray, from: Place])[];
-  /** Addresses to free when it is settled. */
-  readonly release: number[];
+  /** Where the results go. */
+  readonly results: readonly TypedArray[];
+  readonly settle: (outcome: Outcome) => void;
 }
 
 /** What a driver is made of. */
@@ -43,19 +47,20 @@ export interface WasmParts {
   readonly capabilities: Capabilities;
   readonly workers: readonly WasmWorker[];
   readonly server: WasmServer;
-  /** The shared memory of the threaded build. */
-  readonly memory: WebAssembly.Memory | undefined;
   readonly heap: Heap;
   readonly jobs: Jobs;
 }
 
-/** The caller's side of a wasm backend: hands out addresses of the worker's memory and posts jobs. */
+/**
+ * The caller's side of a wasm backend: hands out addresses of the worker's memory and posts jobs. The worker does one
+ * after the other, so the scratch and the arrays of a run lie beyond all that is allocated when it is posted: nothing is
+ * kept for it, and one that does not fit harms no other.
+ */
 export class WasmDriver implements Driver<Block, Loaded> {
   readonly kind = "wasm";
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly #parts: WasmParts;
-  readonly #scratch: Scratch;
   readonly #pending: Pending[] = [];
   readonly #blocks: FinalizationRegistry<{ address: number; owned: Block["owned"] }>;
   readonly #programs: FinalizationRegistry<{ image: Image; owned: Loaded["owned"] }>;
@@ -68,15 +73,13 @@ export class WasmDriver implements Driver<Block, Loaded> {
     this.capabilities = parts.capabilities;
     const { threads } = parts.capabilities;
     this.name = `wasm ${parts.set}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-    this.#scratch = new Scratch(parts.heap, (address) => this.#retire(address));
     this.#blocks = new FinalizationRegistry(({ address, owned }) => {
-      parts.heap.free(address);
+      if (!owned.refused) parts.heap.free(address);
       if (owned.mirror !== undefined) this.#caller?.forget(owned.mirror);
     });
     this.#programs = new FinalizationRegistry(({ image, owned }) => {
       parts.server.post({ kind: "unload", program: image.at.id });
-      parts.heap.free(image.at.words);
-      this.#scratch.leave(image.at.id);
+      if (!owned.refused) parts.heap.free(image.at.words);
       if (owned.caller !== undefined) this.#caller?.unload(owned.caller);
     });
     parts.server.connect(
@@ -88,94 +91,80 @@ export class WasmDriver implements Driver<Block, Loaded> {
   }
 
   allocate(bytes: number): Block {
+    this.#parts.server.requireWorking();
     const address = this.#claim("allocate", bytes);
-    this.#post({ kind: "clear", top: this.#parts.heap.top, address, bytes });
-    const block: Block = { address, bytes, owned: { mirror: undefined } };
+    const block: Block = { address, bytes, owned: { refused: false, mirror: undefined } };
+    this.#grant({ kind: "clear", block: address, bytes }, address, block.owned);
     this.#blocks.register(block, { address, owned: block.owned });
     return block;
   }
 
   load(program: Program): Loaded {
+    this.#parts.server.requireWorking();
     const image = imageOf(program, ++this.#lastProgram, slotsOf(program), (bytes) =>
       this.#claim(`load of program "${program.name}"`, bytes),
     );
-    this.#post({ kind: "load", top: this.#parts.heap.top, image });
-    this.#scratch.enter(image.at.id, program.scratchBytes);
-    const loaded: Loaded = { program, image, owned: { caller: undefined } };
+    const loaded: Loaded = { program, image, owned: { refused: false, caller: undefined } };
+    this.#grant({ kind: "load", image }, image.at.words, loaded.owned);
     this.#programs.register(loaded, { image, owned: loaded.owned });
     return loaded;
   }
 
-  run(loaded: Loaded, { state, begin, end, version, arrays }: Request<Block>): void {
-    const { heap, memory } = this.#parts;
-    const where = `program "${loaded.program.name}"`;
-    const { scratchBytes } = loaded.program;
-    const scratch = this.#scratch.fit(scratchBytes);
-    if (scratch === undefined) throw memoryRefused(where, scratchBytes);
-    const staging = this.#claim(where, stagingBytes(arrays));
-    this.#flush(state);
-
-    const places = placesOf(arrays, staging);
-    const inputs = loaded.program.inputs.length;
-    const store: Stored[] = [];
-    for (const [i, [address]] of places.slice(0, inputs).entries()) {
-      const data = bytesOf(arrays[i]);
-      if (memory === undefined) store.push([address, data.slice()]);
-      else new Uint8Array(memory.buffer, address, data.length).set(data);
-    }
-    const results = arrays
-      .slice(inputs)
-      .map((into, i) => [into, places[inputs + i] ?? ([0, 0] as const)] as const);
-    this.#submit(
+  run({ program, image, owned }: Loaded, { state, begin, end, version, arrays }: Request<Block>): void {
+    const where = `program "${program.name}"`;
+    this.#use(where, state);
+    if (owned.refused) throw memoryRefused(where, image.at.end - image.at.words);
+    const { scratch, places, end: top } = stage(this.#parts.heap.top, program.scratchBytes, arrays);
+    const addresses = places.map(([address]) => address);
+    const inputs = program.inputs.length;
+    const store = arrays
+      .slice(0, inputs)
+      .map((array, i) => [addresses[i] ?? 0, bytesOf(array).slice()] as const);
+    this.#job(
       {
         kind: "run",
-        top: heap.top,
+        top,
         request: {
-          program: loaded.image.at.id,
+          program: image.at.id,
           begin,
           end,
           version,
           scratch,
           state: state.address,
-          arrays: places.map(([address]) => address),
+          arrays: addresses,
         },
         store,
-        fetch: memory === undefined ? results.map(([, from]) => from) : [],
+        fetch: places.slice(inputs),
       },
-      { results, release: [staging] },
-      store.map(([, data]) => data.buffer as ArrayBuffer),
+      arrays.slice(inputs),
+      store.map(([, data]) => data.buffer),
     );
   }
 
   read(block: Block, offset: number, into: TypedArray): void {
-    this.#flush(block);
+    this.#use("read", block);
     const place = [block.address + offset, into.byteLength] as const;
-    this.#submit(
-      { kind: "read", top: this.#parts.heap.top, place },
-      { results: [[into, place]], release: [] },
-    );
+    this.#job({ kind: "read", block: block.address, place }, [into]);
   }
 
   write(block: Block, offset: number, from: TypedArray): void {
-    this.#flush(block);
+    this.#use("write", block);
     const data = bytesOf(from).slice();
     const stored = [block.address + offset, data] as const;
-    this.#submit({ kind: "write", top: this.#parts.heap.top, stored }, { results: [], release: [] }, [
-      data.buffer,
-    ]);
+    this.#job({ kind: "write", block: block.address, stored }, [], [data.buffer]);
   }
 
   async prepareSync(
     block: Block,
-    version: number,
+    revision: number,
     read: (into: Uint8Array) => Promise<number>,
   ): Promise<void> {
     this.#starting ??= this.#startCaller();
     const caller = await this.#starting;
-    if (block.owned.mirror?.version === version) return;
+    if (block.owned.mirror?.revision === revision) return;
     const bytes = new Uint8Array(block.bytes);
-    const readVersion = await read(bytes);
-    block.owned.mirror = caller.reflect(block.owned.mirror, bytes, readVersion);
+    const readRevision = await read(bytes);
+    block.owned.mirror = caller.reflect(block.owned.mirror, bytes, readRevision);
   }
 
   async #startCaller(): Promise<WasmCaller> {
@@ -186,7 +175,7 @@ export class WasmDriver implements Driver<Block, Loaded> {
 
   runSync({ program, image, owned }: Loaded, request: Request<Block>): Fault | undefined {
     const { mirror } = request.state.owned;
-    if (this.#caller === undefined || mirror?.version !== request.version) throw notPrepared(program);
+    if (this.#caller === undefined || mirror?.revision !== request.revision) throw notPrepared(program);
     owned.caller ??= this.#caller.load(program, image);
     return this.#caller.run(program, image.at.id, mirror, request);
   }
@@ -195,38 +184,42 @@ export class WasmDriver implements Driver<Block, Loaded> {
     await Promise.all(this.#parts.workers.map((worker) => worker.terminate()));
   }
 
-  /** Brings what synchronous runs wrote back to the worker. */
-  #flush(block: Block): void {
-    const mirror = block.owned.mirror;
+  /** Before a job uses a block: brings what synchronous runs wrote back to the worker. */
+  #use(where: string, { address, bytes, owned }: Block): void {
+    this.#parts.server.requireWorking();
+    if (owned.refused) throw memoryRefused(where, bytes);
+    const { mirror } = owned;
     if (mirror === undefined || !mirror.newer || this.#caller === undefined) return;
     const data = this.#caller.contents(mirror);
-    this.#post({ kind: "store", address: block.address, data }, [data.buffer]);
+    this.#parts.server.post({ kind: "store", address, data }, [data.buffer]);
     mirror.newer = false;
   }
 
   #claim(where: string, bytes: number): number {
-    const { heap, memory } = this.#parts;
-    const address = heap.allocate(bytes);
-    if (address === undefined || (memory !== undefined && !Engine.reach(memory, heap.top))) {
-      if (address !== undefined) heap.free(address);
-      throw memoryRefused(where, bytes);
-    }
+    const address = this.#parts.heap.allocate(bytes);
+    if (address === undefined) throw memoryRefused(where, bytes);
     return address;
   }
 
-  #retire(address: number): void {
-    const last = this.#pending.at(-1);
-    if (last === undefined) this.#parts.heap.free(address);
-    else last.release.push(address);
+  /** Posts what needs the memory at an address for good; gives it back when the worker has none. */
+  #grant(message: Message, address: number, owned: Owned): void {
+    this.#submit(message, {
+      results: [],
+      settle: (outcome) => {
+        if (outcome === undefined) return;
+        owned.refused = true;
+        this.#parts.heap.free(address); // jobs that use it were posted before anything that may now get it
+      },
+    });
   }
 
-  #post(message: Message, transfer: ArrayBuffer[] = []): void {
-    this.#parts.server.post(message, transfer);
+  #job(message: Message, results: readonly TypedArray[], transfer: ArrayBuffer[] = []): void {
+    this.#submit(message, { results, settle: (outcome) => this.#parts.jobs.settle(outcome) }, transfer);
   }
 
   #submit(message: Message, pending: Pending, transfer: ArrayBuffer[] = []): void {
     this.#parts.server.requireWorking();
-    this.#post(message, transfer);
+    this.#parts.server.post(message, transfer);
     if (this.#pending.push(pending) === 1) this.#parts.server.hold(true);
   }
 
@@ -234,26 +227,19 @@ export class WasmDriver implements Driver<Block, Loaded> {
     const pending = this.#pending.shift();
     if (pending === undefined) return;
     if (this.#pending.length === 0) this.#parts.server.hold(false);
-    if (reply instanceof Error || reply.fault !== undefined || reply.trap !== undefined) {
-      for (const address of pending.release) this.#parts.heap.free(address);
-      this.#parts.jobs.settle(reply instanceof Error ? reply : (reply.fault ?? trapped(reply.trap)));
-      return;
+    const outcome = reply instanceof Error ? reply : (reply.fault ?? trapped(reply.trap));
+    if (outcome === undefined && !(reply instanceof Error)) {
+      for (const [i, into] of pending.results.entries()) bytesOf(into).set(reply.fetched[i] ?? []);
     }
-    const { memory } = this.#parts;
-    for (const [i, [into, [address, bytes]]] of pending.results.entries()) {
-      const fetched = reply.fetched[i];
-      if (fetched !== undefined) bytesOf(into).set(fetched);
-      else if (memory !== undefined) bytesOf(into).set(new Uint8Array(memory.buffer, address, bytes));
-    }
-    for (const address of pending.release) this.#parts.heap.free(address);
-    this.#parts.jobs.settle(undefined);
+    pending.settle(outcome);
   }
 }
 
-function trapped(trap: string | undefined): RondoError {
+function trapped(trap: string | undefined): RondoError | undefined {
+  if (trap === undefined) return undefined;
   return new RondoError({
     where: "wasm backend",
-    received: `a run that trapped (${trap ?? "unknown"})`,
+    received: `a run that trapped (${trap})`,
     expected: "programs that stay within their memory",
     fix: "This is a defect of Rondo; the native backend may help meanwhile",
   });

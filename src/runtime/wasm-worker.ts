@@ -1,23 +1,24 @@
 import { Engine, type EngineRun, type Image } from "./engine.js";
-import { type Fault, outOfMemory } from "./fault.js";
+import { type Fault, noMemory } from "./fault.js";
 import type { Place } from "./staging.js";
 
 /**
- * What the caller's thread tells a worker. It hands out the addresses; `top` is how far the memory must reach.
- * `run`, `read` and `write` are jobs: each is answered by one `Settled`, in order.
+ * What the caller's thread tells a worker. It hands out the addresses; the worker makes the memory reach them. `load`,
+ * `clear`, `run`, `read` and `write` are each answered by one `Settled`, in order. A block is named by its address.
  */
 export type Message =
   /** Become the one that runs. Without a memory, make one. Answered by `Ready`. */
   | { kind: "start"; module: WebAssembly.Module; memory: WebAssembly.Memory | undefined; threads: number }
   /** Become one of the threads that compute for it, for ever. */
   | { kind: "work"; module: WebAssembly.Module; memory: WebAssembly.Memory; stackTop: number }
-  | { kind: "load"; top: number; image: Image }
+  | { kind: "load"; image: Image }
   | { kind: "unload"; program: number }
-  | { kind: "clear"; top: number; address: number; bytes: number }
+  | { kind: "clear"; block: number; bytes: number }
   | { kind: "store"; address: number; data: Uint8Array }
+  /** From `request.scratch` up to `top` the memory is the run's. */
   | { kind: "run"; top: number; request: EngineRun; store: readonly Stored[]; fetch: readonly Place[] }
-  | { kind: "read"; top: number; place: Place }
-  | { kind: "write"; top: number; stored: Stored };
+  | { kind: "read"; block: number; place: Place }
+  | { kind: "write"; block: number; stored: Stored };
 
 /** Data for an address. */
 export type Stored = readonly [address: number, data: Uint8Array];
@@ -48,6 +49,8 @@ export type Reply = Ready | Settled | Broken;
 export class WasmHost {
   readonly #post: (reply: Reply, transfer: ArrayBuffer[]) => void;
   #engine: Engine | undefined;
+  /** Blocks that the memory had no room for: jobs that use them fail. */
+  readonly #refused = new Set<number>();
 
   constructor(post: (reply: Reply, transfer: ArrayBuffer[]) => void) {
     this.#post = post;
@@ -76,12 +79,25 @@ export class WasmHost {
 
   #handle(engine: Engine, message: Exclude<Message, { kind: "start" | "work" }>): void {
     switch (message.kind) {
-      // A block or a program that the memory has no room for fails the jobs that use it.
       case "load":
-        if (engine.reach(message.top)) engine.load(message.image);
+        this.#settle(engine, [], () => {
+          const { words, end } = message.image.at;
+          if (!engine.reach(end)) return noMemory(end - words);
+          engine.load(message.image);
+          return undefined;
+        });
         break;
       case "clear":
-        if (engine.reach(message.top)) engine.bytes(message.address, message.bytes).fill(0);
+        this.#settle(engine, [], () => {
+          const { block, bytes } = message;
+          if (!engine.reach(block + bytes)) {
+            this.#refused.add(block);
+            return noMemory(bytes);
+          }
+          this.#refused.delete(block);
+          engine.bytes(block, bytes).fill(0);
+          return undefined;
+        });
         break;
       case "unload":
         engine.unload(message.program);
@@ -90,26 +106,34 @@ export class WasmHost {
         engine.bytes(message.address, message.data.length).set(message.data);
         break;
       case "run":
-        this.#settle(engine, message.top, message.fetch, () => {
-          for (const stored of message.store) store(engine, stored);
-          return engine.run(message.request);
+        this.#settle(engine, message.fetch, () => {
+          const { request, store, top } = message;
+          const fault = this.#fault(request.state);
+          if (fault !== undefined) return fault;
+          if (!engine.reach(top)) return noMemory(top - request.scratch);
+          for (const [address, data] of store) engine.bytes(address, data.length).set(data);
+          return engine.run(request);
         });
         break;
       case "read":
-        this.#settle(engine, message.top, [message.place], () => undefined);
+        this.#settle(engine, [message.place], () => this.#fault(message.block));
         break;
       case "write":
-        this.#settle(engine, message.top, [], () => store(engine, message.stored));
+        this.#settle(engine, [], () => {
+          const fault = this.#fault(message.block);
+          const [address, data] = message.stored;
+          if (fault === undefined) engine.bytes(address, data.length).set(data);
+          return fault;
+        });
         break;
     }
   }
 
-  #settle(engine: Engine, top: number, fetch: readonly Place[], job: () => Fault | undefined): void {
-    if (!engine.reach(top)) {
-      const fault = { status: outOfMemory, opcode: 0, word: 0, details: [Math.ceil(top / 2 ** 20)] };
-      this.#post({ kind: "settled", fault, fetched: [] }, []);
-      return;
-    }
+  #fault(block: number): Fault | undefined {
+    return this.#refused.has(block) ? noMemory(0) : undefined;
+  }
+
+  #settle(engine: Engine, fetch: readonly Place[], job: () => Fault | undefined): void {
     try {
       const fault = job();
       if (fault !== undefined) {
@@ -125,8 +149,4 @@ export class WasmHost {
       this.#post({ kind: "settled", trap: String(error), fetched: [] }, []);
     }
   }
-}
-
-function store(engine: Engine, [address, data]: Stored): undefined {
-  engine.bytes(address, data.length).set(data);
 }

@@ -1,6 +1,7 @@
 import { RondoError } from "../errors.js";
 import type { Backend } from "./backend.js";
 import { Engine } from "./engine.js";
+import { threadsRefused } from "./fault.js";
 import { Heap } from "./heap.js";
 import { Jobs } from "./jobs.js";
 import type { Platform, WasmSet, WasmWorker } from "./platform.js";
@@ -49,18 +50,22 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
     const jobs = new Jobs();
     const capabilities = { vectorWidth: ready.vectorWidth, threads, synchronous: true };
     return new QueuedBackend(
-      new WasmDriver({ platform, set, capabilities, workers, server, memory: space.memory, heap, jobs }),
+      new WasmDriver({ platform, set, capabilities, workers, server, heap, jobs }),
       jobs,
     );
   } catch (cause) {
     await Promise.all(workers.map((worker) => worker.terminate()));
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const where = "createBackend, wasm";
     throw new RondoError(
-      {
-        where: "createBackend, wasm",
-        received: `a failure to start (${cause instanceof Error ? cause.message : String(cause)})`,
-        expected: "the WebAssembly files and the worker's script of the library",
-        fix: "Build the library (npm run build); on a web server, serve its folders dist/wasm and dist/browser",
-      },
+      /EAGAIN/.test(reason)
+        ? threadsRefused(where, threads)
+        : {
+            where,
+            received: `a failure to start (${reason})`,
+            expected: "the WebAssembly files and the worker's script of the library",
+            fix: "Build the library (npm run build); on a web server, serve its folders dist/wasm and dist/browser",
+          },
       { cause },
     );
   }

@@ -67,7 +67,7 @@ export async function runWords(
     name: "kernel test",
     words,
     buffers: slots,
-    entries: { main: { begin: 0, end: words.length, writesState: true } },
+    entries: { main: { begin: 0, end: words.length, writes: "weights" } },
     scratchBytes: 0,
     cacheBytes: 0,
     stateBytes: bytes,

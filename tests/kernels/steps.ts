@@ -57,7 +57,9 @@ export function modulo(a: number, b: number): number {
 
 export const twins: Readonly<Record<Step, Twin>> = {
   toFloat: exact("i>f", (a) => a),
-  toInt: exact("f>i", (a) => a | 0),
+  toInt: exact("f>i", (a) =>
+    Number.isNaN(a) ? 0 : Math.trunc(Math.max(-(2 ** 31), Math.min(a, 2 ** 31 - 1))) | 0,
+  ),
   toBool: exact("f>i", (a) => truth(a !== 0)),
   intToBool: exact("i>i", (a) => truth(a !== 0)),
   select: exact("iff>f", (a, b, c) => (a !== 0 ? b : c)),
@@ -68,7 +70,7 @@ export const twins: Readonly<Record<Step, Twin>> = {
   maximum: exact("ff>f", larger),
   minimum: exact("ff>f", smaller),
   pow: { type: "ff>f", compute: power, ulps: 1 },
-  mod: { type: "ff>f", compute: modulo, ulps: 0 },
+  mod: exact("ff>f", modulo),
   fma: { type: "fff>f", compute: (a, b, c) => a * b + c, ulps: 0 },
   neg: exact("f>f", (a) => -a),
   abs: exact("f>f", Math.abs),
@@ -111,4 +113,5 @@ export const twins: Readonly<Record<Step, Twin>> = {
   and: exact("ii>i", (a, b) => truth(a !== 0 && b !== 0)),
   or: exact("ii>i", (a, b) => truth(a !== 0 || b !== 0)),
   not: exact("i>i", (a) => truth(a === 0)),
+  toByte: exact("i>i", (a) => a & 255),
 };

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Dtype, TypedArray } from "../../src/dtype.js";
+import * as ops from "../../src/graph/build.js";
 import type { Graph, StateVariable, SymbolicTensor } from "../../src/graph/ir.js";
 import { input } from "../../src/graph/ops/source.js";
-import { vjp } from "../../src/passes/autodiff.js";
+import { gradients, vjp } from "../../src/passes/autodiff.js";
 import { compile } from "../../src/plan/compile.js";
 import { layoutState } from "../../src/plan/state.js";
 import type { Backend } from "../../src/runtime/backend.js";
@@ -42,11 +43,11 @@ function expected(title: string, c: Case): Expected {
     return [`w ${name}`, { shape, data }] as const;
   });
   const targets = graph.inputs.filter((x, i) => x.dtype === "float32" && c.operands[i]?.fixed !== true);
-  const gradients = vjp(
+  const derivatives = vjp(
     floats.map(([, y], i) => [y, known(seeds[i], "seed")] as const),
     targets,
   );
-  const named = gradients.flatMap((g, i): [string, SymbolicTensor][] =>
+  const named = derivatives.flatMap((g, i): [string, SymbolicTensor][] =>
     g === undefined ? [] : [[`d${i}`, g]],
   );
   const both: Graph = {
@@ -101,7 +102,54 @@ describe.each(instructionSets)("through passes and plan, %s agrees with the refe
   });
 });
 
+describe("more axes than the kernels go through", () => {
+  const x = input("x", Array(12).fill(2));
+  const even = [0, 2, 4, 6, 8, 10];
+  it.each([
+    ["sum", ops.sum(x, even)],
+    ["matMul", ops.matMul(ops.transpose(x), ops.transpose(x))],
+    ["elementwise operation", ops.add(ops.transpose(x), x)],
+  ])("are refused by name: %s", (where, y) => {
+    const graph = { name: "many axes", inputs: [x], outputs: { y }, updates: [] };
+    const error = refusal(() => compile(graph, { bindings: {}, layout: layoutState([]), vectorWidth: 8 }));
+    expect(error.where).toBe(where);
+    expect(error.expected).toContain("at most 8 axes");
+  });
+});
+
 describe("what the fused recurrence cannot do", () => {
+  it("is to count in 32 bits through a step whose rows lie too far apart", () => {
+    const [rows, steps, features] = [64, 8192, 8192];
+    const x = input("x", [rows, steps, features]);
+    const [kernel, recurrentKernel] = [input("kernel", [features, 1]), input("recurrent kernel", [1, 1])];
+    const { states } = ops.scan({
+      sequences: [ops.transpose(x, [1, 0, 2])],
+      states: [{ shape: [rows, 1], dtype: "float32" }],
+      constants: [kernel, recurrentKernel],
+      step: ([a], [h], [k, u]) => {
+        const next = ops.add(
+          ops.matMul(known(a, "x"), known(k, "k")),
+          ops.matMul(known(h, "h"), known(u, "u")),
+        );
+        return { outputs: [next], states: [next] };
+      },
+      fused: {
+        as: { cell: "simple", activation: "linear", recurrentActivation: "sigmoid" },
+        bias: false,
+        dropout: false,
+      },
+    });
+    const [y] = gradients(ops.sum(known(states[0], "state")), [kernel]);
+    const graph = {
+      name: "far rows",
+      inputs: [x, kernel, recurrentKernel],
+      outputs: { y: known(y, "gradient") },
+      updates: [],
+    };
+    const error = refusal(() => compile(graph, { bindings: {}, layout: layoutState([]), vectorWidth: 8 }));
+    expect(error.message).toMatch(/rows lie 67108864 elements apart.*Use smaller tensors/);
+  });
+
   it.each([
     ["steps", [Z, B], "[3, 0, 2]"],
     ["rows", [T, Z], "[0, 4, 2]"],

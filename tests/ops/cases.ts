@@ -179,14 +179,41 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
   ],
 
   // Elementwise
-  add: binary(ops.add, [float, int, byte, bool]),
+  add: [
+    ...binary(ops.add, [float, int, byte, bool]),
+    test("uint8 wraps whatever reads it", [byte([20]), byte([20])], (a, b) => {
+      const all = [ops.add(a, b), ops.sub(a, b), ops.mul(a, b), ops.neg(a)];
+      return [
+        ...all.map((y) => ops.cast(y, "float32")),
+        ...all.map((y) => ops.cast(y, "int32")),
+        ...all.map((y) => ops.less(y, a)),
+        ops.sum(ops.cast(ops.add(a, b), "int32")),
+        ops.maximum(ops.sub(a, b), ops.add(a, b)),
+      ];
+    }),
+    test("uint8 that is stored and read", [byte([20]), byte([20])], (a, b) => {
+      const y = ops.add(a, b);
+      return [y, ops.cast(y, "float32"), ops.equalTo(y, a)];
+    }),
+  ],
   sub: binary(ops.sub, [float, int, byte]),
   mul: binary(ops.mul, [float, int, byte]),
   div: binary(ops.div, [(s) => float(s, 0.5, 2), (s) => int(s, 1, 9)]),
   maximum: binary(ops.maximum, [float, int, byte]),
   minimum: binary(ops.minimum, [float, int, byte]),
   pow: binary(ops.pow, [(s) => float(s, 0.2, 2)]),
-  mod: binary(ops.mod, [(s) => float(s, 0.3, 3)]),
+  mod: [
+    ...binary(ops.mod, [(s) => float(s, 0.3, 3)]),
+    test(
+      "large quotients",
+      [
+        listed([1e8, 1e9, -1e9, 50331650, 100000001, 1e6, 1702944000, 1e30, -3e38, 3e38, 5]),
+        listed([3, 7, 7, 3, -10, 0.1, 60, 7, 1e-30, 1e-45, Number.NEGATIVE_INFINITY]),
+      ],
+      ops.mod,
+      jumps,
+    ),
+  ],
   less: binary(ops.less, ties),
   lessEqual: binary(ops.lessEqual, ties),
   greater: binary(ops.greater, ties),
@@ -234,8 +261,8 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
     test("numbers", [bool([4]), float([4])], (c, x) => [ops.where(c, x, 0), ops.where(c, 1, 2)]),
     test("what is not selected is not read", [bool([14]), special], (c, x) => ops.where(c, 1, x), jumps),
   ],
-  cast: (["float32", "int32", "uint8", "bool"] as const).flatMap((to) =>
-    [
+  cast: (["float32", "int32", "uint8", "bool"] as const).flatMap((to) => [
+    ...[
       float([5], -4, 4),
       float([5], 0, 200),
       int([5], 0, 300),
@@ -251,14 +278,44 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
         to === "float32" ? {} : jumps,
       ),
     ),
-  ),
+    test(
+      `to ${to} from floats that are no integers of it`,
+      [
+        listed([
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+          Number.NEGATIVE_INFINITY,
+          2 ** 31,
+          3e9,
+          -3e9,
+          300,
+          -1,
+          -0.9,
+        ]),
+      ],
+      (x) => {
+        const y = ops.cast(x, to);
+        return [y, ops.cast(y, "float32"), ops.cast(ops.cast(y, "uint8"), "int32")];
+      },
+      jumps,
+    ),
+  ]),
   clipByValue: [
     ...unary((x) => ops.clipByValue(x, -0.5, 1)),
     test("int32", [int([7])], (x) => ops.clipByValue(x, -2, 3)),
   ],
 
   // Reductions
-  sum: reduction(ops.sum),
+  sum: [
+    ...reduction(ops.sum),
+    test("more axes than the kernels have", [float([1, 2, 1, 2, 1, 2, 1, 2, 3])], (x) => [
+      ops.sum(x),
+      ops.sum(x, 1),
+      ops.sum(x, [0, 3, 8]),
+      ops.sum(ops.transpose(x), [0, 1, 2]),
+      ops.max(x, [5, 7]),
+    ]),
+  ],
   mean: reduction(ops.mean),
   max: reduction(ops.max),
   min: reduction(ops.min),
@@ -514,6 +571,11 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
         [float(ta ? [3, 2] : [2, 3]), float(tb ? [4, 3] : [3, 4]), float(ta ? [2, 3, 2] : [2, 2, 3])],
         (a, b, c) => [ops.matMul(a, b, ta, tb), ops.matMul(c, b, ta, tb)],
       ),
+    ),
+    test(
+      "more axes than the kernels have",
+      [float([2, 1, 2, 1, 1, 2, 1, 1, 1, 3, 2]), float([2, 3])],
+      (a, b) => [ops.matMul(a, ops.transpose(a, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 9])), ops.matMul(b, a)],
     ),
     test("of views", [float([4, 3]), float([1, 4])], (a, b) => [
       ops.matMul(ops.slice(a, [1], [2]), ops.broadcastTo(b, [3, 4])),

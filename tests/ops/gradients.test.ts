@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import * as ops from "../../src/graph/build.js";
 import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { gradients, vjp } from "../../src/passes/autodiff.js";
-import { refusal } from "../arrays.js";
+import { array, computed, refusal } from "../arrays.js";
 import { evaluate, known } from "../reference.js";
 import { B, bindings, bool, type Case, float, int, T, test, trace } from "./case.js";
 import { allCases } from "./cases.js";
@@ -20,6 +20,19 @@ describe("gradients agree with finite differences", () => {
     ([, c]) => c.differentiable && c.operands.some((o) => o.dtype === "float32"),
   );
   it.each(differentiable)("%s", check);
+});
+
+describe("the gradient of pow", () => {
+  it("is 0 where the exponent is 0, whatever the base", () => {
+    const bases = [0, -0, 2, -1, 1e-45, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    const x = ops.input("x", [bases.length]);
+    const exponents = ops.input("exponents", [bases.length]);
+    const inputs = { x: array(bases), exponents: array(bases.map(() => 0)) };
+    const [g] = gradients(ops.sum(ops.pow(x, exponents)), [x]);
+    expect(computed(g, inputs)).toEqual(bases.map(() => 0));
+    const [constant] = gradients(ops.sum(ops.pow(x, 0)), [x]);
+    expect(computed(constant, inputs)).toEqual(bases.map(() => 0));
+  });
 });
 
 const minus = (x: SymbolicTensor, y: SymbolicTensor) => ops.square(ops.sub(x, y));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RondoError } from "../../src/errors.js";
 import type { Backend, BackendOptions, Executable, Memory } from "../../src/runtime/backend.js";
 import { createBackend } from "../../src/runtime/select.js";
-import { lookup, products, programOf, slow, squares, weightedSum } from "./programs.js";
+import { counts, lookup, products, programOf, slow, squares, weightedSum } from "./programs.js";
 
 const size = 5;
 
@@ -258,6 +258,33 @@ export function describeBackend(title: string, options: BackendOptions): void {
         expect(Array.from(values)).toEqual([0, 6, 7, 8, 9]);
       });
 
+      it("share with asynchronous ones what both write besides the weights, whose cache stays", async () => {
+        const executable = backend.load(counts(2));
+        const state = backend.allocate(executable.program.stateBytes);
+        await state.write(0, Float32Array.of(3, 4));
+        await executable.prepareSync(state);
+        const version = state.version;
+        runSync(executable, "count", state, [1, 2]);
+        expect(runSync(executable, "main", state)).toEqual([10, 18]);
+        await run(executable, "count", state, [1, 2]);
+        expect(await run(executable, "main", state)).toEqual([11, 20]);
+        await executable.prepareSync(state);
+        expect(runSync(executable, "main", state)).toEqual([11, 20]);
+        runSync(executable, "count", state, [1, 2]);
+        expect(runSync(executable, "main", state)).toEqual([12, 22]);
+        expect(await run(executable, "main", state)).toEqual([12, 22]);
+        expect(state.version).toBe(version);
+      });
+
+      it("throw while states are being written", async () => {
+        const executable = backend.load(counts(2));
+        const state = backend.allocate(executable.program.stateBytes);
+        await executable.prepareSync(state);
+        const counting = run(executable, "count", state, [1, 2]);
+        expect(() => runSync(executable, "main", state)).toThrow(/Await the training/);
+        await counting;
+      });
+
       it("do not disturb asynchronous runs under way", async () => {
         const executable = backend.load(weightedSum(100_000));
         const state = backend.allocate(0);
@@ -325,7 +352,7 @@ export function describeBackend(title: string, options: BackendOptions): void {
       it("of malformed words name the instruction", async () => {
         const program = programOf({ name: "broken", buffers: {}, entries: { main: () => {} } });
         const words = Int32Array.of(999, 0);
-        const main = { begin: 0, end: 2, writesState: false };
+        const main = { begin: 0, end: 2, writes: "nothing" as const };
         const executable = backend.load({ ...program, words, entries: { main } });
         const running = executable.run({
           entry: "main",

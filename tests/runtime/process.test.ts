@@ -1,8 +1,9 @@
 // How a process fares that holds a backend: each case is a child process on the built library.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { describeWith, nativeAddon } from "../machine.js";
+import { describeWith, nativeAddon, type Requirement } from "../machine.js";
 
 const library = new URL("../../dist/", import.meta.url);
 
@@ -20,7 +21,7 @@ const preamble = (options: object) => `
   const slow = {
     name: "slow", words: encoder.words(), constants: new Uint8Array(),
     buffers: [{ region: "scratch", index: 0, offset: 0, bytes: 4 * size }],
-    entries: { main: { begin: 0, end: encoder.length, writesState: false } },
+    entries: { main: { begin: 0, end: encoder.length, writes: "nothing" } },
     scratchBytes: 4 * size, cacheBytes: 0, stateBytes: 0, inputs: [], outputs: [],
   };
   const runSlow = () =>
@@ -86,12 +87,110 @@ function describeProcess(name: string, options: object): void {
   });
 }
 
+const prlimit: Requirement = {
+  name: "prlimit",
+  path: ["/usr/bin/prlimit", "/bin/prlimit"].find(existsSync),
+  howToGetIt: "install util-linux (Linux only)",
+};
+
+/** Puts the process under a limit of threads that it has reached; root has none, so it becomes nobody. */
+const noMoreThreads = `
+  const { execFileSync } = await import("node:child_process");
+  const { readFileSync } = await import("node:fs");
+  const threads = Number(/^Threads:\\s*(\\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+  execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=" + (threads + 2)]);
+  if (process.getuid() === 0) process.setuid(65534);
+`;
+
 describeWith(nativeAddon, "a process with a native backend", () => {
   describeProcess("of one thread", { backend: "native", threads: 1 });
   describeProcess("of two threads", { backend: "native", threads: 2 });
+
+  describeWith(prlimit, "and without room for more threads", () => {
+    it("refuses another backend, and goes on with the one it has", async () => {
+      const script = `${noMoreThreads}
+        const error = await createBackend({ backend: "native", threads: 8 }).catch((error) => error);
+        console.log(error.name, error.received);
+        console.log(error.fix);
+        await runSlow();
+        console.log("ran");
+      `;
+      expect((await child({ backend: "native", threads: 2 }, script)).split("\n")).toEqual([
+        "RondoError threads 8, of which the system refused one",
+        "Lower threads (or RONDO_THREADS), or raise the system's limit of processes (ulimit -u)",
+        "ran",
+      ]);
+    });
+  });
 });
 
 describe("a process with a wasm backend", () => {
   describeProcess("of one thread", { backend: "wasm", threads: 1 });
   describeProcess("of two threads", { backend: "wasm", threads: 2 });
+
+  describe.each([1, 2])("of %s threads, whose memory may not grow beyond 128 MiB", (threads) => {
+    const options = { backend: "wasm", threads };
+    const flags = ["--wasm-max-mem-pages=2048", "--expose-gc"];
+    /** Programs that need so much scratch, cache and constants; words for what becomes of runs. */
+    const common = `
+      const state = backend.allocate(64);
+      const of = (sizes) => backend.load({ ...slow, ...sizes, buffers: [], words: new Int32Array(0),
+        entries: { main: { begin: 0, end: 0, writes: "nothing" } } });
+      const small = of({ scratchBytes: 1000 });
+      const use = (program, memory = state) =>
+        program.run({ entry: "main", state: memory, inputs: [], outputs: [] });
+      const tell = async (...jobs) => console.log(...(await Promise.allSettled(jobs)).map((job) =>
+        job.status === "fulfilled" ? "ok" : job.reason.name === "RondoError" ? "refused" : job.reason));
+      const read = (memory) => memory.read(0, new Uint8Array(8));
+    `;
+
+    it("fails a run that does not fit, and no other, before, beside and after it", async () => {
+      const script = `${common}
+        const large = of({ scratchBytes: 200 * 2 ** 20 });
+        await tell(use(small), use(large), use(small), read(state), use(large));
+        await tell(use(small), use(of({ scratchBytes: 50 * 2 ** 20 })), read(backend.allocate(1000)), use(small));
+        await small.prepareSync(state);
+        for (const program of [large, small]) {
+          try {
+            program.runSync({ entry: "main", state, inputs: [], outputs: [] });
+            console.log("ok");
+          } catch (error) {
+            console.log(error.name, error.fix);
+          }
+        }
+      `;
+      expect((await child(options, script, flags)).split("\n")).toEqual([
+        "ok refused ok ok refused",
+        "ok ok ok ok",
+        "RondoError Use a smaller model or batchSize, or free memory on the machine",
+        "ok",
+      ]);
+    });
+
+    it("fails the jobs on a state that does not fit, and gives its room back", async () => {
+      const script = `${common}
+        const large = backend.allocate(200 * 2 ** 20);
+        await tell(read(large), large.write(0, new Uint8Array(8)), use(small, large));
+        const next = backend.allocate(50 * 2 ** 20);
+        await tell(read(large), use(small, large), read(next), use(small, next), use(small));
+        const zeros = new Uint8Array(50 * 2 ** 20).fill(1);
+        await next.read(0, zeros);
+        console.log(zeros.every((byte) => byte === 0));
+      `;
+      expect((await child(options, script, flags)).split("\n")).toEqual([
+        "refused refused refused",
+        "refused refused ok ok ok",
+        "true",
+      ]);
+    });
+
+    it("fails the runs of a program that does not fit, and gives its room back", async () => {
+      const script = `${common}
+        const large = of({ cacheBytes: 200 * 2 ** 20 });
+        await tell(use(large), use(large));
+        await tell(use(large), use(of({ cacheBytes: 50 * 2 ** 20 })), use(small));
+      `;
+      expect((await child(options, script, flags)).split("\n")).toEqual(["refused refused", "refused ok ok"]);
+    });
+  });
 });

@@ -12,7 +12,8 @@ interface Parts {
   readonly constants?: Uint8Array;
   /** What each entry emits; buffers are passed as their indices. */
   readonly entries: Readonly<Record<string, (encoder: Encoder, buffer: Record<string, number>) => void>>;
-  readonly writesState?: readonly string[];
+  /** What entries write of the state; default: nothing. */
+  readonly writes?: Readonly<Record<string, Entry["writes"]>>;
 }
 
 /** Lays the buffers of a region one after the other and encodes the entries. */
@@ -34,7 +35,7 @@ export function programOf(parts: Parts): Program {
   for (const [name, emit] of Object.entries(parts.entries)) {
     const begin = encoder.length;
     emit(encoder, index);
-    entries[name] = { begin, end: encoder.length, writesState: parts.writesState?.includes(name) ?? false };
+    entries[name] = { begin, end: encoder.length, writes: parts.writes?.[name] ?? "nothing" };
   }
   return {
     name: parts.name,
@@ -100,7 +101,33 @@ export function squares(size: number): Program {
       },
       add: (e, b) => emitMap(e, size, at(b, "state"), "add", at(b, "state"), at(b, "x")),
     },
-    writesState: ["add"],
+    writes: { add: "weights" },
+  });
+}
+
+/**
+ * Its state is a vector of weights and a vector of counts. `prepare` squares the weights into the cache; `main` gives
+ * out = cache + counts; `count` adds x to the counts.
+ */
+export function counts(size: number): Program {
+  const bytes = 4 * size;
+  return programOf({
+    name: "counts",
+    buffers: {
+      weights: ["state", bytes],
+      counts: ["state", bytes],
+      cache: ["cache", bytes],
+      x: ["input", bytes],
+      out: ["output", bytes],
+    },
+    inputs: [port("x", "float32", size)],
+    outputs: [port("out", "float32", size)],
+    entries: {
+      prepare: (e, b) => emitMap(e, size, at(b, "cache"), "square", at(b, "weights")),
+      main: (e, b) => emitMap(e, size, at(b, "out"), "add", at(b, "cache"), at(b, "counts")),
+      count: (e, b) => emitMap(e, size, at(b, "counts"), "add", at(b, "counts"), at(b, "x")),
+    },
+    writes: { count: "states" },
   });
 }
 
@@ -116,7 +143,7 @@ export function products(size: number): Program {
       main: (e, b) => emitMap(e, size, at(b, "out"), "mul", at(b, "state"), at(b, "x")),
       negate: (e, b) => emitMap(e, size, at(b, "state"), "neg", at(b, "state")),
     },
-    writesState: ["negate"],
+    writes: { negate: "weights" },
   });
 }
 

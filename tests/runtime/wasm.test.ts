@@ -1,9 +1,12 @@
 import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { platform } from "#platform";
+import { RondoError } from "../../src/errors.js";
 import type { WasmWorker } from "../../src/runtime/platform.js";
 import { createBackend } from "../../src/runtime/select.js";
 import { bitsOf, describeBackend } from "./backend.contract.js";
+import { slow } from "./programs.js";
 
 setFlagsFromString("--experimental-wasm-relaxed-simd"); // behind this flag in Node 20
 
@@ -39,6 +42,36 @@ describe("a wasm worker that breaks", () => {
       await expect(read).rejects.toThrow(/worker that broke \(out of luck\).*createBackend/);
     await expect(state.write(0, Uint8Array.of(1))).rejects.toThrow(/out of luck/);
     await backend.close();
+  });
+
+  it.each([1, 2])("does so too when it ends without a word, with %s threads", async (threads) => {
+    const posting = vi.spyOn(Worker.prototype, "postMessage");
+    const backend = await createBackend({ backend: "wasm", threads });
+    const state = backend.allocate(8);
+    await state.read(0, new Uint8Array(1));
+    const running = backend.load(slow(40)).run({ entry: "main", state, inputs: [], outputs: [] });
+    const last = threads === 1 ? posting.mock.contexts[0] : posting.mock.contexts[1]; // the one that runs, or its helper
+    await (last as Worker).terminate();
+    await expect(running).rejects.toThrow(/worker that broke \(it ended with exit code \d\)/);
+    await expect(state.read(0, new Uint8Array(1))).rejects.toThrow(RondoError);
+    expect(() => backend.allocate(8)).toThrow(/exit code/);
+    await backend.close();
+  });
+
+  it("says nothing of workers that end because the backend is closed", async () => {
+    const failures: Error[] = [];
+    const { startWorker } = platform;
+    vi.spyOn(platform, "startWorker").mockImplementation(() => {
+      const worker = startWorker();
+      return {
+        ...worker,
+        listen: (message) => worker.listen(message, (error) => failures.push(error)),
+      };
+    });
+    const backend = await createBackend({ backend: "wasm", threads: 2 });
+    await backend.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(failures).toEqual([]);
   });
 });
 

@@ -1,7 +1,8 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
+import { checkDtype } from "../../tensor.js";
 import { type Dim, equal, type Shape, shapeText } from "../dim.js";
-import { apply, type GradientContext, nodeOf, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type GradientContext, nodeOf, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
 import { numberIn } from "./literal.js";
 import { sumTo } from "./reduce.js";
@@ -187,10 +188,10 @@ export const elementwise = {
     (a, b, g) => mul(g, share(a, b)),
     "minimumInt",
   ),
-  // d a^b/da = b·a^(b−1), 0 where b is 0 whatever a is; d/db = a^b·ln a, taken as 0 where a ≤ 0.
+  // d a^b/da = b·a^(b−1), 0 where b is 0 whatever a is (∞ and NaN too); d/db = a^b·ln a, taken as 0 where a ≤ 0.
   pow: binary(
     "pow",
-    (a, b, g) => mul(g, mul(b, pow(a, where(equalTo(b, 0), 1, sub(b, 1))))),
+    (a, b, g) => mul(g, mul(b, pow(a, where(equalTo(b, 0), 0, sub(b, 1))))),
     (a, _b, g, y) => where(greater(a, 0), mul(g, mul(y, log(where(greater(a, 0), a, 1)))), 0),
   ),
   mod: binary(
@@ -279,10 +280,16 @@ export interface CastAttrs {
   readonly dtype: Dtype;
 }
 
-/** Conversion between dtypes; float32 → integer truncates, anything → bool is "not zero". */
+/**
+ * Conversion between dtypes. float32 → int32 truncates; beyond the range of int32 it gives the nearest int32, and NaN
+ * gives 0. → uint8 keeps the low eight bits of the int32. Anything → bool is "not zero".
+ */
 export const castOp: Op<CastAttrs> = {
   name: "cast",
-  infer: ([x], { dtype }) => [{ shape: x?.shape ?? [], dtype }],
+  infer: ([x], { dtype }) => {
+    checkDtype("cast", dtype);
+    return [{ shape: x?.shape ?? [], dtype }];
+  },
   gradient: ({ inputs: [x], grads: [g] }) => [x?.dtype === "float32" ? g : undefined],
   mask: elementwiseMask("cast"),
   kernel: {
@@ -305,8 +312,8 @@ const greatest = (dtypes: readonly Dtype[]): Dtype =>
   order[Math.max(...dtypes.map((d) => order.indexOf(d)))] ?? "float32";
 
 /** Operands of one dtype: the lesser is converted to the greater; numbers take their partner's where it has such values. */
-function unify(operands: readonly Operand[]): SymbolicTensor[] {
-  const dtypes = operands.flatMap((x) => (typeof x === "number" ? [] : [x.dtype]));
+function unify(where: string, operands: readonly Operand[]): SymbolicTensor[] {
+  const dtypes = operands.flatMap((x) => (typeof x === "number" ? [] : [symbolic(where, x).dtype]));
   const partner = dtypes.length === 0 ? "float32" : greatest(dtypes);
   const numbers = operands.flatMap((x) => (typeof x === "number" ? [dtypeOf(x, partner)] : []));
   const common = greatest([partner, ...numbers]);
@@ -325,17 +332,24 @@ const un =
 const bin =
   (op: Op<None>) =>
   (a: Operand, b: Operand): SymbolicTensor =>
-    apply(op, unify([a, b]), none);
+    apply(op, unify(op.name, [a, b]), none);
 /** Arithmetic, in which bools count as the integers 0 and 1. */
 const arithmetic =
   (op: Op<None>) =>
   (...operands: readonly [Operand, Operand]): SymbolicTensor =>
-    apply(op, unify(operands).map(counted), none);
+    apply(op, unify(op.name, operands).map(counted), none);
 const counted = (x: SymbolicTensor): SymbolicTensor => (x.dtype === "bool" ? cast(x, "int32") : x);
+const ofCounted =
+  (op: Op<None>) =>
+  (x: SymbolicTensor): SymbolicTensor =>
+    apply(op, [counted(symbolic(op.name, x))], none);
 
-/** Converts to `dtype`; nothing happens where it is that already. */
+/**
+ * Converts to `dtype`; nothing happens where it is that already. float32 to int32 truncates (beyond the range of int32 to
+ * the nearest int32, NaN to 0), to uint8 it then keeps the low eight bits; anything but 0 is true.
+ */
 export const cast = (x: SymbolicTensor, dtype: Dtype): SymbolicTensor =>
-  x.dtype === dtype ? x : apply(castOp, [x], { dtype });
+  symbolic("cast", x).dtype === dtype ? x : apply(castOp, [x], { dtype });
 
 /** a + b. Integers wrap around, as they do in all arithmetic; bools count as 0 and 1. */
 export const add = arithmetic(elementwise.add);
@@ -345,7 +359,7 @@ export const mul = arithmetic(elementwise.mul);
 export const div = (a: Operand, b: Operand): SymbolicTensor =>
   apply(
     elementwise.div,
-    unify([a, b]).map((x) => cast(x, "float32")),
+    unify("div", [a, b]).map((x) => cast(x, "float32")),
     none,
   );
 export const maximum = arithmetic(elementwise.maximum);
@@ -362,8 +376,8 @@ export const notEqualTo = bin(elementwise.notEqual);
 export const logicalAnd = bin(elementwise.and);
 export const logicalOr = bin(elementwise.or);
 export const logicalNot = un(elementwise.not);
-export const neg = (x: SymbolicTensor): SymbolicTensor => apply(elementwise.neg, [counted(x)], none);
-export const abs = (x: SymbolicTensor): SymbolicTensor => apply(elementwise.abs, [counted(x)], none);
+export const neg = ofCounted(elementwise.neg);
+export const abs = ofCounted(elementwise.abs);
 export const sign = un(elementwise.sign);
 export const exp = un(elementwise.exp);
 export const expm1 = un(elementwise.expm1);
@@ -391,7 +405,7 @@ export { finite as isFinite, notANumber as isNaN };
 
 /** a where `condition` (bool), else b; all three broadcast. */
 export const where = (condition: SymbolicTensor, a: Operand, b: Operand): SymbolicTensor =>
-  apply(selectOp, [condition, ...unify([a, b])], none);
+  apply(selectOp, [symbolic("where", condition), ...unify("where", [a, b])], none);
 
 /** x limited to [low, high]. */
 export const clipByValue = (x: SymbolicTensor, low: number, high: number): SymbolicTensor =>

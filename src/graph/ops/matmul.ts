@@ -1,6 +1,6 @@
 import { RondoError } from "../../errors.js";
 import { equal, product, shapeText } from "../dim.js";
-import { apply, makeNode, type Op, SymbolicTensor } from "../ir.js";
+import { apply, makeNode, type Op, SymbolicTensor, symbolic } from "../ir.js";
 import { broadcastMask, combineMasks } from "../mask.js";
 import { broadcastShapes } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
@@ -64,6 +64,7 @@ export function matMul(
   transposeA = false,
   transposeB = false,
 ): SymbolicTensor {
+  for (const x of [a, b]) symbolic("matMul", x);
   const [x, y] = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
   if (y.rank !== 2 || x.rank <= 2) return apply(matmulOp, [x, y], {});
   // One large product instead of many small ones; type and mask are those of the small ones.

@@ -1,6 +1,6 @@
 import { RondoError } from "../../errors.js";
 import { equal, product, type Shape, sameShape, shapeText } from "../dim.js";
-import { apply, type GradientRule, type MaskRule, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type GradientRule, type MaskRule, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { widenMask } from "../mask.js";
 import { cast, div, equalTo, exp, mul, sub, where } from "./elementwise.js";
 import { broadcastTo, reshape } from "./shape.js";
@@ -112,18 +112,20 @@ export function normalizeAxes(
   x: SymbolicTensor,
   axis: number | readonly number[] | undefined,
 ): number[] {
-  const given = axis === undefined ? x.shape.map((_, i) => i) : typeof axis === "number" ? [axis] : axis;
-  return [...new Set(given.map((a) => normalizeAxis(where_, x.shape, a)))].sort((a, b) => a - b);
+  const all = symbolic(where_, x).shape.map((_, i) => i);
+  const given = axis === undefined ? all : typeof axis === "number" ? [axis] : axis;
+  return [...new Set(given.map((a) => normalizeAxis(where_, x, a)))].sort((a, b) => a - b);
 }
 
-export function normalizeAxis(where_: string, shape: Shape, axis: number): number {
-  const index = axis < 0 ? axis + shape.length : axis;
-  if (!Number.isInteger(index) || index < 0 || index >= shape.length) {
+/** @param added how many axes the result has more than x */
+export function normalizeAxis(where_: string, x: SymbolicTensor, axis: number, added = 0): number {
+  const rank = symbolic(where_, x).rank + added;
+  const index = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(index) || index < 0 || index >= rank) {
     throw new RondoError({
       where: where_,
-      received: `axis ${axis} for shape ${shapeText(shape)}`,
-      expected:
-        shape.length === 0 ? "a value with axes" : `an axis from ${-shape.length} to ${shape.length - 1}`,
+      received: `axis ${axis} for shape ${shapeText(x.shape)}`,
+      expected: rank === 0 ? "a value with axes" : `an axis from ${-rank} to ${rank - 1}`,
       fix: "Count axes from 0, or from -1 backwards",
     });
   }
@@ -181,8 +183,8 @@ export const logSumExp = (x: SymbolicTensor, axis?: Axis, keepDims = false): Sym
 
 /** Arithmetic mean over `axis`; over a masked axis the mean of the unmasked steps (0 where there is none). */
 export function mean(x: SymbolicTensor, axis?: Axis, keepDims = false): SymbolicTensor {
-  const mask = x.mask;
   const axes = normalizeAxes("mean", x, axis);
+  const mask = x.mask;
   const values = cast(x, "float32");
   if (mask === undefined || !axes.some((a) => a < mask.rank)) return meanOf(values, axes, keepDims);
   const counted = sum(broadcastTo(cast(widenMask(mask, x.rank), "float32"), x.shape), axes, keepDims);
