@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ones, type TensorLike, tensor, zeros } from "./tensor.js";
+import type { Dtype } from "./dtype.js";
+import { ones, Tensor, type TensorLike, tensor, toTensor, zeros } from "./tensor.js";
 
 describe("tensor", () => {
   it("reads nested lists", () => {
@@ -81,15 +82,56 @@ describe("tensor", () => {
     [
       "a dtype the array cannot hold",
       () => tensor(new Float32Array(2), [2], "int32"),
-      /Float32Array data for dtype int32, expected Int32Array data/,
+      /a Float32Array as data for dtype int32, expected Int32Array data/,
     ],
     ["fractions in int32", () => tensor([1.5], [1], "int32"), /the value 1.5 for dtype int32/],
     ["256 in uint8", () => tensor([256], [1], "uint8"), /the value 256 for dtype uint8/],
     ["2 in bool", () => tensor(Uint8Array.of(0, 2), [2], "bool"), /the value 2 for dtype bool/],
     ["text", () => tensor(["a"] as unknown as TensorLike), /the value a, expected numbers or booleans/],
     ["undefined", () => tensor(undefined as unknown as TensorLike), /the value undefined/],
+    ["a function", () => tensor(zeros as never), /received the function zeros, expected numbers/],
+    ["an unknown dtype", () => tensor([1], undefined, "float64" as Dtype), /tensor: .* dtype "float64"/],
+    ["an unknown dtype of zeros", () => zeros([1], "float64" as Dtype), /zeros: .* dtype "float64"/],
+    [
+      "no dtype",
+      () => new Tensor(Float32Array.of(1), [1], undefined as unknown as Dtype),
+      /unknown dtype "undefined"/,
+    ],
+    ["a number as a shape", () => zeros(3 as never), /zeros: received 3 for a shape, expected a list/],
+    ["a number as the shape of data", () => tensor([1, 2], 2 as never), /tensor: received 2 for a shape/],
+    ["a number to reshape to", () => tensor([1, 2]).reshape(2 as never), /tensor.reshape: received 2/],
+    [
+      "a list without a dtype's data",
+      () => new Tensor([1] as never, [1], "int32"),
+      /a list as data for dtype/,
+    ],
   ])("refuses %s", (_, make, message) => {
     expect(make).toThrow(message);
+  });
+
+  it("reads lists that come with their shape", () => {
+    expect(tensor({ data: [1, 2, 3, 4] as never, shape: [2, 2] }).array()).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+  });
+
+  const transferred = (): Tensor<"float32"> => {
+    const values = tensor([1, 2]);
+    structuredClone(values.data, { transfer: [values.data.buffer as ArrayBuffer] });
+    return values;
+  };
+  it.each<[string, () => unknown, string]>([
+    ["by tensor", () => tensor(transferred().data), "tensor"],
+    ["in a list", () => tensor([transferred().data]), "tensor"],
+    ["with a shape", () => tensor(transferred().data, [2]), "tensor"],
+    ["by another operation", () => toTensor("fit", transferred()), "fit"],
+    ["by new Tensor", () => new Tensor(transferred().data, [0], "float32"), "tensor"],
+    ["by array", () => transferred().array(), "tensor.array"],
+    ["by rows", () => transferred().rows(0, 1), "tensor.rows"],
+    ["by reshape", () => transferred().reshape([1, 2]), "tensor"],
+  ])("does not read memory that was transferred away, %s", (_, read, where) => {
+    expect(read).toThrow(`${where}: received a Float32Array whose memory was transferred away`);
   });
 });
 

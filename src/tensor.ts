@@ -1,5 +1,5 @@
 import type { Dtype, TypedArray } from "./dtype.js";
-import { RondoError } from "./errors.js";
+import { RondoError, unknownName, valueText } from "./errors.js";
 
 /** The typed array that holds each dtype. */
 export interface DtypeData extends Record<Dtype, TypedArray> {
@@ -21,7 +21,19 @@ export type TensorLike =
 /** Nested lists as `Tensor.array()` returns them: a number (or boolean) for rank 0, else lists. */
 export type NestedValues = number | boolean | NestedValues[];
 
-const arrayTypes = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
+export const arrayTypes = {
+  float32: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+/** Refuses what is no dtype. */
+export function checkDtype(where: string, dtype: Dtype): void {
+  if (!Object.hasOwn(arrayTypes, dtype)) {
+    throw unknownName(where, "dtype", String(dtype), Object.keys(arrayTypes));
+  }
+}
 
 /**
  * An array of numbers in the caller's memory: a shape and a typed array in row-major order. A plain value; nothing
@@ -40,14 +52,16 @@ export class Tensor<D extends Dtype = Dtype> {
    */
   constructor(data: DtypeData[D], shape: readonly number[], dtype: D) {
     checkShape("tensor", shape);
+    checkDtype("tensor", dtype);
     if (!(data instanceof arrayTypes[dtype])) {
       throw new RondoError({
         where: "tensor",
-        received: `${className(data)} data for dtype ${dtype}`,
+        received: `${valueText(data)} as data for dtype ${dtype}`,
         expected: `${arrayTypes[dtype].name} data`,
         fix: `Convert it first: ${arrayTypes[dtype].name}.from(values)`,
       });
     }
+    checkAttached("tensor", data);
     if (sizeOf(shape) !== data.length) {
       throw new RondoError({
         where: "tensor",
@@ -90,6 +104,7 @@ export class Tensor<D extends Dtype = Dtype> {
     const first = position(begin ?? 0, count);
     const last = Math.max(first, position(end ?? count, count));
     const width = sizeOf(rest);
+    checkAttached("tensor.rows", this.data);
     return new Tensor(
       this.data.subarray(first * width, last * width) as DtypeData[D],
       [last - first, ...rest],
@@ -103,6 +118,7 @@ export class Tensor<D extends Dtype = Dtype> {
    * @throws RondoError when the number of elements differs
    */
   reshape(shape: readonly number[]): Tensor<D> {
+    checkList("tensor.reshape", shape);
     const unknown = shape.indexOf(-1);
     if (unknown < 0) return new Tensor(this.data, shape, this.dtype);
     const known = sizeOf(shape.filter((_, axis) => axis !== unknown));
@@ -120,6 +136,7 @@ export class Tensor<D extends Dtype = Dtype> {
 
   /** The values as nested lists; booleans for `bool`. */
   array(): NestedValues {
+    checkAttached("tensor.array", this.data);
     const isBool = this.dtype === "bool";
     const nest = (offset: number, axis: number): NestedValues => {
       const count = this.shape[axis];
@@ -176,13 +193,16 @@ export function toTensor(
   shape?: readonly number[],
   dtype?: Dtype,
 ): Tensor {
-  if (values instanceof Tensor && shape === undefined && (dtype === undefined || dtype === values.dtype))
+  if (dtype !== undefined) checkDtype(where, dtype);
+  if (values instanceof Tensor && shape === undefined && (dtype === undefined || dtype === values.dtype)) {
+    checkAttached(where, values.data);
     return values;
-  if (isTyped(values)) {
+  }
+  if (isTyped(where, values)) {
     return fromTyped(where, values, shape ?? [values.length], dtype);
   }
   if (typeof values === "object" && values !== null && "data" in values && "shape" in values) {
-    return fromTyped(where, values.data, shape ?? values.shape, dtype ?? values.dtype);
+    return toTensor(where, values.data, shape ?? values.shape, dtype ?? values.dtype);
   }
   const nested = values as NestedArray;
   const nesting = nestingOf(where, nested);
@@ -194,8 +214,9 @@ export function toTensor(
 
 /** A tensor of zeros. */
 export function zeros<D extends Dtype = "float32">(shape: readonly number[], dtype?: D): Tensor<D> {
-  checkShape("zeros", shape);
   const target = (dtype ?? "float32") as D;
+  checkShape("zeros", shape);
+  checkDtype("zeros", target);
   return new Tensor(new arrayTypes[target](sizeOf(shape)) as DtypeData[D], shape, target);
 }
 
@@ -225,13 +246,33 @@ function fromTyped(where: string, data: TypedArray, shape: readonly number[], dt
   return new Tensor(data, shape, dtype ?? natural);
 }
 
-function isTyped(values: unknown): values is TypedArray {
+/** Refuses an array whose memory went to another thread: it reads as empty. */
+function checkAttached(where: string, data: TypedArray): void {
+  if (data.length > 0) return;
+  try {
+    new Uint8Array(data.buffer);
+  } catch (cause) {
+    throw new RondoError(
+      {
+        where,
+        received: `${valueText(data)} whose memory was transferred away`,
+        expected: "an array that still has its memory",
+        fix: "Copy it before postMessage or structuredClone transfers it: values.slice()",
+      },
+      { cause },
+    );
+  }
+}
+
+function isTyped(where: string, values: unknown): values is TypedArray {
   if (!ArrayBuffer.isView(values)) return false;
-  if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array)
+  if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array) {
+    checkAttached(where, values);
     return true;
+  }
   throw new RondoError({
-    where: "tensor",
-    received: `a ${className(values)}`,
+    where,
+    received: valueText(values),
     expected: "a Float32Array, Int32Array or Uint8Array",
     fix: "Convert it first: Float32Array.from(values)",
   });
@@ -241,7 +282,7 @@ function isTyped(values: unknown): values is TypedArray {
 function nestingOf(where: string, values: NestedArray): number[] {
   const shape: number[] = [];
   let level: unknown = values;
-  while (Array.isArray(level) || isTyped(level)) {
+  while (Array.isArray(level) || isTyped(where, level)) {
     shape.push(level.length);
     level = level[0];
   }
@@ -249,8 +290,7 @@ function nestingOf(where: string, values: NestedArray): number[] {
   if (!empty && typeof level !== "number" && typeof level !== "boolean") {
     throw new RondoError({
       where,
-      received:
-        level === null || typeof level !== "object" ? `the value ${String(level)}` : `a ${className(level)}`,
+      received: Object(level) === level ? valueText(level) : `the value ${String(level)}`,
       expected: "numbers or booleans, nested lists of them, or typed arrays",
       fix: "Pass numbers",
     });
@@ -282,7 +322,7 @@ function fill(
     data[offset] = value;
     return offset + 1;
   }
-  if (!(Array.isArray(values) || isTyped(values)) || values.length !== count) {
+  if (!(Array.isArray(values) || isTyped(where, values)) || values.length !== count) {
     throw ragged(where, values, shape, axis);
   }
   let next = offset;
@@ -325,7 +365,19 @@ function misfit(where: string, value: number, dtype: Dtype): RondoError {
   });
 }
 
+/** Refuses what is no list where a shape is needed. */
+export function checkList(where: string, shape: unknown): void {
+  if (Array.isArray(shape)) return;
+  throw new RondoError({
+    where,
+    received: `${valueText(shape)} for a shape`,
+    expected: "a list of sizes",
+    fix: "Write the sizes as a list, for example [2, 3]",
+  });
+}
+
 function checkShape(where: string, shape: readonly number[]): void {
+  checkList(where, shape);
   if (shape.every((size) => Number.isInteger(size) && size >= 0)) return;
   throw new RondoError({
     where,
@@ -338,10 +390,6 @@ function checkShape(where: string, shape: readonly number[]): void {
 function position(index: number, count: number): number {
   const whole = Math.trunc(index);
   return whole < 0 ? Math.max(0, count + whole) : Math.min(whole, count);
-}
-
-function className(value: unknown): string {
-  return Object.getPrototypeOf(value)?.constructor?.name ?? typeof value;
 }
 
 const shownInFull = 1000;

@@ -43,6 +43,25 @@ describe("batches", () => {
 
   it("refuses what cannot be batched", () => {
     expect(() => batches([x, y.rows(0, 2)], { batchSize: 1 }).next()).toThrow(/3, 2 rows/);
-    expect(() => batches([x], { batchSize: 0 }).next()).toThrow(/batch size 0/);
+    expect(() => batches([x], { batchSize: 0 })).toThrow(/batchSize: 0/);
+    expect(() => batches([x], { batchSize: 1, seed: 0.5 })).toThrow(/seed: 0.5/);
+    expect(() => batches([x], { batchsize: 1 } as never)).toThrow('Did you mean "batchSize"?');
+    expect(() => batches([x], undefined as never)).toThrow(/received undefined for its options/);
+    expect(() => batches(x as never, { batchSize: 1 })).toThrow(/received a Tensor, expected a list/);
+    expect(() => batches(["a" as never], { batchSize: 1 })).toThrow(/batches: received the value a/);
+    expect(() => batches([3], { batchSize: 1 })).toThrow(/0 rows/);
+  });
+
+  it("reads nested lists as tensors", () => {
+    const source = batches(
+      [
+        [1, 2],
+        [[true], [false]],
+      ],
+      { batchSize: 3 },
+    );
+    const [first, second] = source.next().value ?? [];
+    expect(first?.array()).toEqual([1, 2, 1]);
+    expect(second?.array()).toEqual([[true], [false], [true]]);
   });
 });

@@ -1,6 +1,7 @@
 import type { TypedArray } from "../dtype.js";
-import { RondoError } from "../errors.js";
-import { Tensor } from "../tensor.js";
+import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
+import { Tensor, type TensorLike, toTensor } from "../tensor.js";
+import { checkCount } from "../train/fit.js";
 import { permutation } from "../train/shuffle.js";
 
 export interface BatchesOptions {
@@ -14,14 +15,24 @@ export interface BatchesOptions {
  * Batches without end: pass after pass over the samples, a new order for each when a seed is given. Every batch is
  * full; what is left at the end of a pass is joined by the beginning of the next.
  *
- * @param tensors with the same number of rows
- * @throws RondoError when there are no rows, their numbers differ, or the batch size is no whole number above 0
+ * @param data what is cut into batches, inputs and targets, say: tensors, or nested lists, with the same number of rows
+ * @throws RondoError when there are no rows, their numbers differ, or an option is not a whole number
  */
-export function* batches<T extends readonly Tensor[]>(
-  tensors: T,
+export function batches<T extends readonly TensorLike[]>(
+  data: T,
   options: BatchesOptions,
 ): Generator<{ [K in keyof T]: Tensor }> {
+  checkOptions("batches", options, optionNames);
   const { batchSize, seed } = options;
+  if (!Array.isArray(data)) {
+    throw new RondoError({
+      where: "batches",
+      received: valueText(data),
+      expected: "a list of tensors",
+      fix: "Write batches([x, y], …), also for one tensor: batches([x], …)",
+    });
+  }
+  const tensors = data.map((values: TensorLike) => toTensor("batches", values));
   const rows = tensors[0]?.shape[0] ?? 0;
   if (rows === 0 || tensors.some((t) => t.shape[0] !== rows)) {
     throw new RondoError({
@@ -31,14 +42,19 @@ export function* batches<T extends readonly Tensor[]>(
       fix: "Pass inputs and targets of the same samples",
     });
   }
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new RondoError({
-      where: "batches",
-      received: `batch size ${batchSize}`,
-      expected: "a whole number from 1",
-      fix: "Choose how many samples one step takes",
-    });
-  }
+  checkCount("batches", "batchSize", batchSize, 1);
+  if (seed !== undefined) checkCount("batches", "seed", seed, Number.MIN_SAFE_INTEGER);
+  return cut(tensors, rows, batchSize, seed) as Generator<{ [K in keyof T]: Tensor }>;
+}
+
+const optionNames = namesOf<BatchesOptions>({ batchSize: true, seed: true });
+
+function* cut(
+  tensors: readonly Tensor[],
+  rows: number,
+  batchSize: number,
+  seed: number | undefined,
+): Generator<Tensor[]> {
   for (let next = 0, pass = -1, row = (place: number) => place; ; ) {
     const picked = Int32Array.from({ length: batchSize }, () => {
       if (Math.floor(next / rows) !== pass) {
@@ -47,7 +63,7 @@ export function* batches<T extends readonly Tensor[]>(
       }
       return row(next++ % rows);
     });
-    yield tensors.map((t) => gather(t, picked)) as { [K in keyof T]: Tensor };
+    yield tensors.map((t) => gather(t, picked));
   }
 }
 

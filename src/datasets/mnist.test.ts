@@ -65,6 +65,15 @@ describe("mnist", () => {
     await expect(mnist({ validation: 60_000 })).rejects.toThrow(/from 0 to 59999/);
   });
 
+  it.each<[unknown, RegExp]>([
+    ["folder", /mnist: received "folder" for its options/],
+    [{ label: "index" }, /unknown option "label".* Did you mean "labels"\?/],
+    [{ labels: "onehot" }, /unknown form of labels "onehot".* Did you mean "oneHot"\?/],
+    [{ validation: "5000" }, /received validation: "5000"/],
+  ])("refuses the options %j", async (options, message) => {
+    await expect(mnist(options as never)).rejects.toThrow(message);
+  });
+
   it("gives class numbers on request", async () => {
     const { train, test } = await mnist({ labels: "index" });
     expect(train.y.rows(0, 8).array()).toEqual([5, 0, 4, 1, 9, 2, 1, 3]);

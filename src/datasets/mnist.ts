@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { toCategorical } from "../data/labels.js";
-import { RondoError } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
 import { readWholeFile } from "../formats/files.js";
 import { readIdx } from "../formats/idx.js";
 import { shapeText, Tensor } from "../tensor.js";
@@ -37,6 +37,9 @@ export interface MnistOptions<L extends LabelForm = "oneHot"> {
   readonly validation?: number;
 }
 
+const optionNames = namesOf<MnistOptions>({ data: true, labels: true, validation: true });
+const labelForms: readonly string[] = ["oneHot", "index"] satisfies LabelForm[];
+
 const trainCount = 60_000;
 const testCount = 10_000;
 const validationCount = 5_000;
@@ -52,11 +55,13 @@ const classes = 10;
 export async function mnist<L extends LabelForm = "oneHot">(
   options: MnistOptions<L> = {},
 ): Promise<Mnist<L>> {
-  const { validation = validationCount } = options;
+  checkOptions("mnist", options, optionNames);
+  const { labels = "oneHot", validation = validationCount } = options;
+  if (!labelForms.includes(labels)) throw unknownName("mnist", "form of labels", String(labels), labelForms);
   if (!Number.isInteger(validation) || validation < 0 || validation >= trainCount) {
     throw new RondoError({
       where: "mnist",
-      received: `validation: ${validation}`,
+      received: `validation: ${valueText(validation)}`,
       expected: `a whole number from 0 to ${trainCount - 1}`,
       fix: "Say how many of the training images to set aside",
     });
@@ -69,10 +74,9 @@ export async function mnist<L extends LabelForm = "oneHot">(
     readExactly(files.testImages, [testCount, side, side]),
     readExactly(files.testLabels, [testCount]),
   ]);
-  const set = (images: Tensor<"uint8">, labels: Tensor<"uint8">): ImageSet<L> => {
-    const oneHot = toCategorical(labels, classes);
-    const y =
-      options.labels === "index" ? new Tensor(Int32Array.from(labels.data), labels.shape, "int32") : oneHot;
+  const set = (images: Tensor<"uint8">, digits: Tensor<"uint8">): ImageSet<L> => {
+    const oneHot = toCategorical(digits, classes);
+    const y = labels === "index" ? new Tensor(Int32Array.from(digits.data), digits.shape, "int32") : oneHot;
     return { x: scaled(images), y: y as ImageSet<L>["y"] };
   };
   const split = trainCount - validation;

@@ -1,4 +1,5 @@
 import type { Dtype, TypedArray } from "../dtype.js";
+import { RondoError, valueText } from "../errors.js";
 import type { Shape } from "./dim.js";
 
 export interface TensorType {
@@ -35,6 +36,17 @@ export class SymbolicTensor implements TensorType {
   withMask(mask: SymbolicTensor | undefined): SymbolicTensor {
     return mask === this.mask ? this : new SymbolicTensor(this.node, this.index, mask);
   }
+}
+
+/** An operand of op `where` as it is; an error where it is no value of a graph. */
+export function symbolic(where: string, x: unknown): SymbolicTensor {
+  if (x instanceof SymbolicTensor) return x;
+  throw new RondoError({
+    where,
+    received: `${valueText(x)} as an operand`,
+    expected: "a value of a graph, or a number beside one",
+    fix: "Ops are pieces of a graph, used inside layers, losses and metrics; outside of them compute on plain arrays",
+  });
 }
 
 /** Attributes of a node: plain data, whatever its op declares. */
@@ -191,7 +203,7 @@ export const sameValue = (a: SymbolicTensor, b: SymbolicTensor): boolean =>
 
 /** A new node; its output types come from the op's shape rule. It holds its inputs without their masks. */
 export function makeNode<A extends Attrs>(op: Op<A>, inputs: readonly SymbolicTensor[], attrs: A): Node<A> {
-  const bare = inputs.map((x) => x.withMask(undefined));
+  const bare = inputs.map((x) => symbolic(op.name, x).withMask(undefined));
   const outputs = op.infer(bare, attrs).map(({ shape, dtype }) => ({ shape, dtype }));
   return Object.freeze({ op, inputs: Object.freeze(bare), attrs, outputs });
 }

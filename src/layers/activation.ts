@@ -1,8 +1,20 @@
-import { RondoError, unknownName } from "../errors.js";
-import type { SymbolicTensor } from "../graph/ir.js";
+import { RondoError, unknownName, valueText, within } from "../errors.js";
+import { SymbolicTensor } from "../graph/ir.js";
 import { type FusedActivation, fusedActivations } from "../graph/ops/rnn.js";
 import { activations } from "./activations.js";
-import { camelCase, type Field, type Json, type JsonObject, type OptionsOf, snakeCase } from "./config.js";
+import { resultText } from "./component.js";
+import {
+  camelCase,
+  type Field,
+  type Fields,
+  invalid,
+  type Json,
+  namedIn,
+  type OptionsOf,
+  readOptions,
+  snakeCase,
+  writeConfig,
+} from "./config.js";
 import { type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
@@ -23,8 +35,12 @@ export type ActivationWithParameters = {
     : { readonly name: N } & Parameters<Table[N]>;
 }[keyof Table];
 
-/** By name, by name with parameters, or a function of your own over the ops. */
-export type Activation = ActivationName | ActivationWithParameters | ((x: SymbolicTensor) => SymbolicTensor);
+/** By name, by name with parameters, or a function of your own over the ops; null is linear, as Keras's None. */
+export type Activation =
+  | ActivationName
+  | ActivationWithParameters
+  | ((x: SymbolicTensor) => SymbolicTensor)
+  | null;
 
 /** An activation as a layer keeps it. */
 export interface ResolvedActivation {
@@ -36,29 +52,30 @@ export interface ResolvedActivation {
 }
 
 const names = Object.keys(activations).filter((name) => name !== "threshold");
-/** Parameters are checked by their types alone, so the table is looked up as a method, whose parameters may vary. */
-type Equation = { apply(x: SymbolicTensor, parameters: object): SymbolicTensor }["apply"];
+/** Parameters are checked by their fields, so the table is looked up as a method, whose parameters may vary. */
+type Equation = { apply(x: SymbolicTensor, parameters?: object): SymbolicTensor }["apply"] & {
+  readonly fields?: Fields;
+};
 const lookUp: Readonly<Record<string, Equation>> = activations;
 const fusedNames: readonly string[] = fusedActivations;
 const isFused = (name: string): name is FusedActivation => fusedNames.includes(name);
 
-function resolve(given: Activation, where: string): ResolvedActivation {
-  if (typeof given === "function") return { apply: given, fused: undefined, json: undefined };
-  const { name, ...parameters }: { readonly name: string } =
-    typeof given === "string" ? { name: given } : given;
+function resolve(given: unknown, where: string, field: string): ResolvedActivation {
+  if (given === null) return resolve("linear", where, field);
+  if (typeof given === "function") {
+    const apply = (x: SymbolicTensor) => resultOf(given as (x: SymbolicTensor) => unknown, x, field);
+    return { apply, fused: undefined, json: undefined };
+  }
+  const { name, ...parameters } = Object(typeof given === "string" ? { name: given } : given) as {
+    readonly name?: unknown;
+  };
+  if (typeof name !== "string") {
+    const expected = "the name of an activation, { name, … } with its parameters, or a function of ops";
+    throw invalid(where, field, given, expected, `Write for example ${field}: "relu"`);
+  }
   const equation = Object.hasOwn(lookUp, name) ? lookUp[name] : undefined;
   if (equation === undefined) throw unknownName(where, "activation", name, names);
-  if (Object.keys(parameters).length > 0) {
-    const config: JsonObject = Object.fromEntries(
-      Object.entries<Json>(parameters).map(([k, v]) => [snakeCase(k), v]),
-    );
-    return {
-      apply: (x) => equation(x, parameters),
-      fused: undefined,
-      json: { class_name: snakeCase(name), config },
-    };
-  }
-  if (name === "threshold") {
+  if (given === "threshold") {
     throw new RondoError({
       where,
       received: 'the activation "threshold" without its parameters',
@@ -66,14 +83,45 @@ function resolve(given: Activation, where: string): ResolvedActivation {
       fix: 'Write { name: "threshold", threshold: 1, defaultValue: 0 }',
     });
   }
-  return { apply: (x) => equation(x, {}), fused: isFused(name) ? name : undefined, json: snakeCase(name) };
+  const fields = equation.fields ?? {};
+  const settings = readOptions(fields, parameters, `${where}: ${name}`);
+  if (Object.keys(parameters).length === 0) {
+    return { apply: (x) => equation(x), fused: isFused(name) ? name : undefined, json: snakeCase(name) };
+  }
+  return {
+    apply: (x) => equation(x, parameters),
+    fused: undefined,
+    json: { class_name: snakeCase(name), config: writeConfig(fields, settings, where) },
+  };
+}
+
+/** What a function of the user's own makes of x. */
+function resultOf(given: (x: SymbolicTensor) => unknown, x: SymbolicTensor, field: string): SymbolicTensor {
+  const refused = (received: string, cause?: unknown) =>
+    new RondoError(
+      {
+        where: field,
+        received: `${received} from ${valueText(given)}`,
+        expected: "a value made of its argument with ops",
+        fix: "Write it with ops, for example (x) => ops.tanh(x)",
+      },
+      { cause },
+    );
+  let result: unknown;
+  try {
+    result = given(x);
+  } catch (error) {
+    throw error instanceof RondoError ? within(field, error) : refused(valueText(String(error)), error);
+  }
+  if (result instanceof SymbolicTensor) return result;
+  throw refused(resultText(result));
 }
 
 /** A field that holds an activation; `initial` is Keras's default. */
 export const activationField = (initial: ActivationName): Field<Activation, ResolvedActivation, false> => ({
   required: false,
-  initial: resolve(initial, "activation"),
-  read: (given, where) => resolve(given, where),
+  initial: resolve(initial, "activation", "activation"),
+  read: resolve,
   write(value, where) {
     if (value.json !== undefined) return value.json;
     throw new RondoError({
@@ -84,11 +132,10 @@ export const activationField = (initial: ActivationName): Field<Activation, Reso
     });
   },
   parse(json): Activation {
-    if (json === null) return "linear";
-    const { class_name: name, config } =
-      typeof json === "object" ? (json as { class_name?: Json; config?: object }) : { class_name: json };
+    const { name, config } = namedIn(json);
+    if (name === undefined) return json as Activation; // null, or nothing that `read` takes
     const parameters = Object.entries(config ?? {}).map(([k, v]) => [camelCase(k), v]);
-    const camel = camelCase(String(name));
+    const camel = camelCase(name);
     return (config === undefined ? camel : { name: camel, ...Object.fromEntries(parameters) }) as Activation;
   },
 });

@@ -11,6 +11,7 @@ import {
   expm1,
   greater,
   greaterEqual,
+  maximum,
   minimum,
   mul,
   neg,
@@ -27,6 +28,8 @@ import { split } from "../graph/ops/join.js";
 import { normalizeAxis, sum } from "../graph/ops/reduce.js";
 import { expandDims, transpose } from "../graph/ops/shape.js";
 import { logSoftmax, softmax } from "../graph/ops/softmax.js";
+import { type Fields, type OptionsOf, readOptions, type SettingsOf } from "./config.js";
+import { flag, integer, optionalReal, real, requiredReal } from "./fields.js";
 
 type X = SymbolicTensor;
 
@@ -42,21 +45,20 @@ const leaky = (x: X, slope: number): X => where(greater(x, 0), x, mul(x, slope))
 const silu = (x: X): X => mul(x, sigmoid(x));
 const hardSilu = (x: X): X => mul(x, hardSigmoid(x));
 
-export interface ReluOptions {
-  readonly negativeSlope?: number;
-  readonly maxValue?: number | null;
-  readonly threshold?: number;
-}
+const reluFields = { negativeSlope: real(0), maxValue: optionalReal, threshold: real(0) };
 
-/** f(x) = maxValue from there on, x from the threshold on, negativeSlope · (x − threshold) below. */
-function reluWith(x: X, { negativeSlope = 0, maxValue = null, threshold = 0 }: ReluOptions): X {
+/**
+ * f(x) = x above the threshold, negativeSlope · (x − threshold) below. A maxValue limits the first part to
+ * [0, maxValue], as Keras does, so that nothing is left of it below 0 where the threshold is negative.
+ */
+function reluWith(x: X, { negativeSlope, maxValue, threshold }: SettingsOf<typeof reluFields>): X {
   const bare = threshold === 0 ? relu(x) : where(greater(x, threshold), x, 0);
-  const upper = maxValue === null ? bare : minimum(bare, maxValue);
-  return negativeSlope === 0 ? upper : sub(upper, mul(relu(sub(threshold, x)), negativeSlope));
+  const limited = maxValue === null ? bare : maximum(minimum(bare, maxValue), 0);
+  return negativeSlope === 0 ? limited : sub(limited, mul(relu(sub(threshold, x)), negativeSlope));
 }
 
-function glu(x: X, { axis = -1 }: AxisOptions): X {
-  const size = x.shape[normalizeAxis("glu", x.shape, axis)];
+function glu(x: X, axis: number): X {
+  const size = x.shape[normalizeAxis("glu", x, axis)];
   if (typeof size !== "number" || size % 2 !== 0) {
     throw new RondoError({
       where: "glu",
@@ -75,8 +77,8 @@ function glu(x: X, { axis = -1 }: AxisOptions): X {
  * belongs to the support S where 1 + k zᵢ > s; τ = (Σ_S z − 1) / |S|. Memory grows with the square of the axis. (Keras 3.15 takes the sum of the
  * cumulative sums for Σ_S z, so that its results do not sum to 1.)
  */
-function sparsemax(x: X, { axis = -1 }: AxisOptions): X {
-  const index = normalizeAxis("sparsemax", x.shape, axis);
+function sparsemax(x: X, axis: number): X {
+  const index = normalizeAxis("sparsemax", x, axis);
   const last = x.rank - 1;
   const perm = [...x.shape.keys()].map((i) => (i === index ? last : i === last ? index : i));
   const z = transpose(x.withMask(undefined), perm);
@@ -87,30 +89,39 @@ function sparsemax(x: X, { axis = -1 }: AxisOptions): X {
   return transpose(relu(sub(z, tau)), perm).withMask(x.mask);
 }
 
-interface AxisOptions {
-  readonly axis?: number;
-}
-interface AlphaOptions {
-  readonly alpha?: number;
-}
+type Given<F extends Fields> =
+  object extends OptionsOf<F> ? [parameters?: OptionsOf<F>] : [parameters: OptionsOf<F>];
+
+/** An activation with parameters: its fields, which check them, and its equation. */
+const withParameters = <F extends Fields>(
+  name: string,
+  fields: F,
+  equation: (x: X, settings: SettingsOf<F>) => X,
+) =>
+  Object.assign((x: X, ...[given]: Given<F>): X => equation(x, readOptions(fields, given, name)), { fields });
+
+const axisField = { axis: integer(-1) };
+const alphaField = { alpha: real(1) };
+const shrinkField = { threshold: real(0.5) };
 
 /** Keras's activations as equations. Each takes its parameters, if any, with Keras's defaults. */
 export const activations = {
   linear: (x: X): X => x,
-  relu: (x: X, options: ReluOptions = {}): X => reluWith(x, options),
+  relu: withParameters("relu", reluFields, reluWith),
   /** x above 0, negativeSlope · x (default 0.2) below. */
-  leakyRelu: (x: X, { negativeSlope = 0.2 }: { readonly negativeSlope?: number } = {}): X =>
+  leakyRelu: withParameters("leakyRelu", { negativeSlope: real(0.2) }, (x, { negativeSlope }) =>
     leaky(x, negativeSlope),
+  ),
   /** min(max(x, 0), 6) */
   relu6,
   /** Over `axis` (default −1). */
-  softmax: (x: X, { axis = -1 }: AxisOptions = {}): X => softmax(x, axis),
-  logSoftmax: (x: X, { axis = -1 }: AxisOptions = {}): X => logSoftmax(x, axis),
-  sparsemax: (x: X, options: AxisOptions = {}): X => sparsemax(x, options),
+  softmax: withParameters("softmax", axisField, (x, { axis }) => softmax(x, axis)),
+  logSoftmax: withParameters("logSoftmax", axisField, (x, { axis }) => logSoftmax(x, axis)),
+  sparsemax: withParameters("sparsemax", axisField, (x, { axis }) => sparsemax(x, axis)),
   /** max(x, 0) + α (e^(min(x, 0)/α) − 1). Barron 2017. */
-  celu: (x: X, { alpha = 1 }: AlphaOptions = {}): X => add(relu(x), belowZero(div(x, alpha), alpha)),
+  celu: withParameters("celu", alphaField, (x, { alpha }) => add(relu(x), belowZero(div(x, alpha), alpha))),
   /** x above 0, α (e^x − 1) below. Clevert et al. 2016. */
-  elu: (x: X, { alpha = 1 }: AlphaOptions = {}): X => where(greaterEqual(x, 0), x, belowZero(x, alpha)),
+  elu: withParameters("elu", alphaField, (x, { alpha }) => where(greaterEqual(x, 0), x, belowZero(x, alpha))),
   /** λ x above 0, λ α (e^x − 1) below. Klambauer et al. 2017. */
   selu: (x: X): X => where(greaterEqual(x, 0), mul(x, SELU_SCALE), belowZero(x, SELU_SCALE * SELU_ALPHA)),
   /** log(1 + e^x) */
@@ -118,32 +129,36 @@ export const activations = {
   /** x / (1 + |x|) */
   softsign: (x: X): X => div(x, add(abs(x), 1)),
   /** (x + √(x² + b)) / 2, b = 4 by default. */
-  squareplus: (x: X, { b = 4 }: { readonly b?: number } = {}): X => mul(add(x, sqrt(add(square(x), b))), 0.5),
+  squareplus: withParameters("squareplus", { b: real(4) }, (x, { b }) =>
+    mul(add(x, sqrt(add(square(x), b))), 0.5),
+  ),
   /** x moved towards 0 by the threshold (default 0.5), 0 within it. */
-  softShrink: (x: X, { threshold = 0.5 }: ShrinkOptions = {}): X =>
+  softShrink: withParameters("softShrink", shrinkField, (x, { threshold }) =>
     where(greater(x, threshold), sub(x, threshold), where(greater(-threshold, x), add(x, threshold), 0)),
+  ),
   /** 0 up to −1, (x + 1)²/4 up to 1, then x. */
   sparsePlus: (x: X): X => where(greaterEqual(x, 1), x, mul(square(add(clipByValue(x, -1, 1), 1)), 0.25)),
   /** x σ(x). Ramachandran et al. 2017. */
   silu,
   swish: silu,
   /** x Φ(x); `approximate`: by tanh. Hendrycks & Gimpel 2016. */
-  gelu: (x: X, { approximate = false }: { readonly approximate?: boolean } = {}): X => {
+  gelu: withParameters("gelu", { approximate: flag(false) }, (x, { approximate }) => {
     const phi = approximate
       ? tanh(mul(add(x, mul(mul(square(x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
       : erf(mul(x, Math.SQRT1_2));
     return mul(mul(x, 0.5), add(phi, 1));
-  },
+  }),
   /** a σ(b) of the two halves of `axis` (default −1). Dauphin et al. 2017. */
-  glu: (x: X, options: AxisOptions = {}): X => glu(x, options),
+  glu: withParameters("glu", axisField, (x, { axis }) => glu(x, axis)),
   tanh,
   /** x − tanh x */
   tanhShrink: (x: X): X => sub(x, tanh(x)),
   /** x above the threshold, else the default value (both must be given). */
-  threshold: (
-    x: X,
-    { threshold, defaultValue }: { readonly threshold: number; readonly defaultValue: number },
-  ): X => where(greater(x, threshold), x, defaultValue),
+  threshold: withParameters(
+    "threshold",
+    { threshold: requiredReal, defaultValue: requiredReal },
+    (x, { threshold, defaultValue }) => where(greater(x, threshold), x, defaultValue),
+  ),
   sigmoid,
   /** 0 up to −1, (x + 1)/2 up to 1, then 1. Blondel et al. 2019. */
   sparseSigmoid: (x: X): X => mul(add(clipByValue(x, -1, 1), 1), 0.5),
@@ -156,13 +171,11 @@ export const activations = {
   /** x limited to [−1, 1]. */
   hardTanh: (x: X): X => clipByValue(x, -1, 1),
   /** x where |x| is above the threshold (default 0.5), else 0. */
-  hardShrink: (x: X, { threshold = 0.5 }: ShrinkOptions = {}): X => where(greater(abs(x), threshold), x, 0),
+  hardShrink: withParameters("hardShrink", shrinkField, (x, { threshold }) =>
+    where(greater(abs(x), threshold), x, 0),
+  ),
   /** x tanh(softplus(x)). Misra 2019. */
   mish: (x: X): X => mul(x, tanh(softplus(x))),
   /** log σ(x) = −softplus(−x) */
   logSigmoid: (x: X): X => neg(softplus(neg(x))),
 };
-
-interface ShrinkOptions {
-  readonly threshold?: number;
-}

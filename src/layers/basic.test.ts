@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { array, computed, refusal } from "../../tests/arrays.js";
 import { symbol } from "../graph/dim.js";
-import { relu } from "../graph/ops/elementwise.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import { add, relu } from "../graph/ops/elementwise.js";
 import { input } from "../graph/ops/source.js";
 import { trace } from "./context.case.js";
-import { layers } from "./index.js";
+import { activations, layerFromConfig, layers } from "./index.js";
 
 const B = symbol("B");
 const T = symbol("T");
@@ -82,6 +83,77 @@ describe("activation", () => {
     expect(refusal(() => layers.activation({ activation: "threshold" as "relu" })).fix).toContain(
       "defaultValue: 0",
     );
+  });
+
+  // keras.activations.relu(x, negative_slope, max_value, threshold) of Keras 3.15.1.
+  it.each<[number, number | null, number, readonly number[]]>([
+    [0, null, 0, [0, 0, 0, 0.5, 1.5, 7]],
+    [0, null, 1, [0, 0, 0, 0, 1.5, 7]],
+    [0, null, -1, [0, 0, -0.5, 0.5, 1.5, 7]],
+    [0, 2, 0, [0, 0, 0, 0.5, 1.5, 2]],
+    [0, 2, -1, [0, 0, 0, 0.5, 1.5, 2]],
+    [0, 2, 3, [0, 0, 0, 0, 0, 2]],
+    [0, -1, 0, [0, 0, 0, 0, 0, 0]],
+    [0.5, null, 0, [-1.5, -0.5, -0.25, 0.5, 1.5, 7]],
+    [0.5, null, -1, [-1, 0, -0.5, 0.5, 1.5, 7]],
+    [0.5, 2, -1, [-1, 0, 0, 0.5, 1.5, 2]],
+    [0.5, 6, 1, [-2, -1, -0.75, -0.25, 1.5, 6]],
+    [0.5, 2, 3, [-3, -2, -1.75, -1.25, -0.75, 2]],
+    [-0.5, 2, 1, [2, 1, 0.75, 0.25, 1.5, 2]],
+  ])(
+    "relu with negativeSlope %s, maxValue %s, threshold %s is Keras's",
+    (negativeSlope, maxValue, threshold, y) => {
+      const parameters = { negativeSlope, maxValue, threshold };
+      const given = input("x", [6]);
+      const layer = layers.activation({ activation: { name: "relu", ...parameters } });
+      for (const result of [activations.relu(given, parameters), trace(layer, given).outputs[0]]) {
+        const values = computed(result, { x: array([-3, -1, -0.5, 0.5, 1.5, 7]) }) as number[];
+        expect(values.map((value) => value + 0)).toEqual(y); // −0 + 0 is 0
+      }
+    },
+  );
+
+  it("that is null is linear, as option and in Keras's configurations", () => {
+    expect(layers.lstm({ units: 1, recurrentActivation: null }).config()).toMatchObject({
+      activation: "tanh",
+      recurrent_activation: "linear",
+    });
+    const json = { class_name: "Dense", config: { units: 1, activation: null } };
+    expect(layerFromConfig(json).config()).toMatchObject({ activation: "linear" });
+  });
+
+  it.each<[unknown, string]>([
+    [3, "dense: received activation: 3, expected the name of an activation"],
+    [{}, "dense: received activation: an object, expected the name of an activation"],
+    [["relu"], 'dense: received activation: ["relu"], expected the name'],
+    [{ name: "rleu", threshold: 1 }, 'dense: received the unknown activation "rleu"'],
+    [{ name: "threshold", threshold: 1 }, "dense: threshold: received no defaultValue"],
+    [{ name: "elu", alhpa: 0.5 }, 'dense: elu: received the unknown option "alhpa"'],
+    [{ name: "elu", alhpa: 0.5 }, 'Did you mean "alpha"?'],
+    [{ name: "elu", alpha: "0.5" }, 'dense: elu: received alpha: "0.5", expected a number'],
+    [{ name: "softmax", axis: 0.5 }, "dense: softmax: received axis: 0.5, expected a whole number"],
+  ])("refuses %j", (activation, message) => {
+    expect(refusal(() => layers.dense({ units: 1, activation: activation as "relu" })).message).toContain(
+      message,
+    );
+  });
+
+  it.each<[string, unknown, string]>([
+    ["computes with numbers", Math.tanh, "activation: received a number from the function tanh"],
+    ["gives nothing", () => undefined, "activation: received nothing from a function"],
+    [
+      "calls methods that values do not have",
+      (y: { tanh(): unknown }) => y.tanh(),
+      'activation: received "TypeError: y.tanh is not a function" from a function',
+    ],
+    [
+      "mixes in host data",
+      (y: SymbolicTensor) => add(y, [1] as never),
+      "activation: add: received a list as an operand",
+    ],
+  ])("names the layer and the option where a function %s", (_, activation, message) => {
+    const layer = layers.dense({ units: 1, name: "out", activation: activation as "relu" });
+    expect(refusal(() => layer.outputShapes([B, 2])).message).toContain(`dense "out": ${message}`);
   });
 
   it("refuses a glu over an odd axis", () => {

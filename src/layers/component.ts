@@ -1,7 +1,9 @@
-import { RondoError } from "../errors.js";
-import type { SymbolicTensor } from "../graph/ir.js";
+import { RondoError, valueText, within } from "../errors.js";
+import { sameShape, shapeText } from "../graph/dim.js";
+import { SymbolicTensor } from "../graph/ir.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
-import { constant } from "../graph/ops/source.js";
+import { constant, input } from "../graph/ops/source.js";
+import { checkList } from "../tensor.js";
 import {
   type Fields,
   type JsonObject,
@@ -10,7 +12,7 @@ import {
   type SettingsOf,
   writeConfig,
 } from "./config.js";
-import type { Initializer } from "./initializers.js";
+import { type Initializer, type InitializerName, readInitializer } from "./initializers.js";
 
 /** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */
 export interface Weight {
@@ -52,6 +54,10 @@ export function drawFrom(
   return { source: { ...context.random, seed: own }, stream: 0 };
 }
 
+/** What a function of the user's gave where it should have given values of the graph, in an error's words. */
+export const resultText = (result: unknown): string =>
+  result === undefined ? "nothing" : typeof result === "number" ? "a number" : valueText(result);
+
 /** What layers and cells have in common: checked settings, a name once they belong to a model, weights, a configuration. */
 export abstract class Component<F extends Fields = Fields> {
   readonly className: string;
@@ -59,11 +65,20 @@ export abstract class Component<F extends Fields = Fields> {
   readonly #fields: F;
   readonly #options: OptionsOf<F>;
   #name: string | undefined;
+  #namer: object | undefined;
   #parent: Component | undefined;
   #scope = "";
   readonly #weights: Weight[] = [];
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
+    if (typeof definition?.className !== "string") {
+      throw new RondoError({
+        where: new.target.name,
+        received: `${valueText(definition)} for its definition`,
+        expected: "what defineLayer or defineCell gives",
+        fix: `Call super(defineLayer("${new.target.name}", { … }), options) in the constructor`,
+      });
+    }
     this.className = definition.className;
     this.#fields = definition.fields;
     this.#options = options;
@@ -91,9 +106,15 @@ export abstract class Component<F extends Fields = Fields> {
     return (this.#parent === undefined ? "" : this.#parent.#weightScope) + this.#scope;
   }
 
-  /** Names the component when it joins a model; a name stays once it is given. */
-  assignName(name: string): void {
-    this.#name ??= name;
+  /**
+   * Names the component when it joins a model. A name stays once it is given, but for the one that `namer` gave it and
+   * nobody else has relied on since.
+   */
+  assignName(name: string, namer?: object): void {
+    if (this.#name === undefined || (namer !== undefined && namer === this.#namer)) {
+      this.#name = name;
+      this.#namer = namer;
+    } else this.#namer = undefined;
   }
 
   /** Makes it a part of another component, under `name`; `scope` goes before the names of its weights. */
@@ -132,18 +153,25 @@ export abstract class Component<F extends Fields = Fields> {
     return true;
   }
 
-  /** Declares an array of weights; for `declareWeights`. */
+  /** Declares an array of weights; for `declareWeights`. The error for an initializer that does not fit comes here. */
   protected addWeight(
     name: string,
     shape: readonly number[],
-    initializer: Initializer,
+    initializer: Initializer | InitializerName,
     trainable = this.weightsTrainable,
   ): Weight {
+    const place = `${this.where}: ${name}`;
+    const known = readInitializer(initializer, place, "initializer");
+    try {
+      checkValues(known, shape);
+    } catch (error) {
+      throw within(place, error);
+    }
     const weight: Weight = Object.freeze({
       name: this.#weightScope + name,
       shape,
       dtype: "float32",
-      initializer,
+      initializer: known,
       trainable,
     });
     this.#weights.push(weight);
@@ -164,6 +192,28 @@ export abstract class Component<F extends Fields = Fields> {
   error(received: string, expected: string, fix: string): RondoError {
     return new RondoError({ where: this.where, received, expected, fix });
   }
+}
+
+/** Traces an initializer once, so that one which does not fit its weights is found where they are declared. */
+function checkValues(initializer: Initializer, shape: readonly number[]): void {
+  checkList("addWeight", shape);
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new RondoError({
+      where: "addWeight",
+      received: `shape [${shape.map(String).join(", ")}]`,
+      expected: "whole numbers of 0 or more",
+      fix: "Take sizes from the options, or from the last axis of the input with this.features(inputShape)",
+    });
+  }
+  const values: unknown = initializer.values(shape, { seed: input("seed", [2], "int32") }, 0);
+  if (values instanceof SymbolicTensor && sameShape(values.shape, shape)) return;
+  throw new RondoError({
+    where: initializer.className,
+    received:
+      values instanceof SymbolicTensor ? `values of shape ${shapeText(values.shape)}` : resultText(values),
+    expected: `values of shape ${shapeText(shape)}`,
+    fix: "Make them of the shape that the initializer is given",
+  });
 }
 
 /** A component in a configuration file: its class name and its configuration, as Keras writes them. */

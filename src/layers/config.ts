@@ -1,4 +1,4 @@
-import { checkOptions, RondoError, unknownName } from "../errors.js";
+import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 
 /** What a configuration file can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -40,10 +40,15 @@ export type SettingsOf<F> = {
 };
 
 /** Every field's value from options: checked, defaults filled in. Unknown names are errors. */
-export function readOptions<F extends Fields>(fields: F, options: object, where: string): SettingsOf<F> {
+export function readOptions<F extends Fields>(
+  fields: F,
+  options: object | undefined,
+  where: string,
+): SettingsOf<F> {
   const settings: Record<string, unknown> = {};
-  checkOptions(where, options, Object.keys(fields));
-  const given = options as Readonly<Record<string, unknown>>;
+  const given = (options === undefined ? {} : options) as Readonly<Record<string, unknown>>;
+  const needed = Object.keys(fields).filter((name) => fields[name]?.required);
+  checkOptions(where, given, [...new Set([...needed, ...Object.keys(fields)])]);
   for (const [name, field] of Object.entries(fields)) {
     const value = given[name];
     if (value !== undefined) settings[name] = field.read(value, where, name);
@@ -58,6 +63,18 @@ export function readOptions<F extends Fields>(fields: F, options: object, where:
     }
   }
   return Object.freeze(settings) as SettingsOf<F>;
+}
+
+/** The error for a value that an option cannot have. */
+export function invalid(
+  where: string,
+  name: string,
+  value: unknown,
+  expected: string,
+  fix = `Set ${name} to ${expected}`,
+): RondoError {
+  const received = Array.isArray(value) ? `[${value.map(valueText).join(", ")}]` : valueText(value);
+  return new RondoError({ where, received: `${name}: ${received}`, expected, fix });
 }
 
 /** Keras's configuration of the settings: names in snake case. */
@@ -81,6 +98,14 @@ const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
   // A name, or a policy that has one in its configuration.
   dtype: (json) => JSON.stringify(json).includes('"float32"'),
 };
+
+/** A name in a configuration, by itself or with a configuration of its own, as Keras writes objects. */
+export function namedIn(json: Json): { readonly name?: string; readonly config?: JsonObject } {
+  if (typeof json === "string") return { name: json };
+  const { class_name: name, config } = Object(json) as { class_name?: Json; config?: Json };
+  const inner = typeof config === "object" && config !== null ? { config: config as JsonObject } : {};
+  return typeof name === "string" ? { name, ...inner } : {};
+}
 
 /** Options from Keras's configuration, the reverse of `writeConfig`. Unknown keys that are null or false ask for nothing. */
 export function parseConfig(

@@ -54,8 +54,14 @@ describe("readOptions", () => {
     [{ units: 3, backwards: 1 }, "expected true or false"],
     [{ units: 3, mode: "c" }, 'the unknown mode "c"'],
     [{ units: 3, seed: 0.5 }, "expected a whole number or null"],
+    [{ units: {} }, "received units: an object"],
+    [{ units: [3, null] }, "received units: [3, null]"],
+    [{ units: 3, value: "0" }, 'received value: "0", expected a number'],
+    [undefined, "thing: received no units, expected the option units"],
+    [null, "thing: received null for its options, expected an object"],
+    [3, "thing: received 3 for its options, expected an object. Write for example { units: … }"],
   ])("refuses %j", (options, message) => {
-    expect(refusal(() => readOptions(fields, options, "thing")).message).toContain(message);
+    expect(refusal(() => readOptions(fields, options as object, "thing")).message).toContain(message);
   });
 });
 
@@ -72,6 +78,11 @@ describe("configurations", () => {
     const policy = { module: "keras", class_name: "DTypePolicy", config: { name: "float32" } };
     const config = { units: 3, kernel_regularizer: null, unroll: true, sparse: false, dtype: policy };
     expect(parseConfig(fields, config, reader, "thing")).toEqual({ units: 3 });
+  });
+
+  it.each([null, "abc", "", true])("may not hold %j for a number", (value) => {
+    const options = parseConfig(fields, { units: 3, value }, reader, "thing");
+    expect(refusal(() => readOptions(fields, options, "thing")).expected).toBe("a number");
   });
 
   it.each([

@@ -1,15 +1,5 @@
-import { RondoError, unknownName } from "../errors.js";
-import type { Field, Json } from "./config.js";
-
-function invalid(where: string, name: string, value: unknown, expected: string): RondoError {
-  const received = typeof value === "string" ? `"${value}"` : String(value);
-  return new RondoError({
-    where,
-    received: `${name}: ${received}`,
-    expected,
-    fix: `Set ${name} to ${expected}`,
-  });
-}
+import { unknownName } from "../errors.js";
+import { type Field, invalid, type Json } from "./config.js";
 
 /** A field whose values are themselves JSON, checked by `accepts`. */
 function plain<V extends Json>(
@@ -30,7 +20,7 @@ function plain<V extends Json>(
   };
 }
 
-const whole = (x: unknown): x is number => typeof x === "number" && Number.isInteger(x);
+const whole = (x: unknown): x is number => Number.isInteger(x);
 const sizeList = (least: number) => (x: unknown) =>
   Array.isArray(x) && x.every((d) => d === null || (whole(d) && (d >= 1 || d === least)));
 
@@ -67,12 +57,31 @@ export const rate: Field<number, number, true> = plain<number>(
   "a fraction from 0 (drop nothing) to below 1",
 ).required;
 
+const aNumber = plain<number>((x) => typeof x === "number", "a number");
+
 /** A number; NaN is one too (its JSON form is the string "NaN"). */
 export const real = (initial: number): Field<number, number, false> => ({
-  ...plain<number>((x) => typeof x === "number", "a number").optional(initial),
+  ...aNumber.optional(initial),
   write: (value) => (Number.isFinite(value) ? value : String(value)),
-  parse: (json) => Number(json),
+  parse: (json) => (json === String(Number(json)) ? Number(json) : json) as number,
 });
+
+/** A number, without a default. */
+export const requiredReal: Field<number, number, true> = aNumber.required;
+
+/** A number, or null (the default). */
+export const optionalReal: Field<number | null, number | null, false> = plain<number | null>(
+  (x) => x === null || typeof x === "number",
+  "a number or null",
+).optional(null);
+
+/** A number above 0. */
+export const positive = (initial: number): Field<number, number, false> =>
+  plain<number>((x) => Number.isFinite(x) && Number(x) > 0, "a number above 0").optional(initial);
+
+/** A whole number. */
+export const integer = (initial: number): Field<number, number, false> =>
+  plain<number>(whole, "a whole number").optional(initial);
 
 /** A random seed: equal seeds give equal draws; null (the default): draws follow from the model's seed. */
 export const seed: Field<number | null, number | null, false> = plain<number | null>(

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { refusal } from "../../tests/arrays.js";
 import { evaluate, known } from "../../tests/reference.js";
-import { input } from "../graph/ops/source.js";
+import { fill, input } from "../graph/ops/source.js";
+import { type JsonObject, layerFromConfig, layers } from "./index.js";
 import { type Initializer, initializer, initializers } from "./initializers.js";
 
 const source = { seed: input("seed", [2], "int32") };
@@ -93,6 +95,32 @@ describe("the other initializers", () => {
   });
 });
 
+describe("options", () => {
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      "a number",
+      () => initializers.constant(3 as never),
+      /constant: received 3 for its options, .*\{ value: … \}/,
+    ],
+    ["null", () => initializers.zeros(null as never), /zeros: received null for its options/],
+    ["a scale of 0", () => initializers.varianceScaling({ scale: 0 }), /scale: 0, expected a number above 0/],
+    [
+      "a negative scale",
+      () => initializers.varianceScaling({ scale: -1 }),
+      /scale: -1, expected a number above 0/,
+    ],
+    ["text", () => initializers.randomNormal({ stddev: "1" as never }), /stddev: "1", expected a number/],
+    ["a list", () => initializers.orthogonal({ gain: [1] as never }), /gain: \[1\], expected a number/],
+    [
+      "null in a file",
+      () => initializers.constant.fromConfig({ value: null }),
+      /value: null, expected a number/,
+    ],
+  ])("may not be %s", (_, make, message) => {
+    expect(refusal(make).message).toMatch(message);
+  });
+});
+
 describe("seeds", () => {
   const same = (a: Float64Array, b: Float64Array) => a.every((v, i) => v === b[i]);
   it("of the model and streams change the values", () => {
@@ -122,6 +150,42 @@ describe("as a field", () => {
     expect(() => field.read("glorotUnifrom" as "zeros", "dense", "x")).toThrow(
       'Did you mean "glorotUniform"?',
     );
+  });
+  it.each<[unknown, string]>([
+    [null, "dense: received kernelInitializer: null, expected the name of an initializer"],
+    [0, "dense: received kernelInitializer: 0, expected the name of an initializer"],
+    [{ values: 0 }, "dense: received kernelInitializer: an object"],
+    [initializers.zeros, "Call it: initializers.zeros()"],
+    ["toString", 'the unknown kernelInitializer "toString"'],
+  ])("refuses %s", (given, message) => {
+    const options = { units: 1, kernelInitializer: given as "zeros" };
+    expect(refusal(() => layers.dense(options)).message).toContain(message);
+  });
+  it("is refused in Keras's form where it names nothing", () => {
+    const of = (kernel_initializer: JsonObject) => () =>
+      layerFromConfig({ class_name: "Dense", config: { units: 1, kernel_initializer } });
+    expect(refusal(of({ class_name: "HeNormul" })).fix).toBe('Did you mean "heNormal"?');
+    expect(refusal(of({})).received).toBe("kernelInitializer: an object");
+  });
+  it.each<[string, Initializer | "orthogonal", string]>([
+    ["a matrix's", "orthogonal", "orthogonal: received weights of shape [2], expected at least two axes"],
+    [
+      "one of another shape",
+      { className: "Mine", config: {}, values: () => fill([3], 0) },
+      "Mine: received values of shape [3], expected values of shape [2]",
+    ],
+    [
+      "one without values",
+      { className: "Mine", config: {}, values: () => undefined as never },
+      "Mine: received nothing, expected values of shape [2]",
+    ],
+  ])("names layer and weights where it does not fit: %s", (_, biasInitializer, message) => {
+    const layer = layers.dense({ units: 2, name: "out", biasInitializer });
+    expect(refusal(() => layer.build([1, 4])).message).toContain(`dense "out": bias: ${message}`);
+  });
+  it("names the layer around a cell", () => {
+    const layer = layers.gru({ units: 2, biasInitializer: "orthogonal", resetAfter: false });
+    expect(refusal(() => layer.build([1, 3, 4])).where).toBe('gru: gruCell "gru_cell": bias: orthogonal');
   });
   it("makes the round trip through Keras's form", () => {
     for (const given of [

@@ -14,15 +14,17 @@ import {
   camelCase,
   type Field,
   type Fields,
+  invalid,
   type Json,
   type JsonObject,
+  namedIn,
   type OptionsOf,
   parseConfig,
   readOptions,
   type SettingsOf,
   writeConfig,
 } from "./config.js";
-import { choice, real, seed } from "./fields.js";
+import { choice, positive, real, seed } from "./fields.js";
 
 /** First values of an array of weights, computed by a program. */
 export interface Initializer {
@@ -42,7 +44,7 @@ type Values<S> = (
 /** An initializer's factory. With a `seed` of its own it gives the same values in every model and for every weight. */
 function define<F extends Fields>(className: string, fields: F, values: Values<SettingsOf<F>>) {
   const where = className[0]?.toLowerCase() + className.slice(1);
-  const make = (options: OptionsOf<F>): Initializer => {
+  const make = (options?: OptionsOf<F>): Initializer => {
     const settings = readOptions(fields, options, where);
     return Object.freeze({
       className,
@@ -57,7 +59,7 @@ function define<F extends Fields>(className: string, fields: F, values: Values<S
       },
     });
   };
-  return Object.assign((options?: OptionsOf<F>) => make(options ?? ({} as OptionsOf<F>)), {
+  return Object.assign((options?: OptionsOf<F>) => make(options), {
     className,
     fromConfig: (config: JsonObject): Initializer =>
       make(parseConfig(fields, config, noComponents, where) as OptionsOf<F>),
@@ -146,7 +148,7 @@ export const initializers = {
   /** Variance scale / n (default scale 1, mode fanIn, distribution truncatedNormal). */
   varianceScaling: define(
     "VarianceScaling",
-    { scale: real(1), mode: snakeChoice(modes), distribution: snakeChoice(distributions), seed },
+    { scale: positive(1), mode: snakeChoice(modes), distribution: snakeChoice(distributions), seed },
     scaled,
   ),
   /** Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010. */
@@ -193,7 +195,27 @@ function needsMatrix(where: string, shape: readonly number[]): RondoError {
 export type InitializerName = keyof typeof initializers;
 
 const names = Object.keys(initializers) as InitializerName[];
-const isName = (name: string): name is InitializerName => name in initializers;
+const isName = (name: string): name is InitializerName => Object.hasOwn(initializers, name);
+
+/** An initializer by name or as it is; an error for anything else. */
+export function readInitializer(given: unknown, where: string, name: string): Initializer {
+  if (typeof given === "string") {
+    if (!isName(given)) throw unknownName(where, name, given, names);
+    return initializers[given]();
+  }
+  const { values } = Object(given) as Partial<Initializer>;
+  if (typeof given === "object" && typeof values === "function") return given as Initializer;
+  const uncalled = names.find((key) => initializers[key] === given);
+  const fix =
+    uncalled === undefined ? `Write for example ${name}: "zeros"` : `Call it: initializers.${uncalled}()`;
+  throw invalid(
+    where,
+    name,
+    given,
+    "the name of an initializer, or what initializers.constant({ value: 1 }) gives",
+    fix,
+  );
+}
 
 /** A field that holds an initializer: given by name or as an object such as `initializers.constant({ value: 1 })`. */
 export const initializer = (
@@ -201,11 +223,7 @@ export const initializer = (
 ): Field<InitializerName | Initializer, Initializer, false> => ({
   required: false,
   initial: initializers[initial](),
-  read(given, where, name) {
-    if (typeof given !== "string") return given;
-    if (!isName(given)) throw unknownName(where, name, given, names);
-    return initializers[given]();
-  },
+  read: readInitializer,
   write: ({ className, config }) => ({
     module: "keras.initializers",
     class_name: className,
@@ -213,12 +231,11 @@ export const initializer = (
     registered_name: null,
   }),
   parse(json, _reader, where) {
-    const object = typeof json === "string" ? { class_name: json, config: {} } : json;
-    const { class_name: className, config } = (object ?? {}) as { class_name?: Json; config?: JsonObject };
-    const key = names.find(
-      (n) => initializers[n].className === className || n === camelCase(String(className)),
-    );
-    if (key === undefined) throw unknownName(where, "initializer", String(className), names);
+    const { name, config } = namedIn(json);
+    // What names nothing is left for `read` to refuse.
+    if (name === undefined) return json as InitializerName;
+    const key = names.find((n) => initializers[n].className === name || n === camelCase(name));
+    if (key === undefined) throw unknownName(where, "initializer", name, names);
     return initializers[key].fromConfig(config ?? {});
   },
 });

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { refusal } from "../../tests/arrays.js";
 import { evaluate, known } from "../../tests/reference.js";
 import { symbol } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { mul } from "../graph/ops/elementwise.js";
 import { mean } from "../graph/ops/reduce.js";
-import { constant, input } from "../graph/ops/source.js";
+import { constant, fill, input } from "../graph/ops/source.js";
+import { sequential } from "../models/sequential.js";
+import { zeros } from "../tensor.js";
 import {
   type CallContext,
   defineLayer,
@@ -73,6 +76,36 @@ describe("names", () => {
     expect(() => names.add(layers.lstm({ units: 1, name: "out" }))).toThrow(
       'lstm "out": received the name "out" a second time',
     );
+  });
+
+  it("from a model before stay: one found in this model steps aside, wherever it comes", () => {
+    const shared = layers.dense({ units: 1 });
+    new LayerNames().add(shared);
+    for (const fresh of [0, 1, 2]) {
+      const list = [layers.dense({ units: 1 }), layers.dense({ units: 1 })].toSpliced(fresh, 0, shared);
+      const names = new LayerNames();
+      for (const layer of list) names.add(layer);
+      expect(shared.name).toBe("dense");
+      expect(list.map((layer) => layer.name).sort()).toEqual(["dense", "dense_1", "dense_2"]);
+    }
+  });
+
+  it("found in a model stay once another model has the layer", () => {
+    const names = new LayerNames();
+    const [own, other] = [layers.dense({ units: 1 }), layers.dense({ units: 1 })];
+    names.add(own);
+    for (const layer of [own, other]) new LayerNames().add(layer);
+    const error = refusal(() => names.add(other));
+    expect([error.received, own.name]).toEqual(['the name "dense" a second time', "dense"]);
+    expect(error.fix).toContain('{ name: "dense_1" }');
+  });
+
+  it("leave the models before as they were", () => {
+    const shared = layers.dense({ units: 1, inputShape: [2] });
+    const first = sequential([shared]);
+    const second = sequential([layers.dense({ units: 2, inputShape: [2] }), shared]);
+    expect(first.weightNames()).toEqual(["dense/kernel", "dense/bias"]);
+    expect(second.weightNames()).toEqual(["dense_1/kernel", "dense_1/bias", "dense/kernel", "dense/bias"]);
   });
 
   it("stay when the same layer comes again", () => {
@@ -153,5 +186,59 @@ describe("a layer of one's own", () => {
     expect([...known(evaluate([output], { inputs: given })[0], "y").data]).toEqual([2, 30, 6, 70]);
     expect(layer.outputShapes(batchShape([null, 2])).map(String)).toEqual(["B,2"]);
     expect(layer.config()).toEqual({ name: "pool", trainable: true, power: 1, dtype: "float32" });
+  });
+
+  const own = (call: (x: SymbolicTensor) => unknown): Layer => {
+    class Own extends Layer {
+      override call(x: SymbolicTensor): SymbolicTensor {
+        return call(x) as SymbolicTensor;
+      }
+    }
+    return new Own(defineLayer("Own", {}), { name: "mine" });
+  };
+
+  it.each<[string, (x: SymbolicTensor) => unknown, string]>([
+    ["gives nothing", () => undefined, "received nothing from call"],
+    ["gives a number", () => 3, "received a number from call"],
+    ["gives an empty list", () => [], "received a list from call"],
+    ["gives a list with a number", (x) => [x, 3], "received a list from call"],
+    ["gives host data", () => zeros([2]), "received a Tensor from call"],
+    ["takes host data", (x) => mul(x, zeros([2]) as never), "mul: received a Tensor as an operand"],
+    ["combines shapes that differ", (x) => mul(x, fill([3], 1)), "mul: received shapes [B, 2] and [3]"],
+  ])("is named where its call %s", (_, call, message) => {
+    expect(refusal(() => own(call).outputShapes([B, 2])).message).toContain(message);
+    expect(refusal(() => own(call).outputShapes([B, 2])).where).toMatch(/^own "mine"/);
+  });
+
+  it("lets errors of its own code through", () => {
+    const layer = own(() => {
+      throw new SyntaxError("mine");
+    });
+    expect(() => layer.outputShapes([B, 2])).toThrow(SyntaxError);
+  });
+
+  it.each<[string, readonly unknown[], string]>([
+    ["no definition", [], "Bare: received undefined for its definition"],
+    ["options in its place", [{ units: 3 }], "Bare: received an object for its definition"],
+  ])("needs its definition, not %s", (_, given, message) => {
+    class Bare extends Layer {
+      override call = (x: SymbolicTensor) => x;
+    }
+    expect(() => Reflect.construct(Bare, given)).toThrow(message);
+  });
+
+  it.each<[readonly number[], string]>([
+    [[2.5], "shape [2.5]"],
+    [[symbol("T") as never, 3], "shape [T, 3]"],
+    [3 as never, "3 for a shape"],
+  ])("declares weights of whole sizes, not %s", (shape, received) => {
+    class Wrong extends Layer {
+      override call = (x: SymbolicTensor) => x;
+      protected override declareWeights(): void {
+        this.addWeight("scale", shape, "ones");
+      }
+    }
+    const error = refusal(() => new Wrong(defineLayer("Wrong", {}), {}).build([B, 2]));
+    expect([error.where, error.received]).toEqual(["wrong: scale: addWeight", received]);
   });
 });

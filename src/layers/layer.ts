@@ -1,7 +1,8 @@
+import { RondoError, within } from "../errors.js";
 import { type Dim, equal, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { input } from "../graph/ops/source.js";
-import { Component, type Definition, type Weight, type WeightContext } from "./component.js";
+import { Component, type Definition, resultText, type Weight, type WeightContext } from "./component.js";
 import { type Fields, type JsonObject, type OptionsOf, type SettingsOf, snakeCase } from "./config.js";
 import { flag, notSaved, optionalShape, optionalSize, optionalText } from "./fields.js";
 import type { ShapeRule } from "./types.js";
@@ -90,7 +91,7 @@ export abstract class Layer<
     this.checkInput(inputShape);
     const before = this.#builtFor?.at(-1);
     if (this.#builtFor === undefined) {
-      this.declareWeights(inputShape);
+      this.#inside(() => this.declareWeights(inputShape));
       this.#builtFor = inputShape;
     } else if (before !== undefined && this.weights().length > 0 && !equal(before, inputShape.at(-1) ?? -1)) {
       throw this.error(
@@ -120,11 +121,36 @@ export abstract class Layer<
     return [];
   }
 
+  /** What `call` gives, as a list, if it is values of the graph. Errors of ops in it name the layer too. */
+  callChecked(
+    x: SymbolicTensor,
+    context: CallContext,
+    further?: readonly SymbolicTensor[],
+  ): readonly SymbolicTensor[] {
+    const given: unknown = this.#inside(() => this.call(x, context, further));
+    const outputs: readonly unknown[] = Array.isArray(given) ? given : [given];
+    if (outputs.length > 0 && outputs.every((y) => y instanceof SymbolicTensor)) return outputs;
+    throw this.error(
+      `${resultText(given)} from call`,
+      "a value made with ops, or a list of such values",
+      "Return what the ops in call give",
+    );
+  }
+
+  /** Errors of what the layer is made of are told as the layer's. */
+  #inside<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      const own = error instanceof RondoError && `${error.where}:`.startsWith(`${this.where}:`);
+      throw own ? error : within(this.where, error);
+    }
+  }
+
   /** Shapes of the outputs for an input shape, most often one; builds the layer if need be. */
   outputShapes(inputShape: Shape): Shape[] {
     this.build(inputShape);
-    const output = this.call(input("x", inputShape), shapeContext);
-    return (output instanceof SymbolicTensor ? [output] : output).map(({ shape }) => shape);
+    return this.callChecked(input("x", inputShape), shapeContext).map(({ shape }) => shape);
   }
 
   override config(): JsonObject {
@@ -175,20 +201,33 @@ export const batchShape = (
 export class LayerNames {
   readonly #owners = new Map<string, Component>();
 
-  /** Names a layer that joins the model. Throws a RondoError when another layer of the model has its name. */
+  /**
+   * Names a layer that joins the model. Where it has the name of another layer already, from a model before or by hand,
+   * a name that was found here steps aside; else it is a RondoError.
+   */
   add(layer: Component): void {
-    const base = snakeCase(layer.className);
-    let name = layer.name ?? base;
-    for (let n = 1; layer.name === undefined && this.#owners.has(name); n++) name = `${base}_${n}`;
+    const name = layer.name ?? this.#free(layer);
     const owner = this.#owners.get(name);
     if (owner !== undefined && owner !== layer) {
-      throw layer.error(
-        `the name "${name}" a second time`,
-        "a name of its own for every layer of a model",
-        "Change one of the names, or leave it out",
-      );
+      const other = this.#free(owner);
+      owner.assignName(other, this);
+      if (owner.name !== other) {
+        throw layer.error(
+          `the name "${name}" a second time`,
+          "a name of its own for every layer of a model",
+          `Make one of the two layers with another name: { name: "${other}" }`,
+        );
+      }
+      this.#owners.set(other, owner);
     }
     this.#owners.set(name, layer);
-    layer.assignName(name);
+    layer.assignName(name, this);
+  }
+
+  #free(layer: Component): string {
+    const base = snakeCase(layer.className);
+    let name = base;
+    for (let n = 1; this.#owners.has(name); n++) name = `${base}_${n}`;
+    return name;
   }
 }

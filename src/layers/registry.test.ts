@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { refusal } from "../../tests/arrays.js";
-import { describe as describeComponent, initializers, type Layer, layerFromConfig, layers } from "./index.js";
+import {
+  describe as describeComponent,
+  initializers,
+  type Json,
+  type Layer,
+  layerFromConfig,
+  layers,
+} from "./index.js";
 
 const examples: readonly Layer[] = [
   layers.input({ shape: [null, 3] }),
@@ -130,6 +137,16 @@ describe("configurations", () => {
     });
     expect(layer.name).toBe("lstm_1");
     expect(layer.config()).toMatchObject({ units: 5, activation: "hard_sigmoid", return_sequences: true });
+  });
+
+  it.each<[Json, string]>([
+    [null, "null without a class name"],
+    ["", 'the unknown layer class ""'],
+    [{ class_name: 3 }, "an object without a class name"],
+    [{ class_name: "Bare" }, "the class Bare without a definition"],
+  ])("that are %j are refused", (json, received) => {
+    class Bare {}
+    expect(refusal(() => layerFromConfig(json, { Bare: Bare as never })).received).toBe(received);
   });
 
   it("of unknown classes name the nearest", () => {

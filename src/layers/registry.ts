@@ -1,7 +1,7 @@
-import { RondoError, unknownName } from "../errors.js";
+import { RondoError, unknownName, valueText } from "../errors.js";
 import { ActivationLayer } from "./activation.js";
 import { Component, type Definition } from "./component.js";
-import { type Fields, type Json, type JsonObject, parseConfig } from "./config.js";
+import { type Fields, type Json, namedIn, parseConfig } from "./config.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
 import { Flatten, Reshape } from "./flatten.js";
@@ -65,15 +65,27 @@ function componentFromConfig(
   custom: Readonly<Record<string, ComponentClass>>,
   where: string,
 ): Component {
-  const { class_name: className, config } = (typeof json === "object" && json !== null ? json : {}) as {
-    class_name?: Json;
-    config?: JsonObject;
-  };
+  const { name, config } = namedIn(json);
+  if (name === undefined) {
+    throw new RondoError({
+      where,
+      received: `${valueText(json)} without a class name`,
+      expected: "{ class_name, config }",
+      fix: "Give the configuration that Keras, or describe, writes for a layer",
+    });
+  }
   const classes = { ...componentClasses, ...custom };
   const known = Object.keys(classes);
-  const name = String(className);
   const found = known.includes(name) ? classes[name] : undefined;
   if (found === undefined) throw unknownName(where, "layer class", name, known);
+  if (found.definition === undefined) {
+    throw new RondoError({
+      where,
+      received: `the class ${name} without a definition`,
+      expected: "one that keeps its definition",
+      fix: `Add to the class: static definition = defineLayer("${name}", { … })`,
+    });
+  }
   const reader = { component: (inner: Json, from: string) => componentFromConfig(inner, custom, from) };
   const options = parseConfig(found.definition.fields, config ?? {}, reader, name);
   const made: unknown = Reflect.construct(found, [options]);

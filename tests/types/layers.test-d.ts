@@ -1,7 +1,16 @@
-import { Layer, layers, type ShapeError, type ShapeRule, type SymbolicTensor, sequential } from "rondo";
+import {
+  activations,
+  Layer,
+  layers,
+  type ShapeError,
+  type ShapeRule,
+  type SymbolicTensor,
+  sequential,
+} from "rondo";
 import { describe, expectTypeOf, it } from "vitest";
 import type { OutputOf } from "../../src/layers/types.js";
 
+declare const x: SymbolicTensor;
 declare const size: number;
 declare const flag: boolean;
 declare const list: Layer[];
@@ -145,6 +154,41 @@ describe("a layer's rule", () => {
   });
 });
 
+describe("a layer over time without a time axis", () => {
+  type Message<L extends { readonly "~rule": ShapeRule }> = OutputOf<L["~rule"], readonly [4]>;
+
+  it("is told about its own inputShape where it has one, else about the layer before", () => {
+    const first = gru({ units: 3, inputShape: [4] });
+    const later = gru({ units: 3 });
+    expectTypeOf<Message<typeof first>>().toEqualTypeOf<
+      ShapeError<"gru needs [batch, time, features]; set inputShape to [time, features]">
+    >();
+    expectTypeOf<Message<typeof later>>().toEqualTypeOf<
+      ShapeError<"gru needs [batch, time, features]; set returnSequences: true on the layer before">
+    >();
+    const own = rnn({ cell: layers.gruCell({ units: 2 }), inputShape: [4] });
+    expectTypeOf<Message<typeof own>>().toEqualTypeOf<
+      ShapeError<"rnn needs [batch, time, features]; set inputShape to [time, features]">
+    >();
+    const both = bidirectional({ layer: lstm({ units: 3 }), inputShape: [4] });
+    expectTypeOf<Message<typeof both>>().toEqualTypeOf<
+      ShapeError<"bidirectional needs [batch, time, features]; set inputShape to [time, features]">
+    >();
+    const inner = bidirectional({ layer: lstm({ units: 3 }) });
+    expectTypeOf<Message<typeof inner>>().toEqualTypeOf<
+      ShapeError<"lstm needs [batch, time, features]; set returnSequences: true on the layer before">
+    >();
+    sequential([
+      // @ts-expect-error gru needs [batch, time, features]; set inputShape to [time, features]
+      gru({ units: 3, inputShape: [4] }),
+    ]);
+    sequential([
+      // @ts-expect-error bidirectional needs [batch, time, features]; set inputShape to [time, features]
+      bidirectional({ layer: lstm({ units: 3 }), inputShape: [4] }),
+    ]);
+  });
+});
+
 describe("options", () => {
   it("are errors where they are misspelt or missing", () => {
     // @ts-expect-error returnSequence
@@ -173,5 +217,15 @@ describe("options", () => {
     dense({ units: 10, activation: { name: "elu", alpha: 0.5 } });
     dense({ units: 10, activation: { name: "threshold", threshold: 1, defaultValue: 0 } });
     dense({ units: 10, activation: (x) => x });
+    dense({ units: 10, activation: null });
+    activations.relu(x, { maxValue: 2 });
+    activations.softmax(x);
+    activations.threshold(x, { threshold: 1, defaultValue: 0 });
+    // @ts-expect-error threshold needs its parameters
+    activations.threshold(x);
+    // @ts-expect-error elu has alpha, not beta
+    activations.elu(x, { beta: 1 });
+    // @ts-expect-error null is no initializer
+    dense({ units: 10, kernelInitializer: null });
   });
 });

@@ -1,6 +1,6 @@
 import { RondoError } from "../../errors.js";
 import { type Dim, shapeText } from "../dim.js";
-import { apply, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
 import { cast, equalTo } from "./elementwise.js";
 import { normalizeAxis } from "./reduce.js";
@@ -50,7 +50,7 @@ export const gatherOp: Op<GatherAttrs> = {
 
 /** Indices are checked when the program runs; one out of range is an error there. */
 export const gather = (table: SymbolicTensor, ids: SymbolicTensor, axis = 0): SymbolicTensor =>
-  apply(gatherOp, [table, cast(ids, "int32")], { axis: normalizeAxis("gather", table.shape, axis) });
+  apply(gatherOp, [table, cast(ids, "int32")], { axis: normalizeAxis("gather", table, axis) });
 
 export interface ScatterAttrs extends GatherAttrs {
   readonly size: Dim;
@@ -82,6 +82,6 @@ export function oneHot(ids: SymbolicTensor, depth: number): SymbolicTensor {
     [depth],
     "int32",
   );
-  const hit = equalTo(expandDims(cast(ids.withMask(undefined), "int32"), -1), classes);
+  const hit = equalTo(expandDims(cast(symbolic("oneHot", ids).withMask(undefined), "int32"), -1), classes);
   return cast(hit, "float32").withMask(ids.mask);
 }

@@ -1,6 +1,6 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import { type Dim, equal, isNegative, add as plus, shapeText } from "../dim.js";
-import { apply, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { combineMasks, widenMask } from "../mask.js";
 import { normalizeAxis } from "./reduce.js";
 import { broadcastTo, expandDims, slice } from "./shape.js";
@@ -65,30 +65,34 @@ function expandMask(x: SymbolicTensor, rank: number): SymbolicTensor {
 
 /** Joins along an existing axis. */
 export function concat(inputs: readonly SymbolicTensor[], axis = -1): SymbolicTensor {
-  const [first] = inputs;
-  if (first === undefined) {
-    throw new RondoError({
-      where: "concat",
-      received: "no operands",
-      expected: "at least one",
-      fix: "Pass a value",
-    });
-  }
+  const first = firstOf("concat", inputs);
   return inputs.length === 1
     ? first
-    : apply(concatOp, inputs, { axis: normalizeAxis("concat", first.shape, axis) });
+    : apply(concatOp, inputs, { axis: normalizeAxis("concat", first, axis) });
+}
+
+function firstOf(where: string, inputs: readonly SymbolicTensor[]): SymbolicTensor {
+  if (Array.isArray(inputs) && inputs.length > 0) return symbolic(where, inputs[0]);
+  throw new RondoError({
+    where,
+    received: Array.isArray(inputs) ? "no operands" : `${valueText(inputs)} for its operands`,
+    expected: "a list of at least one",
+    fix: "Put the operands into a list: [a, b]",
+  });
 }
 
 /** Joins along a new axis. */
-export const stack = (inputs: readonly SymbolicTensor[], axis = 0): SymbolicTensor =>
-  concat(
-    inputs.map((x) => expandDims(x, axis)),
-    axis < 0 ? axis + (inputs[0]?.rank ?? 0) + 1 : axis,
+export function stack(inputs: readonly SymbolicTensor[], axis = 0): SymbolicTensor {
+  const along = normalizeAxis("stack", firstOf("stack", inputs), axis, 1);
+  return concat(
+    inputs.map((x) => expandDims(x, along)),
+    along,
   );
+}
 
 /** Cuts x along `axis` into pieces of the given sizes, which add up to the axis. */
 export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): SymbolicTensor[] {
-  const along = normalizeAxis("split", x.shape, axis);
+  const along = normalizeAxis("split", x, axis);
   const total = x.shape[along] ?? 0;
   if (!equal(sizes.reduce(plus, 0), total)) {
     throw new RondoError({
@@ -112,7 +116,7 @@ export function split(x: SymbolicTensor, sizes: readonly Dim[], axis = -1): Symb
 
 /** Adds `value` around x: per axis the number of elements before and after. Padded steps of a masked x count as masked. */
 export function pad(x: SymbolicTensor, widths: readonly (readonly [Dim, Dim])[], value = 0): SymbolicTensor {
-  if (widths.length > x.rank || widths.flat().some(isNegative)) {
+  if (widths.length > symbolic("pad", x).rank || widths.flat().some(isNegative)) {
     throw new RondoError({
       where: "pad",
       received: `widths ${widths.map(shapeText).join(", ")} for shape ${shapeText(x.shape)}`,

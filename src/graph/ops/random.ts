@@ -1,6 +1,6 @@
 import { RondoError } from "../../errors.js";
 import { type Shape, sameShape } from "../dim.js";
-import { apply, type Op, type SymbolicTensor } from "../ir.js";
+import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { elementwiseMask, noMask } from "../mask.js";
 import { mul } from "./elementwise.js";
 import { broadcastTo } from "./shape.js";
@@ -102,7 +102,7 @@ export function dropout(
   rate: number,
   source: RandomSource,
   stream: number,
-  noiseShape: Shape = x.shape,
+  noiseShape: Shape = symbolic("dropout", x).shape,
 ): SymbolicTensor {
   if (!(rate >= 0 && rate < 1)) {
     throw new RondoError({

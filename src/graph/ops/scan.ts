@@ -8,6 +8,7 @@ import {
   SymbolicTensor,
   sameValue,
   substitute,
+  symbolic,
   type TensorType,
   topological,
 } from "../ir.js";
@@ -87,6 +88,7 @@ export interface Scanned {
 /** Applies a cell over time. Values of the outer graph that the step uses are passed along as constants by themselves. */
 export function scan(options: ScanOptions): Scanned {
   const { sequences, mask } = options;
+  for (const x of sequences) symbolic("scan", x);
   const [first] = sequences;
   const length = first?.shape[0];
   if (

@@ -1,4 +1,5 @@
 import { RondoError } from "../../errors.js";
+import { checkList } from "../../tensor.js";
 import {
   bind,
   type Dim,
@@ -12,7 +13,16 @@ import {
   shapeText,
   sub,
 } from "../dim.js";
-import { apply, makeNode, nodeOf, type Op, type Strided, SymbolicTensor, type TensorType } from "../ir.js";
+import {
+  apply,
+  makeNode,
+  nodeOf,
+  type Op,
+  type Strided,
+  SymbolicTensor,
+  symbolic,
+  type TensorType,
+} from "../ir.js";
 import { broadcastMask, samePrefix } from "../mask.js";
 import { broadcastShapes } from "./elementwise.js";
 import { pad } from "./join.js";
@@ -104,6 +114,8 @@ function reshapeView(x: Strided, shape: readonly number[]): Strided | undefined 
 
 /** Reshapes to `shape`; one size may be -1 and follows from the others. */
 export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTensor {
+  symbolic("reshape", x);
+  checkList("reshape", shape);
   const unknown = shape.indexOf(-1);
   let target: Shape = shape;
   if (unknown >= 0 && shape.filter(isNegative).length === 1) {
@@ -124,16 +136,16 @@ export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTenso
 
 /** Inserts an axis of size 1 before `axis`. */
 export function expandDims(x: SymbolicTensor, axis: number): SymbolicTensor {
-  const index = normalizeAxis("expandDims", [...x.shape, 1], axis);
+  const index = normalizeAxis("expandDims", x, axis, 1);
   return reshape(x, x.shape.toSpliced(index, 0, 1));
 }
 
 /** Removes the given axes (all of size 1 when left out). */
 export function squeeze(x: SymbolicTensor, axes?: readonly number[]): SymbolicTensor {
-  const gone = axes?.map((a) => normalizeAxis("squeeze", x.shape, a));
+  const gone = axes?.map((a) => normalizeAxis("squeeze", x, a));
   return reshape(
     x,
-    x.shape.filter((d, i) => (gone === undefined ? !equal(d, 1) : !gone.includes(i))),
+    symbolic("squeeze", x).shape.filter((d, i) => (gone === undefined ? !equal(d, 1) : !gone.includes(i))),
   );
 }
 
@@ -199,7 +211,8 @@ export const transposeOp: Op<TransposeAttrs> = {
 
 /** Permutes the axes; reverses them when `perm` is left out. */
 export function transpose(x: SymbolicTensor, perm?: readonly number[]): SymbolicTensor {
-  const order = (perm ?? x.shape.map((_, i) => x.rank - 1 - i)).map((p) => (p < 0 ? p + x.rank : p));
+  const { shape } = symbolic("transpose", x);
+  const order = (perm ?? shape.map((_, i) => x.rank - 1 - i)).map((p) => (p < 0 ? p + x.rank : p));
   return order.every((p, i) => p === i) && order.length === x.rank
     ? x
     : apply(transposeOp, [x], { perm: order });
@@ -269,7 +282,7 @@ export const sliceOp: Op<SliceAttrs> = {
  * beyond those given are taken whole.
  */
 export function slice(x: SymbolicTensor, begin: readonly Dim[], size: readonly Dim[] = []): SymbolicTensor {
-  if (begin.length > x.rank || size.length > x.rank) {
+  if (begin.length > symbolic("slice", x).rank || size.length > x.rank) {
     throw new RondoError({
       where: "slice",
       received: `begin ${shapeText(begin)} and size ${shapeText(size)} for shape ${shapeText(x.shape)}`,
@@ -368,8 +381,10 @@ export const broadcastOp: Op<BroadcastAttrs> = {
 };
 
 /** Repeats x along axes of size 1 and new leading axes, without copying. */
-export const broadcastTo = (x: SymbolicTensor, shape: Shape): SymbolicTensor =>
-  sameShape(x.shape, shape) ? x : apply(broadcastOp, [x], { shape });
+export function broadcastTo(x: SymbolicTensor, shape: Shape): SymbolicTensor {
+  checkList("broadcastTo", shape);
+  return sameShape(symbolic("broadcastTo", x).shape, shape) ? x : apply(broadcastOp, [x], { shape });
+}
 
 type None = Readonly<Record<string, never>>;
 
@@ -386,4 +401,5 @@ export const stopGradientOp: Op<None> = {
 export const stopGradient = (x: SymbolicTensor): SymbolicTensor => apply(stopGradientOp, [x], {});
 
 /** The same value without its mask: every step counts from here on. */
-export const withoutMask = (x: SymbolicTensor): SymbolicTensor => x.withMask(undefined);
+export const withoutMask = (x: SymbolicTensor): SymbolicTensor =>
+  symbolic("withoutMask", x).withMask(undefined);

@@ -37,7 +37,7 @@ export const logSoftmaxOp = define("logSoftmax", ({ outputs: [y], grads: [g] }) 
 ]);
 
 function along(op: Op<None>, x: SymbolicTensor, axis: number): SymbolicTensor {
-  const index = normalizeAxis(op.name, x.shape, axis);
+  const index = normalizeAxis(op.name, x, axis);
   if (x.mask !== undefined && index < x.mask.rank) {
     // Masked steps take no part and get 0, also in rows that are masked as a whole.
     const counts = widenMask(x.mask, x.rank);

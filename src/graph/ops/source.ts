@@ -1,7 +1,8 @@
 import type { Dtype, TypedArray } from "../../dtype.js";
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
+import { arrayTypes, checkDtype, checkList } from "../../tensor.js";
 import { type Dim, type Shape, shapeText } from "../dim.js";
-import { apply, type Op, type StateVariable, type SymbolicTensor } from "../ir.js";
+import { apply, type Op, type StateVariable, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
 import { broadcastTo } from "./shape.js";
 
@@ -20,8 +21,6 @@ export const inputOp: Op<InputAttrs> = {
   kernel: { kind: "source" },
 };
 
-const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
-
 export interface ConstantAttrs {
   readonly data: TypedArray;
   readonly shape: readonly number[];
@@ -32,12 +31,14 @@ export interface ConstantAttrs {
 export const constantOp: Op<ConstantAttrs> = {
   name: "constant",
   infer: (_inputs, { data, shape, dtype }) => {
+    checkDtype("constant", dtype);
+    checkList("constant", shape);
     const count = shape.reduce((n, d) => n * d, 1);
-    if (!(data instanceof arrays[dtype]) || data.length !== count) {
+    if (!(data instanceof arrayTypes[dtype]) || data.length !== count) {
       throw new RondoError({
         where: "constant",
-        received: `a ${data.constructor.name} of ${data.length} elements`,
-        expected: `${arrays[dtype].name} data of ${count} elements for ${dtype}${shapeText(shape)}`,
+        received: `${valueText(data)} of ${(data as ArrayLike<unknown> | undefined)?.length ?? "no"} elements`,
+        expected: `${arrayTypes[dtype].name} data of ${count} elements for ${dtype}${shapeText(shape)}`,
         fix: "Make the data, the shape and the dtype agree",
       });
     }
@@ -105,5 +106,6 @@ export const fill = (shape: Shape, value: number, dtype: Dtype = "float32"): Sym
 export const zeros = (shape: Shape, dtype: Dtype = "float32"): SymbolicTensor => fill(shape, 0, dtype);
 export const ones = (shape: Shape, dtype: Dtype = "float32"): SymbolicTensor => fill(shape, 1, dtype);
 /** Zeros (ones) of the shape and dtype of x. */
-export const zerosLike = (x: SymbolicTensor): SymbolicTensor => zeros(x.shape, x.dtype);
-export const onesLike = (x: SymbolicTensor): SymbolicTensor => ones(x.shape, x.dtype);
+export const zerosLike = (x: SymbolicTensor): SymbolicTensor =>
+  zeros(symbolic("zerosLike", x).shape, x.dtype);
+export const onesLike = (x: SymbolicTensor): SymbolicTensor => ones(symbolic("onesLike", x).shape, x.dtype);

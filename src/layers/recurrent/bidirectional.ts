@@ -1,6 +1,6 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import type { Shape } from "../../graph/dim.js";
-import { type StateVariable, SymbolicTensor } from "../../graph/ir.js";
+import type { StateVariable, SymbolicTensor } from "../../graph/ir.js";
 import { add, mul } from "../../graph/ops/elementwise.js";
 import { concat } from "../../graph/ops/join.js";
 import { reverse } from "../../graph/ops/shape.js";
@@ -8,14 +8,14 @@ import { describe, type Weight } from "../component.js";
 import { type Field, type JsonObject, type OptionsOf, snakeCase } from "../config.js";
 import { choice } from "../fields.js";
 import { type CallContext, defineLayer, Layer } from "../layer.js";
-import type { InputShape, OutputOf, ShapeRule, Sizes } from "../types.js";
+import type { InputShape, NeedsTime, OutputOf, ShapeRule, Sizes } from "../types.js";
 import { Recurrent } from "./rnn.js";
 
 function recurrentOf(value: unknown, where: string): Recurrent {
   if (value instanceof Recurrent) return value;
   throw new RondoError({
     where,
-    received: value instanceof Layer ? `the layer ${value.where}` : String(value),
+    received: value instanceof Layer ? `the layer ${value.where}` : valueText(value),
     expected: "a recurrent layer",
     fix: "Write for example layer: lstm({ units: 64 })",
   });
@@ -51,9 +51,9 @@ export type BidirectionalOptions = OptionsOf<typeof definition.fields>;
 export interface BidirectionalRule<L extends ShapeRule, M extends MergeMode, S extends InputShape | undefined>
   extends ShapeRule {
   readonly given: S;
-  readonly out: Merged<OutputOf<L, this["in"]>, M>;
+  readonly out: Merged<OutputOf<L, this["in"]>, M, S>;
 }
-type Merged<Out, M extends MergeMode> = Out extends Sizes
+type Merged<Out, M extends MergeMode, S> = Out extends Sizes
   ? null extends M
     ? Sizes
     : "concat" extends M
@@ -61,7 +61,9 @@ type Merged<Out, M extends MergeMode> = Out extends Sizes
         ? [...Lead, number]
         : Sizes
       : Out
-  : Out;
+  : S extends InputShape
+    ? NeedsTime<"bidirectional", S>
+    : Out;
 
 const flags = ["returnSequences", "returnState", "stateful"] as const;
 
@@ -108,6 +110,7 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
     const inner = recurrentOf(
       layer.copy({
         zeroOutputForMask: layer.settings.returnSequences,
+        inputShape: this.settings.inputShape ?? layer.settings.inputShape,
         trainable: this.trainable && layer.trainable,
         ...changes,
       }),
@@ -147,8 +150,7 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
     const { mergeMode, layer } = this.settings;
     const half = (initialState?.length ?? 0) / 2;
     const run = (inner: Recurrent, states?: readonly SymbolicTensor[]) => {
-      const result = inner.call(x, context, states);
-      const [output = x, ...after] = result instanceof SymbolicTensor ? [result] : result;
+      const [output = x, ...after] = inner.callChecked(x, context, states);
       return { output: output.withMask(undefined), after };
     };
     const ahead = run(this.forward, initialState?.slice(0, half));

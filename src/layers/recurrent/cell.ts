@@ -1,8 +1,8 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import type { Dim, Shape } from "../../graph/dim.js";
-import type { SymbolicTensor } from "../../graph/ir.js";
+import { SymbolicTensor } from "../../graph/ir.js";
 import type { ScanOptions, Step } from "../../graph/ops/scan.js";
-import { Component, type Definition, type WeightContext } from "../component.js";
+import { Component, type Definition, resultText, type WeightContext } from "../component.js";
 import type { Fields, JsonObject, OptionsOf, SettingsOf } from "../config.js";
 import { flag, notSaved, optionalText } from "../fields.js";
 
@@ -105,8 +105,22 @@ export abstract class Cell<F extends CellFields = CellFields> extends Component<
    * runs over the whole output sequence of the one before, which is the same as going through all in every step.
    */
   begin(_batch: Dim, _features: Dim, context: WeightContext): readonly CellRun[] {
-    const step: CellRun["step"] = (x, states) => this.call(x, states, context);
+    const step: CellRun["step"] = (x, states) => this.callChecked(x, states, context);
     return [{ stateCount: this.stateShapes.length, constants: [], step }];
+  }
+
+  /** What `call` gives, if that is an output and states. */
+  callChecked(x: SymbolicTensor, before: readonly SymbolicTensor[], context: WeightContext): CellOutput {
+    const result: unknown = this.call(x, before, context);
+    const { output, states } = Object(result) as { readonly output?: unknown; readonly states?: unknown };
+    if (Array.isArray(states) && [output, ...states].every((y) => y instanceof SymbolicTensor)) {
+      return result as CellOutput;
+    }
+    throw this.error(
+      `${resultText(result)} from call`,
+      "{ output, states }: a value made with ops, and a list of such values",
+      "Return { output: h, states: [h] }, where a cell of Keras returns h, [h]",
+    );
   }
 
   override config(): JsonObject {
@@ -119,7 +133,7 @@ export function cellOf(value: unknown, where: string): Cell {
   if (value instanceof Cell) return value;
   throw new RondoError({
     where,
-    received: typeof value === "object" ? `a ${value?.constructor.name ?? "null"}` : String(value),
+    received: valueText(value),
     expected: "a cell",
     fix: "Give lstmCell({ units: 32 }), an object of your own class that extends Cell, or a list of cells",
   });

@@ -1,6 +1,6 @@
 import { type Component, describe } from "../component.js";
 import type { Field, Json, OptionsOf } from "../config.js";
-import type { InputShape, IsUnknown, ShapeError, ShapeRule, Sizes } from "../types.js";
+import type { InputShape, IsUnknown, NeedsTime, ShapeRule, Sizes } from "../types.js";
 import { type Cell, cellOf } from "./cell.js";
 import { defineRecurrent, Recurrent } from "./rnn.js";
 import { StackedRNNCells } from "./stacked.js";
@@ -31,7 +31,7 @@ export interface RNNRule<Q extends boolean, S extends InputShape | undefined = u
         ? Q extends true
           ? readonly [T, ...number[]]
           : Sizes
-        : ShapeError<"rnn needs [batch, time, features]; set returnSequences: true on the layer before">;
+        : NeedsTime<"rnn", S>;
 }
 
 /** A recurrent layer over a cell of your own, or over several. [B, T, ..] → [B, T, ..] or [B, ..]. */

@@ -1,5 +1,5 @@
 import type { Fields, OptionsOf } from "../config.js";
-import type { InputShape, IsUnknown, ShapeError, ShapeRule, Sizes } from "../types.js";
+import type { InputShape, IsUnknown, NeedsTime, ShapeError, ShapeRule, Sizes } from "../types.js";
 import { GRUCell, gruFields } from "./cells/gru.js";
 import { LSTMCell, lstmFields } from "./cells/lstm.js";
 import { SimpleRNNCell, simpleFields } from "./cells/simple.js";
@@ -24,7 +24,7 @@ export interface RecurrentRule<
           ? [T, U]
           : [U]
         : this["in"] extends readonly [] | readonly [number]
-          ? ShapeError<`${Kind} needs [batch, time, features]; set returnSequences: true on the layer before`>
+          ? NeedsTime<Kind, S>
           : ShapeError<`${Kind} needs [batch, time, features]; give every time step one axis of features`>;
 }
 

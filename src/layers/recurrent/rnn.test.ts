@@ -338,6 +338,30 @@ describe("a cell of one's own", () => {
   it("must be a cell", () => {
     expect(refusal(() => layers.rnn({ cell: layers.dense({ units: 1 }) as never })).received).toBe("a Dense");
     expect(refusal(() => layers.rnn({ cell: [] })).expected).toBe("a list of cells");
+    expect(refusal(() => layers.rnn({ cell: layers.lstmCell as never })).received).toBe(
+      "the function lstmCell",
+    );
+    expect(refusal(() => layers.rnn({ cell: [null] as never })).received).toBe("null");
+    const one = layers.lstmCell({ units: 1 });
+    expect(refusal(() => layers.stackedRNNCells({ cells: one as never })).expected).toBe("a list of cells");
+  });
+
+  it.each<[string, (h: SymbolicTensor) => unknown, string]>([
+    ["a pair, as Keras's cells", (h) => [h, [h]], "received a list from call"],
+    ["nothing", () => undefined, "received nothing from call"],
+    ["a state that is no list", (h) => ({ output: h, states: h }), "received an object from call"],
+    ["a number", () => ({ output: 1, states: [] }), "received an object from call"],
+  ])("that returns %s is named", (_, call, message) => {
+    class Own extends DecayCell {
+      override call(now: SymbolicTensor): CellOutput {
+        return call(now) as CellOutput;
+      }
+    }
+    for (const cell of [new Own(offset), [new Own(offset), new Own(offset)]]) {
+      const error = refusal(() => layers.rnn({ cell, name: "mine" }).outputShapes([1, 3, 2]));
+      expect(error.message).toContain(`rnn "mine": decayCell "decay_cell": ${message}`);
+      expect(error.fix).toContain("{ output: h, states: [h] }");
+    }
   });
 
   it("that returns wrong states is refused", () => {

@@ -1,4 +1,4 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import type { Dim, Shape } from "../../graph/dim.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
 import { describe, type Weight, type WeightContext } from "../component.js";
@@ -9,10 +9,10 @@ const cellsField: Field<readonly Cell[], readonly Cell[], true> = {
   required: true,
   initial: undefined,
   read(given, where) {
-    if (given.length > 0 && given.every((cell) => cell instanceof Cell)) return given;
+    if (Array.isArray(given) && given.length > 0) return given.map((cell) => cellOf(cell, where));
     throw new RondoError({
       where,
-      received: given.length === 0 ? "no cells" : "something that is not a cell",
+      received: Array.isArray(given) ? "no cells" : valueText(given),
       expected: "a list of cells",
       fix: "Write for example cells: [lstmCell({ units: 32 }), lstmCell({ units: 32 })]",
     });
@@ -91,7 +91,7 @@ export class StackedRNNCells extends Cell<typeof definition.fields> {
     const given = [...states];
     let output = x;
     const after = this.cells.flatMap((cell) => {
-      const next = cell.call(output, given.splice(0, cell.stateShapes.length), context);
+      const next = cell.callChecked(output, given.splice(0, cell.stateShapes.length), context);
       output = next.output;
       return next.states;
     });

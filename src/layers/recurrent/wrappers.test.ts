@@ -110,6 +110,23 @@ describe("bidirectional", () => {
     );
   });
 
+  it("is named where it cannot merge, and says what its own inputShape lacks", () => {
+    const unequal = layers.bidirectional({
+      layer: layers.lstm({ units: 2 }),
+      backwardLayer: layers.lstm({ units: 3, goBackwards: true }),
+      mergeMode: "sum",
+      name: "both",
+    });
+    expect(refusal(() => unequal.outputShapes(x.shape)).message).toContain(
+      'bidirectional "both": add: received shapes [B, 2] and [B, 3]',
+    );
+    const first = layers.bidirectional({ layer: layers.lstm({ units: 2 }), inputShape: [4] });
+    expect(refusal(() => first.outputShapes([B, 4])).fix).toBe("Set inputShape to [time, features]");
+    expect(refusal(() => layers.bidirectional({ layer: layers.lstm as never })).received).toBe(
+      "the function lstm",
+    );
+  });
+
   it("drops with other draws in each direction", () => {
     const layer = layers.bidirectional({ layer: layers.lstm({ units: 5, dropout: 0.5 }) });
     const { outputs } = trace(layer, x, { training: true });
