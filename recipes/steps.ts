@@ -11,7 +11,10 @@ interface Steps {
   readonly evaluateEvery: number;
 }
 
-/** Trains step by step with `trainOnBatch`; every so many steps, and after the last, evaluates and prints a line. */
+/**
+ * Trains step by step with `trainOnBatch`; every so many steps, and after the last, evaluates and prints a line. Where
+ * the run is interrupted in between, the steps since then are a row of the history without test figures.
+ */
 export async function trainSteps(run: Run, model: Sequential, options: Steps): Promise<RunHistory> {
   const { settings, test, evaluateEvery } = options;
   const rate = holdThenCosine(settings);
@@ -19,11 +22,30 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
   const values = {
     loss: [] as number[],
     accuracy: [] as number[],
-    val_loss: [] as number[],
-    val_accuracy: [] as number[],
+    val_loss: [] as (number | null)[],
+    val_accuracy: [] as (number | null)[],
   };
+  let step = 0;
   let [lossSum, accuracySum, count] = [0, 0, 0];
-  for (let step = 0; step < settings.epochs && !run.signal.aborted; step++) {
+  const endStretch = ([testLoss = null, testAccuracy = null]: readonly (number | null)[]) => {
+    positions.push(step);
+    values.loss.push(lossSum / count);
+    values.accuracy.push(accuracySum / count);
+    values.val_loss.push(testLoss);
+    values.val_accuracy.push(testAccuracy);
+    const figures = {
+      loss: lossSum / count,
+      accuracy: accuracySum / count,
+      "test loss": testLoss,
+      "test accuracy": testAccuracy,
+    };
+    const text = Object.entries(figures).map(([name, value]) =>
+      value === null ? "" : ` - ${name}: ${value.toFixed(4)}`,
+    );
+    run.say(`step ${step}/${settings.epochs}${text.join("")}`);
+    [lossSum, accuracySum, count] = [0, 0, 0];
+  };
+  while (step < settings.epochs && !run.signal.aborted) {
     const next = options.batches.next();
     if (next.done === true) break;
     const [x, y] = next.value;
@@ -32,23 +54,12 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
     const [loss = Number.NaN, accuracy = Number.NaN] = await model.trainOnBatch(x, y);
     lossSum += loss;
     accuracySum += accuracy;
+    step++;
     count++;
-    run.progress(step + 1, settings.epochs, { loss: lossSum / count, accuracy: accuracySum / count });
-    if ((step + 1) % evaluateEvery !== 0 && step + 1 !== settings.epochs) continue;
-    const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(...test, {
-      batchSize: 1000,
-      verbose: 0,
-    });
-    positions.push(step + 1);
-    values.loss.push(lossSum / count);
-    values.accuracy.push(accuracySum / count);
-    values.val_loss.push(testLoss);
-    values.val_accuracy.push(testAccuracy);
-    run.say(
-      `step ${step + 1}/${settings.epochs} - loss: ${(lossSum / count).toFixed(4)} - accuracy: ${(accuracySum / count).toFixed(4)}` +
-        ` - test loss: ${testLoss.toFixed(4)} - test accuracy: ${testAccuracy.toFixed(4)}`,
-    );
-    [lossSum, accuracySum, count] = [0, 0, 0];
+    run.progress(step, settings.epochs, { loss: lossSum / count, accuracy: accuracySum / count });
+    if (step % evaluateEvery !== 0 && step !== settings.epochs) continue;
+    endStretch(await model.evaluate(...test, { batchSize: 1000, verbose: 0 }));
   }
+  if (count > 0) endStretch([]);
   return { unit: "step", positions, values };
 }

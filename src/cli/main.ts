@@ -59,7 +59,10 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     .option("--threads <n>", "threads that compute (default: one per core)", wholeNumber(1))
     .option("--data <folder>", "folder of the data set's files")
-    .option("--out <folder>", "folder to write (default: runs/<recipe>-<time>)")
+    .option(
+      "--out <folder>",
+      "folder to write (default: runs/<recipe>-<time>); replaces an earlier run's result there",
+    )
     .option("--json", "one line of JSON at the end instead of text")
     .option("--quiet", "no output but errors")
     .addHelpText("after", () => `\nRecipes:\n${table(recipes)}\n`)
@@ -105,7 +108,7 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
     warn: (text) => console.error(text),
   });
   try {
-    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    const time = new Date().toISOString().slice(0, 23).replaceAll(/[:.]/g, "-");
     const settings = {
       ...(options.asInSource === true ? recipe.source.settings : recipe.defaults),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
@@ -128,8 +131,8 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
     try {
       await recipe.train(settings, run);
     } catch (error) {
-      await run.discard();
-      throw error;
+      if (error !== abort.signal.reason) throw error;
+      console.error("Interrupted before the training began: nothing was written.");
     }
     return abort.signal.aborted ? interrupted : 0;
   } finally {
@@ -158,8 +161,8 @@ function table(recipes: readonly Recipe[]): string {
 function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least) {
-      throw new InvalidArgumentError(`expected a whole number from ${least}.`);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected a whole number from ${least} to ${Number.MAX_SAFE_INTEGER}.`);
     }
     return value;
   };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RondoError } from "../errors.js";
-import { prepareFolder, readWholeFile, writeFileAtomically } from "./files.js";
+import { checkFolder, readWholeFile, writeFiles } from "./files.js";
 
 let folder: string;
 beforeEach(() => {
@@ -14,47 +14,51 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe("writeFileAtomically", () => {
-  it("replaces a file and leaves nothing beside it", async () => {
-    const path = join(folder, "history.json");
-    await writeFileAtomically(path, "old");
-    await writeFileAtomically(path, Uint8Array.of(110, 101, 119));
-    expect(readFileSync(path, "utf8")).toBe("new");
-    expect(readdirSync(folder)).toEqual(["history.json"]);
+describe("writeFiles", () => {
+  it("replaces files of the same names and leaves nothing beside them", async () => {
+    const inner = join(folder, "runs", "first");
+    await writeFiles(inner, { "history.json": "old", "config.json": "old" });
+    writeFileSync(join(inner, "notes.txt"), "mine");
+    await writeFiles(inner, { "history.json": Uint8Array.of(110, 101, 119), "config.json": "new too" });
+    expect(readdirSync(inner).sort()).toEqual(["config.json", "history.json", "notes.txt"]);
+    expect(readFileSync(join(inner, "history.json"), "utf8")).toBe("new");
+    expect(readFileSync(join(inner, "config.json"), "utf8")).toBe("new too");
   });
 
-  it("keeps the old content when it cannot finish", async () => {
-    await prepareFolder(join(folder, "taken", "below"));
-    await expect(writeFileAtomically(join(folder, "taken"), "text")).rejects.toThrow(RondoError);
-    expect(readdirSync(folder)).toEqual(["taken"]);
-  });
-
-  it("says which folder is missing", async () => {
-    const path = join(folder, "absent", "weights.safetensors");
-    await expect(writeFileAtomically(path, "")).rejects.toThrow(
-      `write ${path}: received a folder that does not exist, expected that files can be written in ${join(folder, "absent")}`,
+  it("keeps all old files when one of the new cannot be written", async () => {
+    await writeFiles(folder, { "config.json": "old" });
+    await expect(writeFiles(folder, { "config.json": "new", "absent/weights": "" })).rejects.toThrow(
+      `write ${folder}: received a folder that does not exist, expected that files can be written in ${folder}`,
     );
+    expect(readdirSync(folder)).toEqual(["config.json"]);
+    expect(readFileSync(join(folder, "config.json"), "utf8")).toBe("old");
   });
 });
 
-describe("prepareFolder", () => {
-  it("makes folders and leaves them empty", async () => {
-    const inner = join(folder, "runs", "first");
-    await prepareFolder(inner);
-    await prepareFolder(inner);
-    expect(readdirSync(inner)).toEqual([]);
+describe("checkFolder", () => {
+  it("leaves a folder as it is, and none that was not there", async () => {
+    writeFileSync(join(folder, "config.json"), "old");
+    await checkFolder(folder);
+    await checkFolder(join(folder, "runs", "all", "first"));
+    expect(readdirSync(folder)).toEqual(["config.json"]);
+    expect(readFileSync(join(folder, "config.json"), "utf8")).toBe("old");
+  });
+
+  it("takes back what it made on the way to a folder that cannot be made", async () => {
+    await expect(checkFolder(join(folder, "runs", "x".repeat(300)))).rejects.toThrow(RondoError);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it("refuses a path below a file", async () => {
     writeFileSync(join(folder, "file"), "");
-    await expect(prepareFolder(join(folder, "file", "run"))).rejects.toThrow(
+    await expect(checkFolder(join(folder, "file", "run"))).rejects.toThrow(
       /output folder: received a path with a file where a folder should be.*Choose another folder/,
     );
-    await expect(prepareFolder(join(folder, "file"))).rejects.toThrow(/a path with a file where/);
+    await expect(checkFolder(join(folder, "file"))).rejects.toThrow(/a path with a file where/);
   });
 
   it.runIf(process.platform === "linux")("refuses a folder where none can be made", async () => {
-    await expect(prepareFolder("/proc/runs/first")).rejects.toThrow(
+    await expect(checkFolder("/proc/runs/first")).rejects.toThrow(
       /output folder: .*, expected that files can be written in \/proc\/runs\/first/,
     );
   });

@@ -1,66 +1,81 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, open, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { RondoError } from "../errors.js";
 
 /**
- * Writes a file so that a reader sees either the old content or all of the new one, even when the process is stopped
- * half-way: the content goes to a new file beside it, which then takes its name.
+ * Writes the files of one result into a folder, which is made (with those above it) when missing. Files of these names
+ * that were there are removed when all of the new ones lie complete beside them, which then take their names: a failure
+ * or a stop while writing keeps the old result, and a folder never holds files of both.
  *
- * @throws RondoError when the folder is missing or cannot be written to, or the disk is full
+ * @throws RondoError when the folder cannot be made or written to, or the disk is full
  */
-export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+export async function writeFiles(
+  folder: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
+  const mark = randomBytes(6).toString("hex");
+  const written = Object.entries(files).map(([name, content]) => ({
+    path: join(folder, name),
+    beside: join(folder, `.${name}.${mark}`),
+    content,
+  }));
   try {
-    const file = await open(beside, "wx");
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
+    await makeFolder(folder);
+    for (const { beside, content } of written) {
+      const file = await open(beside, "wx");
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
     }
-    await rename(beside, path);
+    for (const { path } of written) await rm(path, { force: true });
+    for (const { path, beside } of written) await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
-    throw unwritable(`write ${path}`, dirname(path), error);
+    for (const { beside } of written) await rm(beside, { force: true }).catch(() => undefined);
+    throw unwritable(`write ${folder}`, folder, error);
   }
 }
 
 /**
- * Makes a folder (and those above it) unless it exists, and makes sure that files can be written there: to be called
+ * Makes sure that files can be written in a folder, there or not yet, and leaves everything as it was: to be called
  * before hours of work whose result goes there.
  *
- * @returns whether the folder is new
  * @throws RondoError when that is not possible
  */
-export async function prepareFolder(folder: string): Promise<boolean> {
+export async function checkFolder(folder: string): Promise<void> {
   const trial = join(folder, `.${randomBytes(6).toString("hex")}`);
+  const made: string[] = [];
   try {
-    const made = await makeFolder(folder);
+    await makeFolder(folder, made);
     await (await open(trial, "wx")).close();
     await rm(trial);
-    return made;
   } catch (error) {
     throw unwritable("output folder", folder, error);
+  } finally {
+    // One that is not empty is somebody else's by now.
+    for (const path of made.reverse()) await rmdir(path).catch(() => undefined);
   }
 }
 
 /**
- * Makes a folder and those above it, and says whether it had to; one that exists stays. (Node's own `recursive` never comes back where an existing
- * folder answers that it does not exist, as /proc does.)
+ * Makes a folder and those above it, and adds those that it had to make to `made`, outermost first; one that exists
+ * stays. (Node's own `recursive` never comes back where an existing folder answers that it does not exist, as /proc does.)
  */
-async function makeFolder(folder: string): Promise<boolean> {
+async function makeFolder(folder: string, made: string[] = []): Promise<void> {
   try {
     await mkdir(folder);
-    return true;
+    made.push(folder);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
+    if (codeOf(error) === "EEXIST") return;
     if (codeOf(error) !== "ENOENT" || existsSync(dirname(folder))) throw error;
-    await makeFolder(dirname(folder));
-    return makeFolder(folder);
+    await makeFolder(dirname(folder), made);
+    await makeFolder(folder, made);
   }
 }
 

@@ -1,7 +1,5 @@
-import { rm, rmdir } from "node:fs/promises";
 import { cpus } from "node:os";
-import { join } from "node:path";
-import { prepareFolder, writeFileAtomically } from "../formats/files.js";
+import { checkFolder, writeFiles } from "../formats/files.js";
 import { encodeSafetensors } from "../formats/safetensors.js";
 import type { Sequential } from "../models/sequential.js";
 import {
@@ -58,7 +56,7 @@ export interface RunOptions {
   readonly recipe: Recipe;
   readonly settings: Settings;
   readonly backend: Backend;
-  /** The run's folder; made when missing. */
+  /** The run's folder: made, or the files of an earlier run in it replaced, when the run finishes. */
   readonly folder: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
@@ -73,9 +71,11 @@ export interface RunOptions {
 export interface RunResult {
   readonly recipe: string;
   readonly folder: string;
+  /** Whether the training was cut short. */
   readonly interrupted: boolean;
   readonly backend: string;
   readonly seed: number;
+  /** Completed epochs, or steps where the recipe counts steps. */
   readonly epochs: number;
   readonly parameters: number;
   readonly testLoss: number;
@@ -87,30 +87,18 @@ export interface RunResult {
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
   readonly #options: RunOptions;
-  /** Whether the folder was made for this run. */
-  readonly #made: boolean;
-  #begun = false;
   #start = performance.now();
   #drawn = Number.NEGATIVE_INFINITY;
   #result: RunResult | undefined;
 
-  private constructor(options: RunOptions, made: boolean) {
+  private constructor(options: RunOptions) {
     this.#options = options;
-    this.#made = made;
   }
 
-  /** Makes the folder and writes the configuration there before anything is trained: a folder that cannot be written fails at once. */
+  /** A run of which nothing is written yet, in a folder that can be written: one that cannot fails here, before anything is trained. */
   static async open(options: RunOptions): Promise<Run> {
-    const run = new Run(options, await prepareFolder(options.folder));
-    await run.#write("config.json", `${JSON.stringify(run.#configuration(), null, 2)}\n`);
-    return run;
-  }
-
-  /** Takes back what `open` made where the training never began, for want of its data for instance. */
-  async discard(): Promise<void> {
-    if (this.#begun) return;
-    await rm(join(this.#options.folder, "config.json"), { force: true });
-    if (this.#made) await rmdir(this.#options.folder).catch(() => undefined); // not empty: somebody else's by now
+    await checkFolder(options.folder);
+    return new Run(options);
   }
 
   get backend(): Backend {
@@ -135,14 +123,18 @@ export class Run {
     this.#options.print(text);
   }
 
-  /** Prints the model's table and where it runs; the clock of the training starts here. */
+  /**
+   * Prints the model's table and where it runs; the clock of the training starts here.
+   *
+   * @throws the signal's reason when it was aborted before
+   */
   begin(model: Sequential): void {
+    this.signal.throwIfAborted();
     const lines: string[] = [];
     model.summary({ print: (line: string) => lines.push(line) });
     this.say(lines.join("\n"));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
     this.#start = performance.now();
-    this.#begun = true;
   }
 
   /** Shows how far a training by hand is: a line that is drawn over, on a terminal only. */
@@ -165,6 +157,8 @@ export class Run {
     const { recipe, settings, folder, backend, signal } = this.#options;
     const trainingSeconds = (performance.now() - this.#start) / 1000;
     const history = asRunHistory(measured);
+    const epochs = history.positions.at(-1) ?? 0;
+    const interrupted = signal.aborted && epochs < settings.epochs;
     const probabilities = await model.predict(test.x, { batchSize: 1000 });
     const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(test.x, test.y, {
       batchSize: 1000,
@@ -178,10 +172,10 @@ export class Run {
     const result: RunResult = {
       recipe: recipe.name,
       folder,
-      interrupted: signal.aborted,
+      interrupted,
       backend: backend.name,
       seed: settings.seed,
-      epochs: history.positions.at(-1) ?? 0,
+      epochs,
       parameters: model.countParams(),
       testLoss,
       testAccuracy,
@@ -191,28 +185,33 @@ export class Run {
     this.#result = result;
     const weights = await model.getWeights();
     const names = model.weightNames();
-    await this.#write(
-      "weights.safetensors",
-      encodeSafetensors(
+    await writeFiles(folder, {
+      "config.json": json(this.#configuration()),
+      "weights.safetensors": encodeSafetensors(
         weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
         { format: "rondo", recipe: recipe.name },
       ),
-    );
-    await this.#write("history.json", historyJson(history));
-    await this.#write("history.csv", historyCsv(history));
-    await this.#write("result.json", `${JSON.stringify(result, null, 2)}\n`);
-    await this.#write("report.html", this.#report(model, history, compared, result));
-    const interrupted = signal.aborted ? "Interrupted; what was trained is kept. " : "";
-    const after =
-      result.epochs === 0
-        ? `within the first ${recipe.unit}`
-        : `after ${result.epochs} ${recipe.unit}${result.epochs === 1 ? "" : "s"}`;
+      "history.json": historyJson(history),
+      "history.csv": historyCsv(history),
+      "report.html": this.#report(model, history, compared, result),
+      "result.json": json(result),
+    });
     this.say(
-      `${interrupted}Test loss ${testLoss.toFixed(4)}, accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
-        `${after}, ${trainingSeconds.toFixed(1)} s of training.`,
+      `${interrupted ? "Interrupted; what was trained is kept. " : ""}Test loss ${testLoss.toFixed(4)}, ` +
+        `accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
+        `${this.#ending(result)}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
     this.say(`Weights, history and report: ${folder}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
+  }
+
+  /** How far the weights were trained, for example `after 15 epochs`; an epoch that was cut short is not a completed one. */
+  #ending({ epochs, interrupted }: RunResult): string {
+    const { recipe, settings } = this.#options;
+    if (!interrupted) return `after ${epochs} ${recipe.unit}${epochs === 1 ? "" : "s"}`;
+    return recipe.unit === "step"
+      ? `after ${epochs} of ${settings.epochs} steps`
+      : `within epoch ${epochs + 1} of ${settings.epochs}`;
   }
 
   #report(model: Sequential, history: RunHistory, compared: Classification, result: RunResult): string {
@@ -221,7 +220,7 @@ export class Run {
     model.summary({ print: (line: string) => lines.push(line) });
     return renderReport({
       title: recipe.title,
-      description: `Recipe ${recipe.name}${result.interrupted ? ", interrupted" : ""}.`,
+      description: `Recipe ${recipe.name}${result.interrupted ? `, interrupted ${this.#ending(result)}` : ""}.`,
       date: new Date(),
       headline: [
         {
@@ -250,11 +249,9 @@ export class Run {
     const { recipe, settings, backend } = this.#options;
     return { recipe: recipe.name, ...settings, data: settings.data ?? null, backend: backend.name };
   }
-
-  #write(name: string, content: string | Uint8Array): Promise<void> {
-    return writeFileAtomically(join(this.#options.folder, name), content);
-  }
 }
+
+const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
 function asRunHistory(measured: History | RunHistory): RunHistory {
   if ("positions" in measured) return measured;

