@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearestName, RondoError, unknownName } from "./errors.js";
+import { checkOptions, nearestName, RondoError, unknownName, valueText } from "./errors.js";
 
 describe("RondoError", () => {
   const parts = {
@@ -27,6 +27,42 @@ describe("RondoError", () => {
     const cause = new Error("disk");
     expect(new RondoError(parts, { cause }).cause).toBe(cause);
   });
+});
+
+describe("valueText", () => {
+  it.each<[unknown, string]>([
+    ["x", '"x"'],
+    [3, "3"],
+    [null, "null"],
+    [undefined, "undefined"],
+    [[1], "a list"],
+    [{}, "an object"],
+    [Object.create(null), "an object"],
+    [new Map(), "a Map"],
+    [new Uint8Array(1), "a Uint8Array"],
+    [new AbortController(), "an AbortController"],
+    [Math.tanh, "the function tanh"],
+    [
+      (
+        () => () =>
+          1
+      )(),
+      "a function",
+    ],
+  ])("puts %o into words", (value, text) => expect(valueText(value)).toBe(text));
+});
+
+describe("checkOptions", () => {
+  it.each([null, undefined, 3, "adam", [1], Math.tanh])("refuses %o for an object of options", (options) =>
+    expect(() => checkOptions("adam", options, ["learningRate"])).toThrow(
+      /^adam: received .* for its options, expected an object. Write for example \{ learningRate: … \}/,
+    ),
+  );
+
+  it("refuses a misspelt name", () =>
+    expect(() => checkOptions("adam", { learnigRate: 1 }, ["learningRate"])).toThrow(
+      /Did you mean "learningRate"/,
+    ));
 });
 
 describe("nearestName", () => {

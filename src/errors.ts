@@ -31,6 +31,13 @@ export class RondoError extends Error implements ErrorParts {
   }
 }
 
+/** The error as one of a larger operation, `place`: `fit, validationData: meanSquaredError`. Other errors stay as they are. */
+export function within(place: string, error: unknown): unknown {
+  if (!(error instanceof RondoError)) return error;
+  const { where, received, expected, fix } = error;
+  return new RondoError({ where: `${place}: ${where}`, received, expected, fix }, { cause: error });
+}
+
 /** The one wording of the four parts. */
 export function wording({ where, received, expected, fix }: ErrorParts): string {
   return `${where}: received ${received}, expected ${expected}. ${fix}${/[.?!]$/.test(fix) ? "" : "."}`;
@@ -47,8 +54,13 @@ export function unknownName(where: string, kind: string, name: string, valid: re
   return new RondoError({
     where,
     received: `the unknown ${kind} "${name}"`,
-    expected: `one of ${valid.join(", ")}`,
-    fix: nearest === undefined ? "Use one of these names" : `Did you mean "${nearest}"?`,
+    expected: valid.length === 0 ? `no ${kind}` : `one of ${valid.join(", ")}`,
+    fix:
+      nearest !== undefined
+        ? `Did you mean "${nearest}"?`
+        : valid.length === 0
+          ? "Leave it out"
+          : "Use one of these names",
   });
 }
 
@@ -56,8 +68,28 @@ export function unknownName(where: string, kind: string, name: string, valid: re
 export const namesOf = <T extends object>(names: Readonly<Record<keyof T, true>>): readonly string[] =>
   Object.keys(names);
 
-/** Refuses options of which one has a name that is not in the list. */
-export function checkOptions(where: string, options: object, valid: readonly string[]): void {
+/** A value in the words of an error's `received`: `"text"`, `3`, `a list`, `the function adam`, `a Map`. */
+export function valueText(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "a list";
+  const { name = "" } = (value.constructor ?? {}) as { readonly name?: string };
+  return name === "" || name === "Object"
+    ? "an object"
+    : `${/^(?!Uint)[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** Refuses what is no object of options, and options of which one has a name that is not in the list. */
+export function checkOptions(where: string, options: unknown, valid: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new RondoError({
+      where,
+      received: `${valueText(options)} for its options`,
+      expected: "an object",
+      fix: valid.length === 0 ? "Pass {}" : `Write for example { ${valid[0]}: … }`,
+    });
+  }
   const wrong = Object.keys(options).find((name) => !valid.includes(name));
   if (wrong !== undefined) throw unknownName(where, "option", wrong, valid);
 }

@@ -94,6 +94,8 @@ export class Engine {
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
   #learningRate = 0;
+  /** Whether the state has an older one. */
+  #rateChanged = false;
   /** An empty program. */
   #looksAtState: Executable | undefined;
   /** Preparations and writes, one after the other. */
@@ -123,6 +125,7 @@ export class Engine {
     this.#objective = objective;
     this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
     this.#learningRate = objective.optimizer.learningRate;
+    this.#rateChanged = false;
     this.#graphs.clear();
     this.#programs.clear();
   }
@@ -131,13 +134,10 @@ export class Engine {
     return this.#learningRate;
   }
 
-  /** Holds for every step submitted from now on. */
+  /** Holds for every step that is prepared from now on. */
   set learningRate(rate: number) {
     this.#learningRate = rate;
-    const variable = this.#optimizer?.learningRate;
-    if (variable === undefined || !this.#store.has(variable)) return;
-    // A backend that cannot write any more says so at the next step.
-    this.#store.write(variable, Float32Array.of(rate)).catch(() => {});
+    this.#rateChanged = true;
   }
 
   /**
@@ -148,20 +148,23 @@ export class Engine {
     this.#queue = this.#queue
       .catch(() => {})
       .then(async () => {
-        await this.#prepare();
+        await this.#prepare(job?.kind);
         if (job !== undefined) await this.#plan(job);
       });
     return this.#queue;
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(kind?: Kind): Promise<void> {
     const optimizer = this.#optimizer;
     const isNew = optimizer !== undefined && !this.#store.has(optimizer.learningRate);
     if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
       this.#programs.clear();
       this.#looksAtState = undefined;
     }
-    if (isNew) await this.#store.write(optimizer.learningRate, Float32Array.of(this.#learningRate));
+    if (optimizer !== undefined && (isNew || (this.#rateChanged && kind === "train"))) {
+      this.#rateChanged = false;
+      await this.#store.write(optimizer.learningRate, Float32Array.of(this.#learningRate));
+    }
     if (this.#initialized) return;
     const { seed } = this.#network.counters;
     await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));

@@ -1,7 +1,5 @@
-import { bytesPerElement } from "../dtype.js";
-import { checkOptions, RondoError } from "../errors.js";
+import { checkOptions, RondoError, valueText, within } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
-import type { TensorType } from "../graph/ir.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
@@ -9,8 +7,8 @@ import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
-import { ProgressBar } from "../train/callbacks/progressBar.js";
 import {
+  type ClassWeights,
   checkLabels,
   type Dataset,
   readDataset,
@@ -30,9 +28,11 @@ import {
 } from "../train/fit.js";
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
-import { Engine, type Job, type Kind, plan as planned } from "./engine.js";
+import { Engine, type Job, type Kind } from "./engine.js";
+import { memoryUse, sampleSizes } from "./memory.js";
 import {
   type BatchOptions,
+  checkValidationData,
   type EvaluateOptions,
   type Figures,
   type FitOptions,
@@ -40,9 +40,12 @@ import {
   type ModelOptions,
   optionNames,
   type PredictOptions,
+  readSchedule,
+  type ScheduleOptions,
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
 import type { Network, Types } from "./trace.js";
+import { Turns } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
@@ -65,10 +68,12 @@ export abstract class Model implements CallbackModel {
   #objective: Objective | undefined;
   #engine: Engine | undefined;
   #making: Promise<Engine> | undefined;
-  /** Fits, steps and writes under way. */
-  #writing = 0;
-  #fitting = false;
-  #staysReady = false;
+  readonly #turns = new Turns(
+    () => this.network?.layers.some((layer) => layer.states().length > 0) === true,
+    async () => this.#engine?.prepareSync(),
+  );
+  /** Epochs trained so far: no two of them have the same order of rows, whatever fit they belong to. */
+  #passes = 0;
 
   constructor(kind: string, options: ModelOptions) {
     checkOptions(kind, options, optionNames.model);
@@ -82,6 +87,14 @@ export abstract class Model implements CallbackModel {
         received: `seed: ${seed}`,
         expected: "a whole number",
         fix: "Change seed, or leave it out for a random one",
+      });
+    }
+    if (backend !== undefined && typeof (backend as unknown) !== "object") {
+      throw new RondoError({
+        where: kind,
+        received: `backend: ${valueText(backend)}`,
+        expected: "a backend, or the promise of one",
+        fix: 'Make it with createBackend({ backend: "wasm" }), or leave it out',
       });
     }
   }
@@ -108,16 +121,19 @@ export abstract class Model implements CallbackModel {
     return this.#built?.network;
   }
 
-  /** Makes the model anew after its parts changed, if its input's shape is known. Throws once there are weights. */
-  protected rebuild(change: string): void {
-    if (this.#making !== undefined) {
-      throw new RondoError({
-        where: `model "${this.name}"`,
-        received: `${change} after its weights were made`,
-        expected: "all layers before the first fit, evaluate or predict",
-        fix: "Add the layer earlier, or make a new model and copy weights with getWeights and setWeights",
-      });
-    }
+  /** Refuses a change of the model's parts once there are weights. */
+  protected requireUnused(change: string): void {
+    if (this.#making === undefined) return;
+    throw new RondoError({
+      where: `model "${this.name}"`,
+      received: `${change} after its weights were made`,
+      expected: "all layers before the first fit, evaluate or predict",
+      fix: "Add the layer earlier, or make a new model and copy weights with getWeights and setWeights",
+    });
+  }
+
+  /** Makes the model anew after its parts changed, if its input's shape is known. */
+  protected rebuild(): void {
     this.#built = undefined;
     const shape = this.inputShape;
     if (shape !== undefined) this.#build(shape);
@@ -147,7 +163,7 @@ export abstract class Model implements CallbackModel {
    * @throws RondoError for an unknown name, with the nearest valid one
    */
   compile(options: CompileOptions): void {
-    this.#refuseDuringFit("compile");
+    this.#turns.requireIdle("compile");
     this.#objective = new Objective(options);
     this.#engine?.setObjective(this.#objective);
   }
@@ -157,12 +173,20 @@ export abstract class Model implements CallbackModel {
     return this.#compiled("metricsNames").names;
   }
 
-  /** The optimizer's learning rate; a new value holds from the next step on. */
+  /** The optimizer's learning rate, a finite number of 0 or more; a new value holds from the next step on. */
   get learningRate(): number {
     return this.#engine?.learningRate ?? this.#compiled("learningRate").optimizer.learningRate;
   }
   set learningRate(rate: number) {
     const objective = this.#compiled("learningRate");
+    if (!(Number.isFinite(rate) && rate >= 0)) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: `learningRate: ${valueText(rate)}`,
+        expected: "a number from 0",
+        fix: "Change learningRate",
+      });
+    }
     if (this.#engine !== undefined) this.#engine.learningRate = rate;
     else this.#objective = objective.withLearningRate(rate);
   }
@@ -180,36 +204,42 @@ export abstract class Model implements CallbackModel {
   async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
     checkOptions("fit", options, optionNames.fit);
     const { names } = this.#compiled("fit");
-    this.#refuseDuringFit("fit");
+    this.#turns.requireNoFit("fit");
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
-    const { validationData, validationSplit = 0 } = options;
+    const { validationData, validationSplit = 0, classWeight } = options;
     const { validationBatchSize = batchSize } = options;
-    const schedule = this.#schedule({ ...options, batchSize, shuffle, verbose });
+    const schedule = this.#schedule("fit", { ...options, batchSize, shuffle, verbose });
     checkCount("fit", "batchSize", batchSize, 1);
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
     checkCount("fit", "epochs", schedule.epochs, 0);
     checkCount("fit", "initialEpoch", schedule.initialEpoch, 0);
-    this.#fitting = true;
-    try {
-      return await this.#written(async () => {
-        let data = await this.#dataset("fit", x, y, options);
-        let held: Dataset | undefined;
-        if (validationData !== undefined) {
-          const [vx, vy, sampleWeight] = validationData;
-          const weighted = sampleWeight === undefined ? {} : { sampleWeight };
-          held = await this.#dataset("fit, validationData", vx, vy, weighted);
-        } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
-        const engine = await this.#made();
-        const source = this.#source(engine, "train", data);
-        const validation = held && {
-          source: this.#source(engine, "evaluate", held),
-          batchSize: validationBatchSize,
-        };
-        return runFit(this, names, source, validation, schedule);
-      });
-    } finally {
-      this.#fitting = false;
-    }
+    return this.#turns.fit(async () => {
+      let data = await this.#dataset("fit", x, y, options.sampleWeight);
+      let held: Dataset | undefined;
+      if (validationData !== undefined) {
+        const [vx, vy, sampleWeight] = checkValidationData(validationData);
+        held = await this.#dataset("fit, validationData", vx, vy, sampleWeight);
+      } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
+      if (classWeight !== undefined) data = await this.#weighed("fit", data, classWeight);
+      this.#checkRows("fit", data, batchSize);
+      if (held !== undefined) this.#checkRows("fit, validation", held, validationBatchSize);
+      const engine = await this.#made();
+      const source = this.#source(engine, "train", data);
+      const validation = held && {
+        source: this.#source(engine, "evaluate", held),
+        batchSize: validationBatchSize,
+      };
+      // What does not fit is found before the first step.
+      await source.plan(Math.min(source.rows, batchSize));
+      await validation?.source
+        .plan(Math.min(validation.source.rows, validationBatchSize))
+        .catch((error: unknown) => {
+          throw within("fit, validation", error);
+        });
+      const history = await runFit(this, names, source, validation, schedule);
+      this.#passes = schedule.firstPass + history.epoch.length;
+      return history;
+    });
   }
 
   /** Loss and metrics over x [N, ..] and y [N, ..]. */
@@ -218,16 +248,19 @@ export abstract class Model implements CallbackModel {
     const { names } = this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
-    const data = await this.#dataset("evaluate", x, y, options);
-    const source = this.#source(await this.#made(), "evaluate", data);
-    const schedule = this.#schedule({ ...options, batchSize, verbose });
-    return (await runEvaluation(this, names, source, schedule)).means();
+    const schedule = this.#schedule("evaluate", { ...options, batchSize, verbose });
+    const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
+    this.#checkRows("evaluate", data, batchSize);
+    return this.#turns.measure("evaluate", async () => {
+      const source = this.#source(await this.#made(), "evaluate", data);
+      return (await runEvaluation(this, names, source, schedule)).means();
+    });
   }
 
   /** One training step on these rows; resolves with its loss and metrics, before the update. */
   async trainOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
-    this.#refuseDuringFit("trainOnBatch");
-    return this.#written(() => this.#runBatch("trainOnBatch", "train", x, y, options));
+    this.#turns.requireNoFit("trainOnBatch");
+    return this.#runBatch("trainOnBatch", "train", x, y, options);
   }
 
   /** Loss and metrics of these rows as one batch. */
@@ -247,37 +280,42 @@ export abstract class Model implements CallbackModel {
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
     const data = this.#input("predict", x);
     const rows = rowsOf(data);
-    const engine = await this.#made();
-    const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
-    const job = this.#predictionJob(data, Math.min(rows, batchSize));
-    await engine.prepare(job);
-    const sizes = outputOf(engine.program(job).program).shape.slice(1);
-    const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
-    const schedule = this.#schedule({ ...options, batchSize, verbose });
-    const source = this.#source(engine, "predict", { x: data });
-    await runPrediction(this, source, output.data, sizeOf(sizes), schedule);
-    return output;
+    if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
+    return this.#turns.step(async () => {
+      const engine = await this.#made();
+      const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
+      const schedule = this.#schedule("predict", { ...options, batchSize, verbose });
+      const job = this.#predictionJob(data, Math.min(rows, batchSize));
+      await engine.prepare(job);
+      const sizes = outputOf(engine.program(job).program).shape.slice(1);
+      const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
+      const source = this.#source(engine, "predict", { x: data });
+      await runPrediction(this, source, output.data, sizeOf(sizes), schedule);
+      return output;
+    });
   }
 
   /** The model's output for these rows, computed as one batch. */
   async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
     const data = this.#input("predictOnBatch", x);
-    const engine = await this.#made();
-    const job = this.#predictionJob(data, rowsOf(data));
-    await engine.prepare(job);
-    const executable = engine.program(job);
-    const { size, shape } = outputOf(executable.program);
-    const output = new Float32Array(size);
-    await executable.run({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
-    return new Tensor(output, shape, "float32");
+    return this.#turns.step(async () => {
+      const engine = await this.#made();
+      const job = this.#predictionJob(data, rowsOf(data));
+      await engine.prepare(job);
+      const executable = engine.program(job);
+      const { size, shape } = outputOf(executable.program);
+      const output = new Float32Array(size);
+      await executable.run({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
+      return new Tensor(output, shape, "float32");
+    });
   }
 
   /**
    * The model's output for these rows, computed on the caller's thread: for work of a few rows, where a hop to another
    * thread would cost more.
    *
-   * @throws RondoError while weights are being changed, before `ready` was awaited, and where the backend has no
-   *   synchronous calls
+   * @throws RondoError while weights or recurrent states are being changed, before `ready` was awaited, and where the
+   *   backend has no synchronous calls
    */
   predictSync(x: TensorLike): Tensor<"float32"> {
     const engine = this.#readyEngine();
@@ -293,15 +331,15 @@ export abstract class Model implements CallbackModel {
     const engine = this.#engine;
     const refuse = (received: string, expected: string, fix: string) =>
       new RondoError({ where: "predictSync", received, expected, fix });
-    if (this.#writing > 0) {
+    if (this.#turns.writing) {
       throw refuse(
-        "a call while weights are being changed",
-        "no fit, trainOnBatch or setWeights under way",
+        "a call while weights or states are being changed",
+        "no fit, trainOnBatch or setWeights under way, and no other run of a stateful model",
         "Await them first, or use predict, which takes its turn",
       );
     }
     // Natively the state is the caller's thread's too; wasm keeps a copy there from the first ready() on.
-    const reachable = this.#staysReady || engine?.backend.kind === "native";
+    const reachable = this.#turns.staysReady || engine?.backend.kind === "native";
     if (engine?.initialized !== true || !reachable) {
       throw refuse("a call before ready", "a model that is ready", "Await model.ready() once before");
     }
@@ -313,11 +351,12 @@ export abstract class Model implements CallbackModel {
 
   /**
    * Loads the backend and makes the weights. Everything asynchronous does this by itself; `predictSync` needs it to have
-   * been awaited once on wasm, or before anything else was. From then on fit, trainOnBatch, setWeights and resetStates leave the model ready again.
+   * been awaited once on wasm, or before anything else was. From then on everything that changes weights or states leaves
+   * the model ready again.
    */
   async ready(): Promise<this> {
-    this.#staysReady = true;
-    await (await this.#made()).prepareSync();
+    await this.#made();
+    await this.#turns.stayReady();
     return this;
   }
 
@@ -330,13 +369,25 @@ export abstract class Model implements CallbackModel {
 
   /** Sets all weights, in the order of `getWeights`. */
   async setWeights(weights: readonly TensorLike[]): Promise<void> {
-    const tensors = weights.map((w, i) => toTensor(`setWeights: array ${i}`, w));
-    return this.#written(async () => (await this.#made()).writeWeights(tensors));
+    if (!Array.isArray(weights)) {
+      throw new RondoError({
+        where: "setWeights",
+        received: valueText(weights),
+        expected: "a list of arrays, as getWeights gives",
+        fix: "Put the arrays into a list, in the order of weightNames()",
+      });
+    }
+    // The caller's arrays may change as soon as this returns.
+    const tensors = weights.map((w: TensorLike, i) => {
+      const { data, shape, dtype } = toTensor(`setWeights: array ${i}`, w);
+      return new Tensor(data.slice(), shape, dtype);
+    });
+    return this.#turns.write(async () => (await this.#made()).writeWeights(tensors));
   }
 
   /** Sets the recurrent states of stateful layers to 0. */
   async resetStates(): Promise<void> {
-    return this.#written(async () => (await this.#made()).resetStates());
+    return this.#turns.write(async () => (await this.#made()).resetStates());
   }
 
   /**
@@ -347,35 +398,14 @@ export abstract class Model implements CallbackModel {
   async memory(
     options: { readonly batchSize?: number; readonly inputShape?: readonly number[] } = {},
   ): Promise<MemoryUse> {
-    const { batchSize = 32 } = options;
+    checkOptions("memory", options, ["batchSize", "inputShape"]);
+    const { batchSize = this.#rows ?? 32 } = options;
     checkCount("memory", "batchSize", batchSize, 1);
-    const own = this.inputShape?.slice(1).map((d) => (typeof d === "number" ? d : 0));
-    const sample = options.inputShape ?? own;
-    if (sample === undefined || sample.some((d) => d < 1)) {
-      throw new RondoError({
-        where: "memory",
-        received: "a model that leaves sizes of its input open",
-        expected: "the sizes of one sample",
-        fix: "Pass inputShape, for example memory({ batchSize: 32, inputShape: [28, 28] })",
-      });
-    }
+    const sample = sampleSizes(this.inputShape, options.inputShape);
+    this.#requireRows(batchSize);
     const { network, outputShape } = this.#built ?? this.#build(batchShape(sample));
-    const backend = await this.#chosenBackend();
-    const x: TensorType = { shape: this.inputShape ?? batchShape(sample), dtype: "float32" };
-    const objective = this.#objective;
-    const y: TensorType =
-      objective?.loss.target === "classes"
-        ? { shape: outputShape.slice(0, -1), dtype: "int32" }
-        : { shape: outputShape, dtype: "float32" };
-    const bindings = bindingsOf(x.shape, [batchSize, ...sample]);
-    const prediction = planned(network, { kind: "predict", types: { x }, bindings }, backend);
-    const training =
-      objective && planned(network, { kind: "train", types: { x, y }, bindings }, backend, objective);
-    return {
-      state: (training ?? prediction).stateBytes,
-      training: training && bytesOf(training),
-      prediction: bytesOf(prediction),
-    };
+    const ports = [this.inputShape ?? batchShape(sample), outputShape] as const;
+    return memoryUse(network, ports, [batchSize, ...sample], await this.#chosenBackend(), this.#objective);
   }
 
   // ---- Within
@@ -388,27 +418,6 @@ export abstract class Model implements CallbackModel {
       expected: "a compiled model",
       fix: 'Call compile first, for example model.compile({ optimizer: "adam", loss: "meanSquaredError" })',
     });
-  }
-
-  #refuseDuringFit(where: string): void {
-    if (!this.#fitting) return;
-    throw new RondoError({
-      where,
-      received: "a call while the model is being fitted",
-      expected: "no fit under way",
-      fix: "Await the fit first",
-    });
-  }
-
-  async #written<R>(work: () => Promise<R>): Promise<R> {
-    this.#writing++;
-    try {
-      const result = await work();
-      if (this.#staysReady) await this.#engine?.prepareSync();
-      return result;
-    } finally {
-      this.#writing--;
-    }
   }
 
   /** The engine, made on the first use. */
@@ -451,12 +460,33 @@ export abstract class Model implements CallbackModel {
     return this.#built.ports;
   }
 
-  async #dataset(where: string, x: TensorLike, y: TensorLike, options: BatchOptions): Promise<Dataset> {
+  async #dataset(
+    where: string,
+    x: TensorLike,
+    y: TensorLike,
+    sampleWeight: TensorLike | undefined,
+  ): Promise<Dataset> {
     const { loss } = this.#compiled(where);
-    const data = readDataset(where, this.#input(where, x), y, options.sampleWeight);
+    const data = readDataset(where, this.#input(where, x), y, sampleWeight);
     const { classes } = this.#ports;
     if (loss.target === "classes" && classes !== undefined) await checkLabels(where, data.y, classes);
-    return options.classWeight === undefined ? data : weighClasses(data, options.classWeight, loss.target);
+    return data;
+  }
+
+  #weighed(where: string, data: Dataset, weights: ClassWeights): Promise<Dataset> {
+    return weighClasses(where, data, weights, this.#compiled(where).loss.target);
+  }
+
+  /** Before anything runs: whether the rows come in batches of the size that the model fixes, if it does. */
+  #checkRows(where: string, { x }: Given, batchSize: number): void {
+    const fixed = this.#rows;
+    if (fixed === undefined || (batchSize === fixed && rowsOf(x) % fixed === 0)) return;
+    throw new RondoError({
+      where,
+      received: `${rowsOf(x)} samples in batches of ${batchSize}`,
+      expected: `batches of ${fixed}, the batchSize of the first layer, and a multiple of ${fixed} samples`,
+      fix: `Set batchSize to ${fixed} and give full batches, or leave batchSize out of the first layer`,
+    });
   }
 
   #source(engine: Engine, kind: Kind, data: Given): Source {
@@ -475,25 +505,30 @@ export abstract class Model implements CallbackModel {
 
   async #runBatch(
     where: string,
-    kind: Kind,
+    kind: "train" | "evaluate",
     x: TensorLike,
     y: TensorLike,
     options: BatchOptions,
   ): Promise<Figures> {
     checkOptions(where, options, optionNames.batch);
     const { names } = this.#compiled(where);
-    const data = await this.#dataset(where, x, y, options);
-    const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data);
-    const figures = new Float32Array(2 * names.length);
-    await plan(rows);
-    await run(
-      tensors.map((t) => t.data),
-      rows,
-      figures,
-    );
-    const totals = new Totals(names);
-    totals.add(figures);
-    return totals.means();
+    const { sampleWeight, classWeight } = options;
+    const given = this.#input(where, x);
+    return this.#turns.measure(kind, async () => {
+      let data = await this.#dataset(where, given, y, sampleWeight);
+      if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
+      const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data);
+      const figures = new Float32Array(2 * names.length);
+      await plan(rows);
+      await run(
+        tensors.map((t) => t.data),
+        rows,
+        figures,
+      );
+      const totals = new Totals(names);
+      totals.add(figures);
+      return totals.means();
+    });
   }
 
   /** What predicts `rows` rows like those of x. */
@@ -502,21 +537,28 @@ export abstract class Model implements CallbackModel {
   }
 
   #job(kind: Kind, types: Types, sizes: readonly number[]): Job {
-    if (this.#rows !== undefined && sizes[0] !== this.#rows) {
-      throw new RondoError({
-        where: `model "${this.name}"`,
-        received: `a batch of ${sizes[0]} rows`,
-        expected: `${this.#rows} rows, the batchSize of the first layer`,
-        fix: "Leave batchSize out, and give a multiple of so many rows",
-      });
-    }
+    this.#requireRows(sizes[0] ?? 0);
     return { kind, types, bindings: bindingsOf(types.x.shape, sizes) };
+  }
+
+  #requireRows(rows: number): void {
+    if (this.#rows === undefined || rows === this.#rows) return;
+    throw new RondoError({
+      where: `model "${this.name}"`,
+      received: `a batch of ${rows} rows`,
+      expected: `${this.#rows} rows, the batchSize of the first layer`,
+      fix: "Leave batchSize out, and give a multiple of so many rows",
+    });
   }
 
   /** The number of rows in each batch, where the model fixes it. */
   get #rows(): number | undefined {
     const rows = this.inputShape?.[0];
     return typeof rows === "number" ? rows : undefined;
+  }
+
+  #schedule(where: string, options: ScheduleOptions): Schedule {
+    return readSchedule(where, options, this.seed, this.#passes);
   }
 
   /** Rows of one step of `predict` within its memory. */
@@ -530,30 +572,9 @@ export abstract class Model implements CallbackModel {
     const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
   }
-
-  #schedule(options: Pick<Schedule, "batchSize" | "verbose"> & FitOptions): Schedule {
-    const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, callbacks = [] } = options;
-    return {
-      batchSize,
-      epochs,
-      initialEpoch,
-      shuffle,
-      seed: this.seed,
-      verbose,
-      callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],
-      signal: options.signal,
-    };
-  }
 }
 
 const outputOf = ({ outputs: [first] }: Program) => first ?? { size: 0, shape: [] };
-
-/** Temporaries, packed weights, literals, and the arrays that go in and out. */
-const bytesOf = (program: Program): number =>
-  program.scratchBytes +
-  program.cacheBytes +
-  program.constants.byteLength +
-  [...program.inputs, ...program.outputs].reduce((n, port) => n + port.size * bytesPerElement[port.dtype], 0);
 
 /** 32 bits from the platform's generator. */
 function randomSeed(): number {

@@ -1,9 +1,10 @@
-import { namesOf } from "../errors.js";
+import { namesOf, RondoError, valueText } from "../errors.js";
 import type { Backend } from "../runtime/backend.js";
 import type { TensorLike } from "../tensor.js";
-import type { CallbackHooks } from "../train/callbacks/callback.js";
+import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
+import { ProgressBar } from "../train/callbacks/progressBar.js";
 import type { ClassWeights } from "../train/dataset.js";
-import type { Verbosity } from "../train/fit.js";
+import type { Schedule, Verbosity } from "../train/fit.js";
 
 export interface ModelOptions {
   /** Default: the kind of model, such as `sequential`. */
@@ -19,7 +20,7 @@ export interface PredictOptions {
   readonly batchSize?: number;
   /** 0 silent (default), 1 progress bar, 2 one line. */
   readonly verbose?: Verbosity;
-  readonly callbacks?: readonly CallbackHooks[];
+  readonly callbacks?: CallbackHooks | readonly CallbackHooks[];
   /** Rejects with the signal's reason after the steps under way. */
   readonly signal?: AbortSignal;
 }
@@ -55,11 +56,11 @@ export interface FitOptions extends BatchOptions {
   readonly validationSplit?: number;
   /** Default: `batchSize`. */
   readonly validationBatchSize?: number;
-  /** Whether rows come in another order each epoch; a function of (seed, epoch). Default true. */
+  /** Whether rows come in another order each epoch; a function of the seed and of the epochs trained so far. Default true. */
   readonly shuffle?: boolean;
   /** 0 silent, 1 progress bar (default; where the output is no terminal, one line per epoch), 2 one line per epoch. */
   readonly verbose?: Verbosity;
-  readonly callbacks?: readonly CallbackHooks[];
+  readonly callbacks?: CallbackHooks | readonly CallbackHooks[];
   /** Ends the training after the steps under way; what was trained stays. */
   readonly signal?: AbortSignal;
 }
@@ -96,4 +97,53 @@ export interface MemoryUse {
   readonly training: number | undefined;
   /** The same of one step of prediction. */
   readonly prediction: number;
+}
+
+/** What a schedule is read from: the options of fit, evaluate or predict, with what has been decided already. */
+export type ScheduleOptions = Pick<Schedule, "batchSize" | "verbose"> & FitOptions;
+
+/**
+ * The schedule that options ask for.
+ *
+ * @param passes epochs that the model was trained so far
+ * @throws RondoError for callbacks and signals that are none
+ */
+export function readSchedule(
+  where: string,
+  options: ScheduleOptions,
+  seed: number,
+  passes: number,
+): Schedule {
+  const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
+  const callbacks = callbacksOf(where, options.callbacks ?? []);
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.aborted !== "boolean") {
+    throw new RondoError({
+      where,
+      received: `signal: ${valueText(signal)}`,
+      expected: "an AbortSignal",
+      fix: "Pass the signal of an AbortController: controller.signal",
+    });
+  }
+  return {
+    batchSize,
+    epochs,
+    initialEpoch,
+    shuffle,
+    firstPass: Math.max(initialEpoch, passes),
+    seed,
+    verbose,
+    callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],
+    signal,
+  };
+}
+
+/** Throws for what is no `ValidationData`. */
+export function checkValidationData(given: ValidationData): ValidationData {
+  if (Array.isArray(given) && (given.length === 2 || given.length === 3)) return given;
+  throw new RondoError({
+    where: "fit",
+    received: `validationData: ${Array.isArray(given) ? `a list of ${given.length}` : valueText(given)}`,
+    expected: "[x, y] or [x, y, sampleWeight]",
+    fix: "Write validationData: [x, y]",
+  });
 }

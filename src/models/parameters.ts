@@ -28,7 +28,11 @@ export class Parameters {
   readonly #byWeight = new Map<Weight, Place>();
 
   constructor(layers: readonly Layer[]) {
-    const all = layers.flatMap((layer) => layer.weights().map((weight) => ({ layer, weight })));
+    // A layer or a cell in several places has its weights once.
+    const owners = new Map<Weight, Layer>();
+    for (const layer of layers)
+      for (const weight of layer.weights()) if (!owners.has(weight)) owners.set(weight, layer);
+    const all = Array.from(owners, ([weight, layer]) => ({ layer, weight }));
     const flat = (name: string, trainable: boolean): StateVariable | undefined => {
       const size = all.reduce((n, { weight: w }) => n + (w.trainable === trainable ? sizeOf(w.shape) : 0), 0);
       return size === 0 ? undefined : { name, shape: [size], dtype: "float32", role: "weight" };

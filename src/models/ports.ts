@@ -34,8 +34,9 @@ export class Ports {
     const bindings = bindingsOf(types.x.shape, x.shape);
     const symbolic = ({ shape }: Tensor): Shape =>
       shape.map((size, i) => {
-        const d = this.output[i];
-        return d !== undefined && bind(d, bindings) === size ? d : size;
+        // Rows belong to rows; other sizes to those of the output that they equal here.
+        const d = i === 0 ? types.x.shape[0] : this.output[i];
+        return d !== undefined && (i === 0 || bind(d, bindings) === size) ? d : size;
       });
     const targets: TensorType = { shape: symbolic(y), dtype: y.dtype };
     return weight === undefined

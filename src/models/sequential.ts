@@ -1,4 +1,4 @@
-import { RondoError } from "../errors.js";
+import { RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import { Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
@@ -18,8 +18,16 @@ export class Sequential extends Model {
 
   constructor(layers: readonly Layer[] = [], options: ModelOptions = {}) {
     super("sequential", options);
+    if (!Array.isArray(layers)) {
+      throw new RondoError({
+        where: "sequential",
+        received: layers instanceof Layer ? layers.where : valueText(layers),
+        expected: "a list of layers",
+        fix: "Put the layers into a list: sequential([layers.dense({ units: 1 })])",
+      });
+    }
     for (const layer of layers) this.#append(layer);
-    this.rebuild("layers");
+    this.rebuild();
   }
 
   get layers(): readonly Layer[] {
@@ -37,8 +45,9 @@ export class Sequential extends Model {
    * @throws RondoError when the model has weights already
    */
   add(layer: Layer): this {
+    this.requireUnused(layer instanceof Layer ? layer.where : "a layer");
     this.#append(layer);
-    this.rebuild(layer.where);
+    this.rebuild();
     return this;
   }
 
@@ -46,7 +55,7 @@ export class Sequential extends Model {
     if (!(layer instanceof Layer)) {
       throw new RondoError({
         where: `model "${this.name}"`,
-        received: `${typeof layer === "object" ? "an object" : String(layer)} in place ${this.#layers.length} of its layers`,
+        received: `${valueText(layer)} in place ${this.#layers.length} of its layers`,
         expected: "a layer",
         fix: "Write for example layers.lstm({ units: 64 })",
       });
@@ -64,12 +73,20 @@ export class Sequential extends Model {
         fix: "Pass layers to sequential, or add some",
       });
     }
+    const twice = this.#layers.find((layer, i) => this.#layers.indexOf(layer) !== i);
     let shape = inputShape;
     this.#rows = this.#layers.map((layer) => {
       shape = onlyOutput(layer, layer.outputShapes(shape));
       const parameters = layer.weights().reduce((n, w) => n + sizeOf(w.shape), 0);
       return { name: layer.name ?? "", className: layer.className, outputShape: shape, parameters };
     });
+    if (twice !== undefined && twice.states().length > 0) {
+      throw twice.error(
+        "a second place in a model, for one state",
+        "a stateful layer in one place",
+        "Make a second layer, or leave stateful out",
+      );
+    }
     const network = {
       layers: [...this.#layers],
       parameters: new Parameters(this.#layers),
@@ -122,10 +139,11 @@ export class Sequential extends Model {
  *
  * @throws RondoError on the layer whose input does not fit; where the types know the shapes it is a compile error there
  */
+export function sequential(layers?: readonly [], options?: ModelOptions): Sequential;
 export function sequential<const L extends readonly Layer[]>(
   layers: CheckedLayers<L>,
   options?: ModelOptions,
 ): Sequential;
-export function sequential(layers: readonly Layer[], options?: ModelOptions): Sequential {
+export function sequential(layers: readonly Layer[] = [], options?: ModelOptions): Sequential {
   return new Sequential(layers, options);
 }

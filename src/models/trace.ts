@@ -1,5 +1,5 @@
-import { RondoError } from "../errors.js";
-import type { Shape } from "../graph/dim.js";
+import { RondoError, valueText } from "../errors.js";
+import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
 import { input, read, zeros } from "../graph/ops/source.js";
@@ -83,8 +83,7 @@ function forward(network: Network, x: SymbolicTensor, training: boolean): Forwar
   let value = cast(x, "float32");
   for (const layer of layers) {
     layer.build(value.shape);
-    const output = layer.call(value, context);
-    value = onlyOutput(layer, output instanceof SymbolicTensor ? [output] : output);
+    value = onlyOutput(layer, layer.callChecked(value, context));
   }
   return { prediction: value, weight, updates };
 }
@@ -151,13 +150,28 @@ export function traceTraining(
       iteration: cast(iterations, "float32"),
       slot: (name) => read(slotOf(optimizer, name)),
     });
-    updates.push({ variable: trainable, value: updated.parameters });
-    for (const [name, variable] of optimizer.slots) {
-      const value = updated.slots[name];
-      if (value !== undefined) updates.push({ variable, value });
+    const { name } = objective.optimizer;
+    updates.push({ variable: trainable, value: fitting(name, "parameters", updated.parameters, trainable) });
+    for (const [slot, variable] of optimizer.slots) {
+      const value = updated.slots[slot];
+      if (value !== undefined)
+        updates.push({ variable, value: fitting(name, `slot "${slot}"`, value, variable) });
     }
   }
   return { name: "train", inputs, outputs: { figures }, updates };
+}
+
+/** A new value that an optimizer gave, if the variable can take it. */
+function fitting(optimizer: string, name: string, value: unknown, variable: StateVariable): SymbolicTensor {
+  if (value instanceof SymbolicTensor) {
+    if (value.dtype === variable.dtype && sameShape(value.shape, variable.shape)) return value;
+  }
+  throw new RondoError({
+    where: `optimizer ${optimizer}`,
+    received: `${value instanceof SymbolicTensor ? `${value.dtype} of shape ${shapeText(value.shape)}` : valueText(value)} for its ${name}`,
+    expected: `${variable.dtype} of shape ${shapeText(variable.shape)}`,
+    fix: "Return new values of all parameters and slots from `update`, as vectors over all parameters",
+  });
 }
 
 function slotOf({ slots }: OptimizerState, name: string): StateVariable {

@@ -74,7 +74,7 @@ describe("weighClasses", () => {
   const x = zeros([3, 1]);
   const of = async (y: Parameters<typeof tensor>[0], target: "values" | "classes", weight?: number[]) => {
     const data = readDataset("fit", x, y, weight);
-    const weighted = await weighClasses(data, { 0: 2, 2: 5 }, target);
+    const weighted = await weighClasses("fit", data, { 0: 2, 2: 5 }, target);
     return weighted.weight?.array();
   };
   it("looks classes up", async () => {

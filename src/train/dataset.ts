@@ -1,5 +1,5 @@
 import type { TypedArray } from "../dtype.js";
-import { RondoError } from "../errors.js";
+import { RondoError, valueText } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import { Breather } from "./batches.js";
@@ -124,12 +124,16 @@ const scanned = 1 << 16;
 /**
  * The data set with the weights of its classes multiplied into its sample weights. The class of a row is its class
  * number, or the largest entry of its last axis.
+ *
+ * @throws RondoError for weights that are no object of class numbers and numbers of 0 or more
  */
 export async function weighClasses(
+  where: string,
   dataset: Dataset,
   weights: ClassWeights,
   target: Measure["target"],
 ): Promise<Dataset> {
+  checkClassWeights(where, weights);
   const { y, weight } = dataset;
   // The last axis belongs to one class each where it holds one-hot rows or has size 1.
   const last = y.shape.at(-1) ?? 1;
@@ -145,6 +149,20 @@ export async function weighClasses(
     if (i % scanned === scanned - 1) await breather.tick();
   }
   return { ...dataset, weight: new Tensor(result, leading, "float32") };
+}
+
+function checkClassWeights(where: string, weights: unknown): void {
+  const isObject = typeof weights === "object" && weights !== null && Symbol.iterator in weights === false;
+  const wrong = isObject
+    ? Object.entries(weights).find(([label, w]) => !(/^\d+$/.test(label) && Number.isFinite(w) && w >= 0))
+    : undefined;
+  if (isObject && wrong === undefined) return;
+  throw new RondoError({
+    where,
+    received: `classWeight: ${wrong === undefined ? valueText(weights) : `{ ${wrong[0]}: ${valueText(wrong[1])} }`}`,
+    expected: "an object of class numbers and weights of 0 or more",
+    fix: "Write for example classWeight: { 0: 1, 1: 5 }",
+  });
 }
 
 /** Position of the largest of `width` numbers from `begin`. */

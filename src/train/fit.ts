@@ -33,6 +33,8 @@ export interface Schedule {
   readonly epochs: number;
   readonly initialEpoch: number;
   readonly shuffle: boolean;
+  /** With the seed it gives the order of the first epoch's rows; counted on from epoch to epoch. */
+  readonly firstPass: number;
   readonly seed: number;
   readonly verbose: Verbosity;
   readonly callbacks: readonly CallbackHooks[];
@@ -46,7 +48,7 @@ export interface Validation {
 }
 
 /**
- * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, epoch) alone. Ends early when
+ * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, pass) alone. Ends early when
  * `model.stopTraining` is set (the epoch is then closed with its validation) or when the signal aborts (the step under
  * way is finished; an epoch that was cut short is not in the history).
  *
@@ -59,7 +61,7 @@ export async function runFit(
   validation: Validation | undefined,
   schedule: Schedule,
 ): Promise<History> {
-  const { epochs, initialEpoch, seed, shuffle, signal } = schedule;
+  const { epochs, initialEpoch, firstPass, seed, shuffle, signal } = schedule;
   const history = new History();
   const batches = new Batches(source.tensors, source.rows, schedule.batchSize, shuffle);
   const params = paramsOf(names, source, batches, schedule);
@@ -71,7 +73,7 @@ export async function runFit(
   await callbacks.begin("Train");
   for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
     await callbacks.epochBegin(epoch);
-    const row = shuffle ? permutation(seed, epoch, source.rows) : undefined;
+    const row = shuffle ? permutation(seed, firstPass + epoch - initialEpoch, source.rows) : undefined;
     const totals = await runBatches("Train", batches, source, names, callbacks, row, stopped);
     if (aborted()) break;
     const logs = totals.logs();

@@ -16,7 +16,7 @@ import {
 import { oneHot } from "../graph/ops/index.js";
 import { mean, sum } from "../graph/ops/reduce.js";
 import { logSoftmax, softmaxOp } from "../graph/ops/softmax.js";
-import type { Measure, MeasureFunction } from "./measure.js";
+import { checkMeasure, type Measure, type MeasureFunction } from "./measure.js";
 
 /** Keras's fuzz factor: probabilities are kept this far from 0 and 1 before their logarithm. */
 const epsilon = 1e-7;
@@ -116,7 +116,10 @@ export type LossName = keyof typeof lossesByName;
 /** A loss from its name, an object of this module, or a function of your own. Unknown names are errors. */
 export function resolveLoss(loss: LossName | Loss | MeasureFunction): Loss {
   if (typeof loss === "function") return { name: loss.name || "loss", target: "any", values: loss };
-  if (typeof loss !== "string") return loss;
+  if (typeof loss !== "string") {
+    checkMeasure("loss", loss);
+    return loss;
+  }
   if (!Object.hasOwn(lossesByName, loss))
     throw unknownName("compile", "loss", loss, Object.keys(lossesByName));
   return lossesByName[loss]();

@@ -1,12 +1,15 @@
-import { RondoError } from "../errors.js";
+import { RondoError, valueText } from "../errors.js";
 import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
-import type { Op, SymbolicTensor } from "../graph/ir.js";
+import { type Op, SymbolicTensor } from "../graph/ir.js";
 import { cast, mul, where } from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
 import { broadcastTo, expandDims, reshape, squeeze } from "../graph/ops/shape.js";
 import { size } from "../graph/ops/source.js";
 
-/** A loss or a metric of your own: targets and predictions, both [B, …], to one value per sample [B] or step [B, T]. */
+/**
+ * A loss or a metric of your own: targets and predictions, both [B, …], to one value per sample [B] or step [B, T], or one
+ * for the batch []. A last axis of size 1 that only one of the two has is given to y or taken from it.
+ */
 export type MeasureFunction = (yTrue: SymbolicTensor, yPred: SymbolicTensor) => SymbolicTensor;
 
 /** A loss or a metric: one value for each sample (or time step), before masks, weights and the mean. */
@@ -14,13 +17,26 @@ export interface Measure {
   readonly name: string;
   /**
    * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `classes`: class
-   * numbers, the prediction's shape without its last axis (or with a last axis of size 1); `any`: passed on as it is.
+   * numbers, the prediction's shape without its last axis (or with a last axis of size 1); `any`: passed on as it is, but
+   * for a last axis of size 1 as with values.
    */
   readonly target: "values" | "classes" | "any";
   /** Where the model's last op is this one, the measure takes its operand instead, as logits. */
   readonly link?: Op<Readonly<Record<string, never>>>;
   /** yTrue and yPred as `target` says → [B] or [B, T]. */
   values(yTrue: SymbolicTensor, yPred: SymbolicTensor, linked: boolean): SymbolicTensor;
+}
+
+/** Throws for what is neither a function nor a `Measure`; `kind`: loss or metric. */
+export function checkMeasure(kind: "loss" | "metric", measure: unknown): void {
+  if (typeof measure === "function") return;
+  if (typeof measure === "object" && typeof (measure as Measure | null)?.values === "function") return;
+  throw new RondoError({
+    where: "compile",
+    received: measure === undefined ? `no ${kind}` : `${valueText(measure)} for a ${kind}`,
+    expected: "a name, one of Rondo's, or a function of your own",
+    fix: `Write for example ${kind === "loss" ? 'loss: "meanSquaredError"' : 'metrics: ["accuracy"]'}`,
+  });
 }
 
 /** What a batch contributes to a mean: float32 scalars. */
@@ -48,8 +64,23 @@ export function contribution(
     measure.link !== undefined && yPred.node.op === measure.link ? yPred.node.inputs[0] : undefined;
   const aligned = alignTarget(measure, yTrue, yPred);
   const [target, prediction] = selectUnmasked(aligned, (logits ?? yPred).withMask(yPred.mask));
-  const values = measure.values(target, prediction, logits !== undefined);
+  const values = checkedValues(measure, measure.values(target, prediction, logits !== undefined), prediction);
   return reduce(measure.name, values, weight, mean);
+}
+
+/** One value per sample or step, as a measure should give; one for the whole batch counts for each sample. */
+function checkedValues({ name }: Measure, values: unknown, { shape }: SymbolicTensor): SymbolicTensor {
+  const [rows = 1] = shape;
+  if (values instanceof SymbolicTensor) {
+    if (values.rank === 0) return broadcastTo(values, [rows]);
+    if (equal(values.shape[0] ?? 0, rows)) return values;
+  }
+  throw new RondoError({
+    where: name,
+    received: `${values instanceof SymbolicTensor ? `values of shape ${shapeText(values.shape)}` : valueText(values)} from its function`,
+    expected: `one value for each sample: a symbolic tensor of shape ${shapeText([rows])}, or with further axes`,
+    fix: "Write it in ops, with the mean over the last axis; what makes a loss or a metric from options is called first, as in losses.meanSquaredError()",
+  });
 }
 
 /** yTrue in the form that the measure takes. */
@@ -58,12 +89,16 @@ function alignTarget(
   yTrue: SymbolicTensor,
   yPred: SymbolicTensor,
 ): SymbolicTensor {
-  if (target === "any") return yTrue;
+  const lacksLast = yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1);
+  if (target === "any") {
+    const hasMore = yTrue.rank === yPred.rank + 1 && equal(yTrue.shape.at(-1) ?? 0, 1);
+    return lacksLast ? expandDims(yTrue, -1) : hasMore ? squeeze(yTrue, [-1]) : yTrue;
+  }
   const wanted = target === "classes" ? yPred.shape.slice(0, -1) : yPred.shape;
   const aligned =
     target === "classes" && yTrue.rank === yPred.rank && equal(yTrue.shape.at(-1) ?? 0, 1)
       ? squeeze(yTrue, [-1])
-      : target === "values" && yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1)
+      : target === "values" && lacksLast
         ? expandDims(yTrue, -1)
         : yTrue;
   if (!sameShape(aligned.shape, wanted)) {
@@ -124,8 +159,11 @@ function reduce(
 }
 
 function alignWeight(name: string, weight: SymbolicTensor, values: SymbolicTensor): SymbolicTensor {
-  const lead = weight.shape.slice(0, values.rank);
-  if (weight.rank > values.rank || !sameShape(lead, values.shape.slice(0, weight.rank))) {
+  const one = (d: Dim | undefined) => equal(d ?? 0, 1);
+  const fits = (d: Dim, i: number) => equal(d, values.shape[i] ?? 0) || (i > 0 && one(d));
+  if (weight.rank === values.rank + 1 && one(weight.shape.at(-1)))
+    return alignWeight(name, squeeze(weight, [-1]), values);
+  if (weight.rank > values.rank || !weight.shape.every(fits)) {
     throw new RondoError({
       where: name,
       received: `sampleWeight of shape ${shapeText(weight.shape)}`,

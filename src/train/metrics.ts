@@ -1,9 +1,9 @@
-import { unknownName } from "../errors.js";
+import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 import { equal, type Shape } from "../graph/dim.js";
 import { cast, equalTo, greater } from "../graph/ops/elementwise.js";
 import { argMax, mean } from "../graph/ops/reduce.js";
 import { lossesByName } from "./losses.js";
-import type { Measure, MeasureFunction } from "./measure.js";
+import { checkMeasure, type Measure, type MeasureFunction } from "./measure.js";
 
 /** What is reported: one value per sample or time step, averaged over the unmasked ones of an epoch. */
 export type Metric = Measure;
@@ -23,12 +23,24 @@ export const sparseCategoricalAccuracy = (): Metric => ({
 });
 
 /** Share of the last axis where yPred > threshold agrees with yTrue: yTrue, yPred [.., K] → [..]. `threshold`: 0.5. */
-export const binaryAccuracy = ({ threshold = 0.5 }: { readonly threshold?: number } = {}): Metric => ({
-  name: "binaryAccuracy",
-  target: "values",
-  values: (yTrue, yPred) =>
-    mean(cast(equalTo(yTrue, cast(greater(yPred, threshold), "float32")), "float32"), -1),
-});
+export function binaryAccuracy(options: { readonly threshold?: number } = {}): Metric {
+  checkOptions("binaryAccuracy", options, ["threshold"]);
+  const { threshold = 0.5 } = options;
+  if (!Number.isFinite(threshold)) {
+    throw new RondoError({
+      where: "binaryAccuracy",
+      received: `threshold: ${valueText(threshold)}`,
+      expected: "a number",
+      fix: "Change threshold",
+    });
+  }
+  return {
+    name: "binaryAccuracy",
+    target: "values",
+    values: (yTrue, yPred) =>
+      mean(cast(equalTo(yTrue, cast(greater(yPred, threshold), "float32")), "float32"), -1),
+  };
+}
 
 /** All metrics by name; every loss is one too. `accuracy` is resolved by the shapes of targets and output. */
 export const metricsByName = {
@@ -49,11 +61,12 @@ export type MetricSpec = MetricName | Metric | MeasureFunction;
 export const metricLabel = (metric: MetricSpec): string =>
   typeof metric === "string" ? metric : metric.name || "metric";
 
-/** Throws for an unknown name. */
+/** Throws for an unknown name, and for what is no metric. */
 export function checkMetric(metric: MetricSpec): void {
   const known = [...accuracyNames, ...Object.keys(metricsByName)];
   if (typeof metric === "string" && !known.includes(metric))
     throw unknownName("compile", "metric", metric, known);
+  if (typeof metric !== "string") checkMeasure("metric", metric);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkOptions, namesOf } from "../errors.js";
+import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { div, maximum } from "../graph/ops/elementwise.js";
 import { concat } from "../graph/ops/join.js";
@@ -41,6 +41,15 @@ export class Objective {
   constructor(options: CompileOptions) {
     checkOptions("compile", options, optionNames);
     const { optimizer = "rmsprop", loss, metrics = [], weightedMetrics = [] } = options;
+    for (const [option, list] of Object.entries({ metrics, weightedMetrics })) {
+      if (Array.isArray(list)) continue;
+      throw new RondoError({
+        where: "compile",
+        received: `${option}: ${valueText(list)}`,
+        expected: "a list",
+        fix: `Write for example ${option}: ["accuracy"]`,
+      });
+    }
     this.#options = options;
     this.optimizer = resolveOptimizer(optimizer);
     this.loss = resolveLoss(loss);
@@ -52,7 +61,7 @@ export class Objective {
     for (const { spec, weighted } of this.#metrics) {
       checkMetric(spec);
       const label = metricLabel(spec);
-      names.push(weighted && names.includes(label) ? `weighted_${label}` : label);
+      names.push(freeName(weighted && names.includes(label) ? `weighted_${label}` : label, names));
     }
     this.names = names;
   }
@@ -81,5 +90,13 @@ export class Objective {
       loss: div(loss.sum, maximum(loss.count, 1)),
       figures: concat([loss, ...metrics].flatMap(pair), 0),
     };
+  }
+}
+
+/** The name, numbered where it is taken. */
+function freeName(name: string, taken: readonly string[]): string {
+  for (let i = 0; ; i++) {
+    const free = i === 0 ? name : `${name}_${i}`;
+    if (!taken.includes(free)) return free;
   }
 }

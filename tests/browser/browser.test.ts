@@ -136,7 +136,7 @@ describeWith(chromium, "in a page", (executable) => {
         [
           "RondoError: fit: received x of shape [4, 5], expected [batch, 3], as the model's inputShape says. Reshape x, or change the first layer's inputShape.",
           "RondoError: fit: received 4 samples in x (shape [4, 3]) and 3 in y (shape [3, 2]), expected the same number of samples in both. Give one row of y for every row of x.",
-          "RondoError: predictSync: received a call while weights are being changed, expected no fit, trainOnBatch or setWeights under way. Await them first, or use predict, which takes its turn.",
+          "RondoError: predictSync: received a call while weights or states are being changed, expected no fit, trainOnBatch or setWeights under way, and no other run of a stateful model. Await them first, or use predict, which takes its turn.",
           "RondoError: createBackend: received a request for the native backend, which is not available (browsers have no native addons), expected the built addon dist/native/rondo.node. Use backend: "wasm" here.",
           "RondoError: createBackend: received threads 0, expected a whole number from 1 to 256. Leave threads (and RONDO_THREADS) out to use all cores.",
         ]

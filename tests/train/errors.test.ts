@@ -6,6 +6,7 @@ import {
   type Layer,
   layers,
   losses,
+  metrics,
   optimizers,
   RondoError,
   type Sequential,
@@ -205,8 +206,142 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     expect(await parts(() => busy.trainOnBatch(x, y))).toContain("trainOnBatch: received a call while");
     expect(await parts(() => busy.compile({ loss: "mse" }))).toContain("compile: received a call while");
     expect(await parts(() => busy.predictSync(x))).toBe(
-      "predictSync: received a call while weights are being changed, expected no fit, trainOnBatch or setWeights under way. Await them first, or use predict, which takes its turn.",
+      "predictSync: received a call while weights or states are being changed, expected no fit, trainOnBatch or setWeights under way, and no other run of a stateful model. Await them first, or use predict, which takes its turn.",
     );
+  });
+
+  const fitWith = (options: object) => () => model().fit(x, y, untyped({ ...quiet, ...options }));
+  const compileWith = (options: object) => () => model(untyped(options));
+  it.each<[string, () => unknown, string]>([
+    [
+      "no loss",
+      compileWith({ loss: undefined }),
+      "compile: received no loss, expected a name, one of Rondo's",
+    ],
+    ["null for a loss", compileWith({ loss: null }), "compile: received null for a loss"],
+    [
+      "no options of compile",
+      () => model().compile(untyped(undefined as unknown as object)),
+      "compile: received undefined for its options",
+    ],
+    [
+      "a name for the list of metrics",
+      compileWith({ metrics: "accuracy" }),
+      'compile: received metrics: "accuracy", expected a list',
+    ],
+    ["a number for a metric", compileWith({ metrics: [3] }), "compile: received 3 for a metric"],
+    ["no optimizer", compileWith({ optimizer: null }), "compile: received null for an optimizer"],
+    [
+      "an optimizer that was not called",
+      compileWith({ optimizer: optimizers.adam }),
+      "compile: received the function adam for an optimizer, expected a name or an optimizer. Call it: optimizers.adam()",
+    ],
+    [
+      "text for a number",
+      () => optimizers.adam(untyped({ clipNorm: "1" })),
+      'adam: received clipNorm: "1", expected a number from 0.',
+    ],
+    [
+      "an object for a number",
+      () => optimizers.adam(untyped({ learningRate: {} })),
+      "adam: received learningRate: an object",
+    ],
+    [
+      "a number for a switch",
+      () => optimizers.sgd(untyped({ nesterov: 1 })),
+      "sgd: received nesterov: 1, expected true or false",
+    ],
+    [
+      "a decay of 1",
+      () => optimizers.adam({ beta1: 1 }),
+      "adam: received beta1: 1, expected a number from 0 to below 1",
+    ],
+    [
+      "a number for options",
+      () => optimizers.sgd(untyped(3 as unknown as object)),
+      "sgd: received 3 for its options",
+    ],
+    [
+      "a learning rate of NaN",
+      () => Object.assign(model(), { learningRate: Number.NaN }),
+      'model "sequential": received learningRate: NaN',
+    ],
+    [
+      "a learning rate in words",
+      () => Object.assign(model(), { learningRate: "x" }),
+      'received learningRate: "x"',
+    ],
+    [
+      "a callback that was not called",
+      fitWith({ callbacks: [callbacks.terminateOnNaN] }),
+      "fit: received the function terminateOnNaN for a callback, expected an object with hooks",
+    ],
+    [
+      "the name of a callback",
+      fitWith({ callbacks: ["earlyStopping"] }),
+      'fit: received "earlyStopping" for a callback',
+    ],
+    ["null for a callback", fitWith({ callbacks: [null] }), "fit: received null for a callback"],
+    [
+      "a controller for its signal",
+      fitWith({ signal: new AbortController() }),
+      "fit: received signal: an AbortController, expected an AbortSignal. Pass the signal of an AbortController: controller.signal.",
+    ],
+    [
+      "an object of validation data",
+      fitWith({ validationData: { x, y } }),
+      "fit: received validationData: an object, expected [x, y] or [x, y, sampleWeight]",
+    ],
+    ["null for validation data", fitWith({ validationData: null }), "fit: received validationData: null"],
+    [
+      "balanced classes",
+      fitWith({ classWeight: "balanced" }),
+      'fit: received classWeight: "balanced", expected an object of class numbers',
+    ],
+    ["a map of classes", fitWith({ classWeight: new Map([[0, 5]]) }), "fit: received classWeight: a Map"],
+    ["a class of NaN", fitWith({ classWeight: { 1: Number.NaN } }), "fit: received classWeight: { 1: NaN }"],
+    [
+      "null for options",
+      () => model().fit(x, y, untyped(null as unknown as object)),
+      "fit: received null for its options",
+    ],
+    [
+      "patience in words",
+      () => callbacks.earlyStopping(untyped({ patience: "x" })),
+      'earlyStopping: received patience: "x"',
+    ],
+    [
+      "a misspelt threshold",
+      () => metrics.binaryAccuracy(untyped({ treshold: 0.9 })),
+      'binaryAccuracy: received the unknown option "treshold"',
+    ],
+    [
+      "a misspelt option of memory",
+      () => model().memory(untyped({ batchsize: 3 })),
+      'memory: received the unknown option "batchsize"',
+    ],
+    [
+      "a sample that contradicts the model",
+      () => model().memory({ inputShape: [9, 9] }),
+      "memory: received inputShape: [9, 9], expected [5, 3]",
+    ],
+    [
+      "a layer for a list",
+      () => sequential(untyped<[]>(layers.dense({ units: 1 }))),
+      "sequential: received dense, expected a list of layers",
+    ],
+    [
+      "the name of a backend",
+      () => sequential([], untyped({ backend: "wasm" })),
+      'sequential: received backend: "wasm"',
+    ],
+    [
+      "no weights",
+      () => model().setWeights(untyped<[]>(undefined as unknown as object)),
+      "setWeights: received undefined",
+    ],
+  ])("%s", async (_name, run, message) => {
+    expect(await parts(run)).toContain(message);
   });
 
   it("options that exclude each other", async () => {

@@ -8,6 +8,7 @@ import {
   ops,
   optimizers,
   type Sequential,
+  type SymbolicTensor,
   sequential,
   Tensor,
   tensor,
@@ -255,6 +256,38 @@ export function modelContract(make: () => Promise<Backend>): void {
       expect(batches).toBeLessThanOrEqual(4);
     });
 
+    it("takes the rows in an order of its own in every epoch, over several fits too", async () => {
+      const { x, labels } = sequences(12);
+      const options = { batchSize: 4, verbose: 0 } as const;
+      const [whole, parts] = [classifier(), classifier()];
+      await whole.fit(x, labels, { ...options, epochs: 3 });
+      for (let i = 0; i < 3; i++) await parts.fit(x, labels, { ...options, epochs: 1 });
+      expect(changed(await whole.getWeights(), await parts.getWeights())).toBe(false);
+    });
+
+    it("finds what does not fit in the validation data before the first step", async () => {
+      const { x, labels } = sequences(8);
+      const model = classifier();
+      const before = await model.getWeights();
+      const wrong = new Tensor(new Float32Array(8 * 2), [8, 2], "float32");
+      await expect(model.fit(x, labels, { verbose: 0, validationData: [x, wrong] })).rejects.toThrow(
+        "fit, validation: sparseCategoricalCrossentropy: received y of shape [B, 2]",
+      );
+      expect(changed(before, await model.getWeights())).toBe(false);
+    });
+
+    it("weighs classes in training only", async () => {
+      const { x, labels } = sequences(20);
+      const model = classifier();
+      const { history } = await model.fit(x, labels, {
+        verbose: 0,
+        validationSplit: 0.25,
+        classWeight: { 0: 7, 1: 3 },
+      });
+      const [loss] = await model.evaluate(x.rows(15), labels.rows(15));
+      expect(history.val_loss?.[0]).toBeCloseTo(loss, 6);
+    });
+
     it("takes class weights as sample weights by class", async () => {
       const { x, labels } = sequences(40);
       const options = { batchSize: 8, verbose: 0, shuffle: false } as const;
@@ -401,10 +434,28 @@ export function modelContract(make: () => Promise<Backend>): void {
       expect([...before.data]).toEqual([...(await model.predictOnBatch(x.rows(0, 1))).data]);
       const running = model.fit(x, labels, { verbose: 0 });
       expect(() => model.predictSync(x)).toThrow(
-        "predictSync: received a call while weights are being changed",
+        "predictSync: received a call while weights or states are being changed",
       );
       await running;
       expect([...model.predictSync(x.rows(0, 1)).data]).not.toEqual([...before.data]);
+    });
+
+    it("leave a model ready that was, whatever comes between", async () => {
+      if (!backend.capabilities.synchronous) return;
+      const { x, labels } = sequences(3);
+      const model = classifier();
+      await model.ready();
+      const same = async () =>
+        expect([...model.predictSync(x).data]).toEqual([...(await model.predictOnBatch(x)).data]);
+      model.learningRate = 0.5;
+      await same();
+      await model.evaluate(x, labels);
+      await same();
+      model.compile({ optimizer: "sgd", loss: "sparseCategoricalCrossentropy" });
+      await model.predict(x);
+      await same();
+      await model.trainOnBatch(x, labels);
+      await same();
     });
 
     it("take images of bytes as numbers", async () => {
@@ -432,6 +483,43 @@ export function modelContract(make: () => Promise<Backend>): void {
       const other = classifier(77);
       await other.setWeights(weights);
       expect([...(await other.predict(x)).data]).toEqual([...prediction.data]);
+    });
+
+    it("belong to a layer once, in however many places it is", async () => {
+      const twice = layers.dense({ units: 3, inputShape: [3], useBias: false });
+      const model = sequential([twice, twice], { backend });
+      model.compile({ optimizer: optimizers.sgd({ learningRate: 1 }), loss: "mse" });
+      expect(model.countParams()).toBe(9);
+      expect(model.weightNames()).toEqual(["dense/kernel"]);
+      await model.setWeights([
+        [
+          [2, 0, 0],
+          [0, 2, 0],
+          [0, 0, 2],
+        ],
+      ]);
+      expect((await model.predict([[1, 2, 3]])).array()).toEqual([[4, 8, 12]]);
+      // y = w²·x for the first element alone: the slope of (y − t)² / 3 is 4·w·x·(y − t) / 3.
+      await model.trainOnBatch([[0.5, 0, 0]], [[1, 0, 0]]);
+      const [kernel] = await model.getWeights();
+      expect(kernel?.data[0]).toBeCloseTo(2 - (4 * 2 * 0.5 * (2 - 1)) / 3, 5);
+      const counting = layers.simpleRNN({
+        units: 1,
+        inputShape: [1, 1],
+        batchSize: 1,
+        stateful: true,
+        returnSequences: true,
+      });
+      expect(() => sequential([counting, counting])).toThrow("a stateful layer in one place");
+    });
+
+    it("are copied when they are set", async () => {
+      const model = sequential([layers.dense({ units: 1, inputShape: [1], useBias: false })], { backend });
+      const kernel = new Float32Array([3]);
+      const setting = model.setWeights([{ data: kernel, shape: [1, 1] }]);
+      kernel[0] = 5;
+      await setting;
+      expect((await model.predict([[1]])).data[0]).toBe(3);
     });
 
     it("have names, and sizes that setWeights checks", async () => {
@@ -495,6 +583,79 @@ export function modelContract(make: () => Promise<Backend>): void {
       await model.fit(x, y, { verbose: 0 });
       expect((await model.predict(x)).shape).toEqual([4, length, 1]);
     }
+  });
+
+  it("carries the states of stateful layers from call to call, on whatever thread", async () => {
+    const options = {
+      units: 1,
+      useBias: false,
+      kernelInitializer: "ones",
+      recurrentInitializer: "ones",
+    } as const;
+    const counter = layers.simpleRNN({
+      ...options,
+      inputShape: [1, 1],
+      batchSize: 1,
+      stateful: true,
+      activation: "linear",
+    });
+    const model = sequential([counter], { backend });
+    model.compile({ loss: "mse" });
+    await model.ready();
+    const one = [[[1]]];
+    const value = async (counts: () => Tensor | Promise<Tensor>) => (await counts()).data[0];
+    const sync = () => model.predictSync(one);
+    const calls = backend.capabilities.synchronous
+      ? [sync, sync, () => model.predict(one), sync, () => model.predictOnBatch(one), sync]
+      : [() => model.predict(one), () => model.predictOnBatch(one)];
+    for (const [i, call] of calls.entries()) expect(await value(call)).toBe(i + 1);
+    expect(await model.evaluate(one, [[calls.length + 1]])).toEqual([0]);
+    if (!backend.capabilities.synchronous) return;
+    expect(await value(sync)).toBe(calls.length + 2);
+    const running = model.predict(one);
+    expect(sync).toThrow("predictSync: received a call while weights or states are being changed");
+    await running;
+    expect(await value(sync)).toBe(calls.length + 4);
+  });
+
+  it("trains and evaluates a model of a fixed batch size batch by batch", async () => {
+    const make = (batchSize?: number) => {
+      const first = { units: 2, inputShape: [4, 2], stateful: batchSize !== undefined } as const;
+      const model = sequential(
+        [
+          layers.lstm(batchSize === undefined ? first : { ...first, batchSize }),
+          layers.dense({ units: 3, activation: "softmax" }),
+        ],
+        { seed: 2, backend },
+      );
+      model.compile({ optimizer: "sgd", loss: "sparseCategoricalCrossentropy" });
+      return model;
+    };
+    const x = new Tensor(uniform(6, 8 * 4 * 2), [8, 4, 2], "float32");
+    const y = [0, 1, 2, 0, 1, 2, 0, 1];
+    const options = { shuffle: false, verbose: 0 } as const;
+    // Batch 2 goes on from the states of batch 1: by hand, step by step.
+    const [model, byHand] = [make(4), make(4)];
+    await model.fit(x, y, options);
+    await byHand.trainOnBatch(x.rows(0, 4), y.slice(0, 4));
+    await byHand.trainOnBatch(x.rows(4), y.slice(4));
+    expect(changed(await model.getWeights(), await byHand.getWeights())).toBe(false);
+    const [loss] = await model.evaluate(x, y);
+    const [a] = await byHand.testOnBatch(x.rows(0, 4), y.slice(0, 4));
+    const [b] = await byHand.testOnBatch(x.rows(4), y.slice(4));
+    expect(loss).toBeCloseTo((a + b) / 2, 6);
+
+    const before = await model.getWeights();
+    const refused = "batches of 4, the batchSize of the first layer, and a multiple of 4 samples";
+    await expect(model.fit(x.rows(2), y.slice(2), options)).rejects.toThrow(
+      `fit: received 6 samples in batches of 4, expected ${refused}`,
+    );
+    await expect(model.evaluate(x, y, { batchSize: 2 })).rejects.toThrow(refused);
+    await expect(model.predict(x.rows(1))).rejects.toThrow(refused);
+    await expect(model.fit(x, y, { ...options, validationData: [x.rows(6), y.slice(6)] })).rejects.toThrow(
+      `fit, validation: received 2 samples`,
+    );
+    expect(changed(before, await model.getWeights())).toBe(false);
   });
 
   it("resets the states of stateful layers", async () => {
@@ -562,6 +723,31 @@ export function modelContract(make: () => Promise<Backend>): void {
     const [loss, mse, worst] = await own.evaluate(x, y);
     expect(mse).toBeCloseTo(loss, 6);
     expect(worst).toBeGreaterThan(0);
+  });
+
+  it("brings y and the prediction to one rank, and takes one value for the batch", async () => {
+    const model = sequential([layers.dense({ units: 1, inputShape: [1], kernelInitializer: "ones" })], {
+      backend,
+    });
+    const squares = (t: SymbolicTensor, p: SymbolicTensor) => ops.square(ops.sub(t, p));
+    model.compile({
+      loss: (t, p) => ops.mean(squares(t, p), -1),
+      metrics: ["mse", (t, p) => ops.mean(squares(t, p))],
+    });
+    expect(model.metricsNames).toEqual(["loss", "mse", "metric"]);
+    expect(await model.evaluate([1, 2, 3], [1, 2, 6], { batchSize: 2 })).toEqual([3, 3, 3]);
+    expect(await model.evaluate([1, 2, 3], [1, 2, 6], { sampleWeight: [[1], [1], [2]] })).toEqual([6, 3, 3]);
+  });
+
+  it("takes a limit of 0 on gradients for none, as Keras does", async () => {
+    for (const limit of ["clipNorm", "clipValue", "globalClipNorm"]) {
+      const model = sequential([layers.dense({ units: 1, inputShape: [1], kernelInitializer: "zeros" })], {
+        backend,
+      });
+      model.compile({ optimizer: optimizers.sgd({ [limit]: 0, learningRate: 0.5 }), loss: "mse" });
+      await model.fit([1], [1], { verbose: 0 });
+      expect((await model.getWeights()).map((w) => w.data[0])).toEqual([1, 1]);
+    }
   });
 
   it("knows its memory before it runs", async () => {

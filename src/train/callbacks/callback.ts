@@ -1,4 +1,4 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 
 /** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
@@ -89,6 +89,31 @@ export class Callback implements CallbackHooks {
       fix: "Use it within the hooks only",
     });
   }
+}
+
+/**
+ * One callback or several as a list.
+ *
+ * @throws RondoError for what has no hooks
+ */
+export function callbacksOf(
+  where: string,
+  given: CallbackHooks | readonly CallbackHooks[],
+): readonly CallbackHooks[] {
+  const list: readonly CallbackHooks[] = Array.isArray(given) ? given : [given];
+  for (const callback of list as readonly unknown[]) {
+    if (typeof callback === "object" && callback !== null && !Array.isArray(callback)) continue;
+    throw new RondoError({
+      where,
+      received: `${valueText(callback)} for a callback`,
+      expected: "an object with hooks such as onEpochEnd",
+      fix:
+        typeof callback === "function"
+          ? "Call it: callbacks.terminateOnNaN(), or give { onEpochEnd: yourFunction }"
+          : "Write for example callbacks: [callbacks.earlyStopping({ patience: 3 })]",
+    });
+  }
+  return list;
 }
 
 type TrainHook = "Train" | "Test" | "Predict";

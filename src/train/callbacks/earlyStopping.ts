@@ -1,4 +1,4 @@
-import { checkOptions, namesOf, RondoError, unknownName } from "../../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { Callback, type Logs } from "./callback.js";
 
@@ -51,6 +51,16 @@ export class EarlyStopping extends Callback {
   constructor(options: EarlyStoppingOptions = {}) {
     super();
     checkOptions("earlyStopping", options, optionNames);
+    for (const option of ["minDelta", "patience", "baseline", "startFromEpoch"] as const) {
+      const value = options[option];
+      if (value === undefined || Number.isFinite(value)) continue;
+      throw new RondoError({
+        where: "earlyStopping",
+        received: `${option}: ${valueText(value)}`,
+        expected: "a number",
+        fix: `Change ${option}, or leave it out`,
+      });
+    }
     this.#monitor = options.monitor ?? "val_loss";
     this.#minDelta = Math.abs(options.minDelta ?? 0);
     this.#patience = options.patience ?? 0;

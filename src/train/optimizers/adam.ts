@@ -18,24 +18,25 @@ export interface AdamOptions extends OptimizerOptions {
  * m ← m + (1 − β₁)·(g − m), v ← v + (1 − β₂)·(g² − v), θ ← θ − η·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε).
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, amsgrad = false } = options;
   return makeOptimizer(
     "adam",
-    { ...options, learningRate },
-    { beta1, beta2, epsilon, amsgrad },
-    ["momentum", "velocity", ...(amsgrad ? ["velocityHat"] : [])],
-    ({ parameters, gradients: g, learningRate: rate, iteration, slot }) => {
-      // 1 − βᵗ = −expm1(t·ln β) keeps the digits that the difference loses in float32 while t is small.
-      const correction = (beta: number) => neg(expm1(mul(iteration, Math.log(beta))));
-      const alpha = div(mul(rate, sqrt(correction(beta2))), correction(beta1));
-      const momentum = add(slot("momentum"), mul(sub(g, slot("momentum")), 1 - beta1));
-      const velocity = add(slot("velocity"), mul(sub(square(g), slot("velocity")), 1 - beta2));
-      const velocityHat = amsgrad ? maximum(slot("velocityHat"), velocity) : undefined;
-      const change = div(mul(momentum, alpha), add(sqrt(velocityHat ?? velocity), epsilon));
-      return {
-        parameters: sub(parameters, change),
-        slots: { momentum, velocity, ...(velocityHat === undefined ? {} : { velocityHat }) },
-      };
-    },
+    options,
+    { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, amsgrad: false },
+    ({ beta1, beta2, epsilon, amsgrad }) => ({
+      slots: ["momentum", "velocity", ...(amsgrad ? ["velocityHat"] : [])],
+      update({ parameters, gradients: g, learningRate: rate, iteration, slot }) {
+        // 1 − βᵗ = −expm1(t·ln β) keeps the digits that the difference loses in float32 while t is small.
+        const correction = (beta: number) => neg(expm1(mul(iteration, Math.log(beta))));
+        const alpha = div(mul(rate, sqrt(correction(beta2))), correction(beta1));
+        const momentum = add(slot("momentum"), mul(sub(g, slot("momentum")), 1 - beta1));
+        const velocity = add(slot("velocity"), mul(sub(square(g), slot("velocity")), 1 - beta2));
+        const velocityHat = amsgrad ? maximum(slot("velocityHat"), velocity) : undefined;
+        const change = div(mul(momentum, alpha), add(sqrt(velocityHat ?? velocity), epsilon));
+        return {
+          parameters: sub(parameters, change),
+          slots: { momentum, velocity, ...(velocityHat === undefined ? {} : { velocityHat }) },
+        };
+      },
+    }),
   );
 }

@@ -6,7 +6,7 @@ import { reshape } from "../../graph/ops/shape.js";
 import type { ClippingOptions } from "./optimizer.js";
 
 /**
- * All gradients as one vector [P], limited as the options say. A norm n above the limit c scales by c/n (Pascanu et al.
+ * All gradients as one vector [P], limited as the options say; a limit of 0 is none. A norm n above the limit c scales by c/n (Pascanu et al.
  * 2013, algorithm 1).
  */
 export function clipGradients(
@@ -15,9 +15,9 @@ export function clipGradients(
 ): SymbolicTensor {
   const pieces = gradients.map((g) => reshape(g, [-1]));
   const all = (list: readonly SymbolicTensor[]) => concat(list, 0);
-  if (clipNorm !== undefined) return all(pieces.map((g) => scaleTo(g, clipNorm)));
-  if (globalClipNorm !== undefined) return scaleTo(all(pieces), globalClipNorm);
-  if (clipValue !== undefined) return clipByValue(all(pieces), -clipValue, clipValue);
+  if (clipNorm) return all(pieces.map((g) => scaleTo(g, clipNorm)));
+  if (globalClipNorm) return scaleTo(all(pieces), globalClipNorm);
+  if (clipValue) return clipByValue(all(pieces), -clipValue, clipValue);
   return all(pieces);
 }
 

@@ -1,4 +1,4 @@
-import { unknownName } from "../../errors.js";
+import { RondoError, unknownName, valueText } from "../../errors.js";
 import { adam } from "./adam.js";
 import type { Optimizer } from "./optimizer.js";
 import { rmsprop } from "./rmsprop.js";
@@ -11,7 +11,20 @@ export type OptimizerName = keyof typeof optimizersByName;
 
 /** An optimizer from its name (with its defaults) or as given. Unknown names are errors. */
 export function resolveOptimizer(optimizer: OptimizerName | Optimizer): Optimizer {
-  if (typeof optimizer !== "string") return optimizer;
+  if (typeof optimizer !== "string") {
+    const { update, slots, clipping } = (optimizer ?? {}) as Partial<Optimizer>;
+    if (typeof update === "function" && Array.isArray(slots) && typeof clipping === "object")
+      return optimizer;
+    throw new RondoError({
+      where: "compile",
+      received: `${valueText(optimizer)} for an optimizer`,
+      expected: "a name or an optimizer",
+      fix:
+        typeof optimizer === "function"
+          ? "Call it: optimizers.adam()"
+          : 'Write for example "adam" or optimizers.adam({ learningRate: 0.01 })',
+    });
+  }
   if (!Object.hasOwn(optimizersByName, optimizer))
     throw unknownName("compile", "optimizer", optimizer, Object.keys(optimizersByName));
   return optimizersByName[optimizer]();

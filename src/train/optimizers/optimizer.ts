@@ -1,7 +1,7 @@
-import { checkOptions, namesOf, RondoError } from "../../errors.js";
+import { checkOptions, RondoError, valueText } from "../../errors.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
 
-/** Limits on gradients; at most one of them may be set. */
+/** Limits on gradients; at most one of them may be set, and 0 is none, as in Keras. */
 export interface ClippingOptions {
   /** Each variable's gradient is scaled down to this Euclidean norm. */
   readonly clipNorm?: number;
@@ -15,12 +15,8 @@ export interface OptimizerOptions extends ClippingOptions {
   readonly learningRate?: number;
 }
 
-const sharedNames = namesOf<OptimizerOptions>({
-  learningRate: true,
-  clipNorm: true,
-  clipValue: true,
-  globalClipNorm: true,
-});
+const clippingNames = ["clipNorm", "clipValue", "globalClipNorm"] as const;
+const sharedNames: readonly string[] = ["learningRate", ...clippingNames];
 
 /** What an update is made of: vectors over all P trainable parameters, and scalars. float32. */
 export interface UpdateContext {
@@ -54,32 +50,45 @@ export interface Optimizer {
   update(context: UpdateContext): Updated;
 }
 
-/** Checks the options that all optimizers share and puts an optimizer together. */
-export function makeOptimizer(
+/** Options that every optimizer of this module has besides the shared ones: numbers of 0 or more, and switches. */
+type Settings = Readonly<Record<string, number | boolean>>;
+
+/** Settings with the same names whose values are no literals. */
+type Widened<S> = { readonly [K in keyof S]: S[K] extends boolean ? boolean : number };
+
+/** Decays of running means: a mean that decays by 1 never learns anything, and its correction divides by 0. */
+const decays: readonly string[] = ["beta1", "beta2", "rho"];
+
+/**
+ * Puts an optimizer together from its options.
+ *
+ * @param defaults of the learning rate and of what this optimizer has besides
+ * @throws RondoError for an unknown option, and for values that are no number of 0 or more (below 1 for decays) or no switch
+ */
+export function makeOptimizer<const S extends Settings & { readonly learningRate: number }>(
   name: string,
-  options: OptimizerOptions & { learningRate: number },
-  settings: Readonly<Record<string, number | boolean>>,
-  slots: readonly string[],
-  update: Optimizer["update"],
+  options: OptimizerOptions & Partial<Widened<S>>,
+  defaults: S,
+  rule: (settings: Widened<S>) => Pick<Optimizer, "slots" | "update">,
 ): Optimizer {
-  checkOptions(name, options, [...sharedNames, ...Object.keys(settings)]);
-  const { learningRate, clipNorm, clipValue, globalClipNorm } = options;
-  const clipping: ClippingOptions = {
-    ...(clipNorm === undefined ? {} : { clipNorm }),
-    ...(clipValue === undefined ? {} : { clipValue }),
-    ...(globalClipNorm === undefined ? {} : { globalClipNorm }),
-  };
-  const config = { learningRate, ...settings, ...clipping };
+  checkOptions(name, options, [...sharedNames, ...Object.keys(defaults)]);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const config = { ...defaults, ...given } as Widened<S> & OptimizerOptions & Settings;
   for (const [option, value] of Object.entries(config)) {
-    if (typeof value === "number" && !(value >= 0 && Number.isFinite(value))) {
-      throw new RondoError({
-        where: name,
-        received: `${option}: ${value}`,
-        expected: "a number of 0 or more",
-        fix: `Change ${option}`,
-      });
-    }
+    const below = decays.includes(option) ? 1 : Number.POSITIVE_INFINITY;
+    const isSwitch = typeof defaults[option] === "boolean";
+    if (isSwitch ? typeof value === "boolean" : typeof value === "number" && value >= 0 && value < below)
+      continue;
+    throw new RondoError({
+      where: name,
+      received: `${option}: ${valueText(value)}`,
+      expected: isSwitch ? "true or false" : `a number from 0${below === 1 ? " to below 1" : ""}`,
+      fix: `Change ${option}`,
+    });
   }
+  const clipping: ClippingOptions = Object.fromEntries(
+    clippingNames.filter((limit) => limit in config).map((limit) => [limit, config[limit]]),
+  );
   if (Object.keys(clipping).length > 1) {
     throw new RondoError({
       where: name,
@@ -88,5 +97,5 @@ export function makeOptimizer(
       fix: "Keep one of them",
     });
   }
-  return { name, config, learningRate, clipping, slots, update };
+  return { name, config, learningRate: config.learningRate, clipping, ...rule(config) };
 }

@@ -19,26 +19,27 @@ export interface RmspropOptions extends OptimizerOptions {
  * momentum b ← μ·b + Δ and θ ← θ − b.
  */
 export function rmsprop(options: RmspropOptions = {}): Optimizer {
-  const { learningRate = 0.001, rho = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = options;
   return makeOptimizer(
     "rmsprop",
-    { ...options, learningRate },
-    { rho, momentum, epsilon, centered },
-    ["velocity", ...(momentum > 0 ? ["momentum"] : []), ...(centered ? ["averageGradient"] : [])],
-    ({ parameters, gradients: g, learningRate: rate, slot }) => {
-      const velocity = add(mul(slot("velocity"), rho), mul(square(g), 1 - rho));
-      const average = centered ? add(mul(slot("averageGradient"), rho), mul(g, 1 - rho)) : undefined;
-      const variance = average === undefined ? velocity : sub(velocity, square(average));
-      const step = div(mul(rate, g), sqrt(add(variance, epsilon)));
-      const change = momentum > 0 ? add(mul(slot("momentum"), momentum), step) : step;
-      return {
-        parameters: sub(parameters, change),
-        slots: {
-          velocity,
-          ...(momentum > 0 ? { momentum: change } : {}),
-          ...(average === undefined ? {} : { averageGradient: average }),
-        },
-      };
-    },
+    options,
+    { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false },
+    ({ rho, momentum, epsilon, centered }) => ({
+      slots: ["velocity", ...(momentum > 0 ? ["momentum"] : []), ...(centered ? ["averageGradient"] : [])],
+      update({ parameters, gradients: g, learningRate: rate, slot }) {
+        const velocity = add(mul(slot("velocity"), rho), mul(square(g), 1 - rho));
+        const average = centered ? add(mul(slot("averageGradient"), rho), mul(g, 1 - rho)) : undefined;
+        const variance = average === undefined ? velocity : sub(velocity, square(average));
+        const step = div(mul(rate, g), sqrt(add(variance, epsilon)));
+        const change = momentum > 0 ? add(mul(slot("momentum"), momentum), step) : step;
+        return {
+          parameters: sub(parameters, change),
+          slots: {
+            velocity,
+            ...(momentum > 0 ? { momentum: change } : {}),
+            ...(average === undefined ? {} : { averageGradient: average }),
+          },
+        };
+      },
+    }),
   );
 }

@@ -15,18 +15,19 @@ export interface SgdOptions extends OptimizerOptions {
  * the form of Bengio et al. 2013).
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  const { learningRate = 0.01, momentum = 0, nesterov = false } = options;
   return makeOptimizer(
     "sgd",
-    { ...options, learningRate },
-    { momentum, nesterov },
-    momentum === 0 ? [] : ["momentum"],
-    ({ parameters, gradients, learningRate: rate, slot }) => {
-      const step = mul(gradients, rate);
-      if (momentum === 0) return { parameters: sub(parameters, step), slots: {} };
-      const velocity = sub(mul(slot("momentum"), momentum), step);
-      const change = nesterov ? sub(step, mul(velocity, momentum)) : mul(velocity, -1);
-      return { parameters: sub(parameters, change), slots: { momentum: velocity } };
-    },
+    options,
+    { learningRate: 0.01, momentum: 0, nesterov: false },
+    ({ momentum, nesterov }) => ({
+      slots: momentum === 0 ? [] : ["momentum"],
+      update({ parameters, gradients, learningRate: rate, slot }) {
+        const step = mul(gradients, rate);
+        if (momentum === 0) return { parameters: sub(parameters, step), slots: {} };
+        const velocity = sub(mul(slot("momentum"), momentum), step);
+        const change = nesterov ? sub(step, mul(velocity, momentum)) : mul(velocity, -1);
+        return { parameters: sub(parameters, change), slots: { momentum: velocity } };
+      },
+    }),
   );
 }

@@ -1,0 +1,77 @@
+import { bytesPerElement } from "../dtype.js";
+import { RondoError } from "../errors.js";
+import type { Shape } from "../graph/dim.js";
+import type { TensorType } from "../graph/ir.js";
+import type { Program } from "../plan/program.js";
+import type { Backend } from "../runtime/backend.js";
+import { shapeText } from "../tensor.js";
+import type { Objective } from "../train/objective.js";
+import { type Kind, plan } from "./engine.js";
+import type { MemoryUse } from "./options.js";
+import { bindingsOf } from "./ports.js";
+import type { Network } from "./trace.js";
+
+/**
+ * The sizes of one sample.
+ *
+ * @param input the model's input with its batch axis, where it has a shape
+ * @param given sizes from the caller
+ * @throws RondoError where sizes are open in both, or the two contradict each other
+ */
+export function sampleSizes(input: Shape | undefined, given?: readonly number[]): readonly number[] {
+  const own = input?.slice(1).map((d) => (typeof d === "number" ? d : null));
+  const sizes = given ?? own?.map((d) => d ?? 0);
+  if (sizes === undefined || sizes.some((d) => d < 1)) {
+    throw new RondoError({
+      where: "memory",
+      received: "a model that leaves sizes of its input open",
+      expected: "the sizes of one sample",
+      fix: "Pass inputShape, for example memory({ batchSize: 32, inputShape: [28, 28] })",
+    });
+  }
+  if (own === undefined || (own.length === sizes.length && own.every((d, i) => d === null || d === sizes[i])))
+    return sizes;
+  throw new RondoError({
+    where: "memory",
+    received: `inputShape: ${shapeText(sizes)}`,
+    expected: shapeText(own),
+    fix: "Leave inputShape out, or give what the model's first layer leaves open",
+  });
+}
+
+/**
+ * The memory that programs for batches of these sizes take.
+ *
+ * @param input, output of the model, with their batch axes
+ * @param sizes of the input, its rows included
+ */
+export function memoryUse(
+  network: Network,
+  [input, output]: readonly [Shape, Shape],
+  sizes: readonly number[],
+  backend: Backend,
+  objective: Objective | undefined,
+): MemoryUse {
+  const x: TensorType = { shape: input, dtype: "float32" };
+  const y: TensorType =
+    objective?.loss.target === "classes"
+      ? { shape: output.slice(0, -1), dtype: "int32" }
+      : { shape: output, dtype: "float32" };
+  const bindings = bindingsOf(input, sizes);
+  const programOf = (kind: Kind) =>
+    plan(network, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);
+  const prediction = programOf("predict");
+  const training = objective && programOf("train");
+  return {
+    state: (training ?? prediction).stateBytes,
+    training: training && bytesOf(training),
+    prediction: bytesOf(prediction),
+  };
+}
+
+/** Temporaries, packed weights, literals, and the arrays that go in and out. */
+const bytesOf = (program: Program): number =>
+  program.scratchBytes +
+  program.cacheBytes +
+  program.constants.byteLength +
+  [...program.inputs, ...program.outputs].reduce((n, port) => n + port.size * bytesPerElement[port.dtype], 0);
