@@ -2,7 +2,16 @@
 // when there is nothing to do. What each step was built from is remembered as a hash in dist/.setup.json.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -117,6 +126,7 @@ async function compileTypeScript() {
     });
     for (const [, file] of output.matchAll(/^TSFILE: (.+)$/gm)) emitted.add(relative(root, file.trim()));
   }
+  chmodSync(join(root, "dist/cli/main.js"), 0o755); // what npx finds
   const foreign = /^dist[\\/](browser|native|wasm)[\\/]/;
   for (const file of filesUnder("dist")) {
     if (/\.(js|d\.ts|map)$/.test(file) && !foreign.test(file) && !emitted.has(file)) rmSync(join(root, file));

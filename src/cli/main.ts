@@ -134,7 +134,7 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
       if (error !== abort.signal.reason) throw error;
       console.error("Interrupted before the training began: nothing was written.");
     }
-    return abort.signal.aborted ? interrupted : 0;
+    return (run.result?.interrupted ?? abort.signal.aborted) ? interrupted : 0;
   } finally {
     process.off("SIGINT", onInterrupt);
     process.off("SIGTERM", onInterrupt);

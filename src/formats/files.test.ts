@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -32,6 +32,23 @@ describe("writeFiles", () => {
     );
     expect(readdirSync(folder)).toEqual(["config.json"]);
     expect(readFileSync(join(folder, "config.json"), "utf8")).toBe("old");
+  });
+
+  it("puts the old files back when one of the new cannot take its name", async () => {
+    await writeFiles(folder, { "config.json": "old", "result.json": "old" });
+    mkdirSync(join(folder, "history.json"));
+    const files = { "config.json": "new", "history.json": "new", "result.json": "new" };
+    await expect(writeFiles(folder, files)).rejects.toThrow("received a folder in the place of history.json");
+    await expect(checkFolder(folder, Object.keys(files))).rejects.toThrow(
+      "a folder in the place of history.json",
+    );
+    // Found while they are renamed: a name of the new ones that is another's way.
+    await expect(writeFiles(folder, { "config.json": "new", "history.json/x": "new" })).rejects.toThrow(
+      RondoError,
+    );
+    expect(readdirSync(folder).sort()).toEqual(["config.json", "history.json", "result.json"]);
+    for (const name of ["config.json", "result.json"])
+      expect(readFileSync(join(folder, name), "utf8")).toBe("old");
   });
 });
 

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { RondoError } from "../errors.js";
 
 /**
- * Writes the files of one result into a folder, which is made (with those above it) when missing. Files of these names
- * that were there are removed when all of the new ones lie complete beside them, which then take their names: a failure
- * or a stop while writing keeps the old result, and a folder never holds files of both.
+ * Writes the files of one result into a folder, which is made (with those above it) when missing. When all lie complete
+ * beside their places, files of these names that were there are moved aside, the new ones take their names, and the old
+ * ones are deleted. A failure puts everything back, so that a folder never holds files of both.
  *
- * @throws RondoError when the folder cannot be made or written to, or the disk is full
+ * @throws RondoError when the folder cannot be made or written to, a name is taken by a folder, or the disk is full
  */
 export async function writeFiles(
   folder: string,
@@ -21,11 +21,16 @@ export async function writeFiles(
   const written = Object.entries(files).map(([name, content]) => ({
     path: join(folder, name),
     beside: join(folder, `.${name}.${mark}`),
+    aside: join(folder, `.${name}.${mark}.old`),
     content,
   }));
+  /** What takes back the steps so far, in their order. */
+  const undo: (() => Promise<void>)[] = [];
   try {
     await makeFolder(folder);
+    await requireNoFolders(folder, Object.keys(files));
     for (const { beside, content } of written) {
+      undo.push(() => rm(beside, { force: true }));
       const file = await open(beside, "wx");
       try {
         await file.writeFile(content);
@@ -34,25 +39,34 @@ export async function writeFiles(
         await file.close();
       }
     }
-    for (const { path } of written) await rm(path, { force: true });
-    for (const { path, beside } of written) await rename(beside, path);
+    for (const { path, aside } of written) {
+      if (!existsSync(path)) continue;
+      await rename(path, aside);
+      undo.push(() => rename(aside, path));
+    }
+    for (const { path, beside } of written) {
+      await rename(beside, path);
+      undo.push(() => rm(path, { force: true }));
+    }
   } catch (error) {
-    for (const { beside } of written) await rm(beside, { force: true }).catch(() => undefined);
+    for (const step of undo.reverse()) await step().catch(() => undefined);
     throw unwritable(`write ${folder}`, folder, error);
   }
+  for (const { aside } of written) await rm(aside, { force: true }).catch(() => undefined);
 }
 
 /**
- * Makes sure that files can be written in a folder, there or not yet, and leaves everything as it was: to be called
- * before hours of work whose result goes there.
+ * Makes sure that files of these names can be written in a folder, there or not yet, and leaves everything as it was: to
+ * be called before hours of work whose result goes there.
  *
  * @throws RondoError when that is not possible
  */
-export async function checkFolder(folder: string): Promise<void> {
+export async function checkFolder(folder: string, names: readonly string[] = []): Promise<void> {
   const trial = join(folder, `.${randomBytes(6).toString("hex")}`);
   const made: string[] = [];
   try {
     await makeFolder(folder, made);
+    await requireNoFolders(folder, names);
     await (await open(trial, "wx")).close();
     await rm(trial);
   } catch (error) {
@@ -60,6 +74,14 @@ export async function checkFolder(folder: string): Promise<void> {
   } finally {
     // One that is not empty is somebody else's by now.
     for (const path of made.reverse()) await rmdir(path).catch(() => undefined);
+  }
+}
+
+async function requireNoFolders(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found?.isDirectory() === true)
+      throw Object.assign(new Error(`a folder in the place of ${name}`), { code: "EISDIR" });
   }
 }
 
@@ -123,7 +145,6 @@ function unwritable(where: string, folder: string, error: unknown): RondoError {
     ENOENT: "a folder that does not exist",
     ENOTDIR: "a path with a file where a folder should be",
     EEXIST: "a path with a file where a folder should be",
-    EISDIR: "a path that is a folder",
     ENOSPC: "a full disk",
     EDQUOT: "a full disk quota",
   };

@@ -94,8 +94,8 @@ export class Engine {
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
   #learningRate = 0;
-  /** Whether the state has an older one. */
-  #rateChanged = false;
+  /** The one that the state has when everything submitted is done. */
+  #submittedRate: number | undefined;
   /** An empty program. */
   #looksAtState: Executable | undefined;
   /** Preparations and writes, one after the other. */
@@ -125,7 +125,7 @@ export class Engine {
     this.#objective = objective;
     this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
     this.#learningRate = objective.optimizer.learningRate;
-    this.#rateChanged = false;
+    this.#submittedRate = undefined;
     this.#graphs.clear();
     this.#programs.clear();
   }
@@ -134,10 +134,18 @@ export class Engine {
     return this.#learningRate;
   }
 
-  /** Holds for every step that is prepared from now on. */
+  /** Of the steps that are to come. */
   set learningRate(rate: number) {
     this.#learningRate = rate;
-    this.#rateChanged = true;
+  }
+
+  /** Makes a learning rate that of every step submitted from now on. */
+  submitLearningRate(rate: number): void {
+    const variable = this.#optimizer?.learningRate;
+    if (variable === undefined || rate === this.#submittedRate) return;
+    this.#submittedRate = rate;
+    // A backend that cannot write any more says so at the step.
+    this.#store.write(variable, Float32Array.of(rate)).catch(() => {});
   }
 
   /**
@@ -148,22 +156,17 @@ export class Engine {
     this.#queue = this.#queue
       .catch(() => {})
       .then(async () => {
-        await this.#prepare(job?.kind);
+        await this.#prepare();
         if (job !== undefined) await this.#plan(job);
       });
     return this.#queue;
   }
 
-  async #prepare(kind?: Kind): Promise<void> {
+  async #prepare(): Promise<void> {
     const optimizer = this.#optimizer;
-    const isNew = optimizer !== undefined && !this.#store.has(optimizer.learningRate);
     if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
       this.#programs.clear();
       this.#looksAtState = undefined;
-    }
-    if (optimizer !== undefined && (isNew || (this.#rateChanged && kind === "train"))) {
-      this.#rateChanged = false;
-      await this.#store.write(optimizer.learningRate, Float32Array.of(this.#learningRate));
     }
     if (this.#initialized) return;
     const { seed } = this.#network.counters;

@@ -72,7 +72,7 @@ export abstract class Model implements CallbackModel {
     () => this.network?.layers.some((layer) => layer.states().length > 0) === true,
     async () => this.#engine?.prepareSync(),
   );
-  /** Epochs trained so far: no two of them have the same order of rows, whatever fit they belong to. */
+  /** Epochs begun so far, by their numbers: no two have the same order of rows, whatever fit they belong to. */
   #passes = 0;
 
   constructor(kind: string, options: ModelOptions) {
@@ -175,7 +175,8 @@ export abstract class Model implements CallbackModel {
 
   /** The optimizer's learning rate, a finite number of 0 or more; a new value holds from the next step on. */
   get learningRate(): number {
-    return this.#engine?.learningRate ?? this.#compiled("learningRate").optimizer.learningRate;
+    const { optimizer } = this.#compiled("learningRate");
+    return this.#engine?.learningRate ?? optimizer.learningRate;
   }
   set learningRate(rate: number) {
     const objective = this.#compiled("learningRate");
@@ -236,9 +237,7 @@ export abstract class Model implements CallbackModel {
         .catch((error: unknown) => {
           throw within("fit, validation", error);
         });
-      const history = await runFit(this, names, source, validation, schedule);
-      this.#passes = schedule.firstPass + history.epoch.length;
-      return history;
+      return runFit(this, names, source, validation, schedule);
     });
   }
 
@@ -249,9 +248,10 @@ export abstract class Model implements CallbackModel {
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const schedule = this.#schedule("evaluate", { ...options, batchSize, verbose });
-    const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
-    this.#checkRows("evaluate", data, batchSize);
+    const given = this.#input("evaluate", x);
     return this.#turns.measure("evaluate", async () => {
+      const data = await this.#dataset("evaluate", given, y, options.sampleWeight);
+      this.#checkRows("evaluate", data, batchSize);
       const source = this.#source(await this.#made(), "evaluate", data);
       return (await runEvaluation(this, names, source, schedule)).means();
     });
@@ -364,7 +364,7 @@ export abstract class Model implements CallbackModel {
 
   /** Copies of all weights, in Keras's order. */
   async getWeights(): Promise<Tensor<"float32">[]> {
-    return (await this.#made()).readWeights();
+    return this.#turns.look(async () => (await this.#made()).readWeights());
   }
 
   /** Sets all weights, in the order of `getWeights`. */
@@ -489,7 +489,8 @@ export abstract class Model implements CallbackModel {
     });
   }
 
-  #source(engine: Engine, kind: Kind, data: Given): Source {
+  /** @param rate of training steps; left out: the engine's when a step is submitted */
+  #source(engine: Engine, kind: Kind, data: Given, rate?: number): Source {
     const types = this.#ports.types(data);
     const { x, y, weight } = data;
     const sample = x.shape.slice(1);
@@ -498,8 +499,11 @@ export abstract class Model implements CallbackModel {
       tensors: y === undefined ? [x] : tensorsOf({ x, y, weight }),
       rows: rowsOf(x),
       plan: (rows) => engine.prepare(job(rows)),
-      run: (inputs, rows, output) =>
-        engine.program(job(rows)).run({ entry: "main", state: engine.memory, inputs, outputs: [output] }),
+      run(inputs, rows, output) {
+        const executable = engine.program(job(rows));
+        if (kind === "train") engine.submitLearningRate(rate ?? engine.learningRate);
+        return executable.run({ entry: "main", state: engine.memory, inputs, outputs: [output] });
+      },
     };
   }
 
@@ -514,10 +518,11 @@ export abstract class Model implements CallbackModel {
     const { names } = this.#compiled(where);
     const { sampleWeight, classWeight } = options;
     const given = this.#input(where, x);
+    const rate = this.learningRate;
     return this.#turns.measure(kind, async () => {
       let data = await this.#dataset(where, given, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
-      const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data);
+      const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data, rate);
       const figures = new Float32Array(2 * names.length);
       await plan(rows);
       await run(
@@ -558,7 +563,11 @@ export abstract class Model implements CallbackModel {
   }
 
   #schedule(where: string, options: ScheduleOptions): Schedule {
-    return readSchedule(where, options, this.seed, this.#passes);
+    return readSchedule(where, options, this.seed, (epoch) => {
+      const pass = Math.max(epoch, this.#passes);
+      this.#passes = pass + 1;
+      return pass;
+    });
   }
 
   /** Rows of one step of `predict` within its memory. */

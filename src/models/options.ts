@@ -105,14 +105,14 @@ export type ScheduleOptions = Pick<Schedule, "batchSize" | "verbose"> & FitOptio
 /**
  * The schedule that options ask for.
  *
- * @param passes epochs that the model was trained so far
+ * @param passOf the number of the order of rows that an epoch takes
  * @throws RondoError for callbacks and signals that are none
  */
 export function readSchedule(
   where: string,
   options: ScheduleOptions,
   seed: number,
-  passes: number,
+  passOf: Schedule["passOf"],
 ): Schedule {
   const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
   const callbacks = callbacksOf(where, options.callbacks ?? []);
@@ -129,7 +129,7 @@ export function readSchedule(
     epochs,
     initialEpoch,
     shuffle,
-    firstPass: Math.max(initialEpoch, passes),
+    passOf,
     seed,
     verbose,
     callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],

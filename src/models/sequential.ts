@@ -12,7 +12,7 @@ import { makeCounters, onlyOutput } from "./trace.js";
 /** Layers one after the other. Made by `sequential`. */
 export class Sequential extends Model {
   readonly #layers: Layer[] = [];
-  readonly #names = new LayerNames();
+  #names = new LayerNames();
   readonly #warned = new Set<string>();
   #rows: readonly SummaryRow[] = [];
 
@@ -42,12 +42,20 @@ export class Sequential extends Model {
   /**
    * Appends a layer. The types do not follow it: whether the layers fit is found out when the model is built.
    *
-   * @throws RondoError when the model has weights already
+   * @throws RondoError when the model has weights already, and when the layer does not fit: the model stays as it was
    */
   add(layer: Layer): this {
     this.requireUnused(layer instanceof Layer ? layer.where : "a layer");
     this.#append(layer);
-    this.rebuild();
+    try {
+      this.rebuild();
+    } catch (error) {
+      this.#layers.pop();
+      this.#names = new LayerNames();
+      for (const kept of this.#layers) this.#names.add(kept);
+      this.rebuild();
+      throw error;
+    }
     return this;
   }
 

@@ -47,6 +47,8 @@ export class Store {
       if (offset === undefined || !this.has(variable)) continue;
       await memory.write(offset, await this.read(variable));
     }
+    // A memory that was refused says so when it is used, and must not become the model's.
+    await memory.read(0, new Uint8Array(0));
     this.#variables = variables;
     this.#layout = layout;
     this.#memory = memory;

@@ -93,12 +93,23 @@ export class Turns {
 
   /** What changes the states of a stateful model, and nothing else. */
   step<R>(work: () => Promise<R>): Promise<R> {
-    return this.#stateful() ? this.write(work) : this.#run(work);
+    return this.#stateful() ? this.write(work) : this.look(work);
+  }
+
+  /** What changes nothing. (Whatever runs first after a compile moves the state all the same.) */
+  look<R>(work: () => Promise<R>): Promise<R> {
+    return this.#run(work);
   }
 
   async #run<R>(work: () => Promise<R>): Promise<R> {
-    const result = await work();
-    // Whatever runs first after a compile moves the state, even if it changes nothing.
+    let result: R;
+    try {
+      result = await work();
+    } catch (error) {
+      // The work's own error says more than that of a backend that works no more.
+      if (this.#staysReady) await this.#prepareSync().catch(() => undefined);
+      throw error;
+    }
     if (this.#staysReady) await this.#prepareSync();
     return result;
   }

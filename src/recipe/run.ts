@@ -97,7 +97,7 @@ export class Run {
 
   /** A run of which nothing is written yet, in a folder that can be written: one that cannot fails here, before anything is trained. */
   static async open(options: RunOptions): Promise<Run> {
-    await checkFolder(options.folder);
+    await checkFolder(options.folder, fileNames);
     return new Run(options);
   }
 
@@ -185,7 +185,7 @@ export class Run {
     this.#result = result;
     const weights = await model.getWeights();
     const names = model.weightNames();
-    await writeFiles(folder, {
+    const files: Record<(typeof fileNames)[number], string | Uint8Array> = {
       "config.json": json(this.#configuration()),
       "weights.safetensors": encodeSafetensors(
         weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
@@ -195,7 +195,8 @@ export class Run {
       "history.csv": historyCsv(history),
       "report.html": this.#report(model, history, compared, result),
       "result.json": json(result),
-    });
+    };
+    await writeFiles(folder, files);
     this.say(
       `${interrupted ? "Interrupted; what was trained is kept. " : ""}Test loss ${testLoss.toFixed(4)}, ` +
         `accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
@@ -250,6 +251,16 @@ export class Run {
     return { recipe: recipe.name, ...settings, data: settings.data ?? null, backend: backend.name };
   }
 }
+
+/** What a run leaves behind. */
+const fileNames = [
+  "config.json",
+  "weights.safetensors",
+  "history.json",
+  "history.csv",
+  "report.html",
+  "result.json",
+] as const;
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 

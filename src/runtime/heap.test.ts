@@ -52,6 +52,17 @@ describe("Heap", () => {
     expect(heap.allocate(192)).toBe(b); // b and c are one again
   });
 
+  it("says where there is room, and reserves nothing", () => {
+    const heap = new Heap(0, 4096);
+    const [low, , end] = [addressOf(heap, 512), addressOf(heap, 64), heap.top];
+    expect(heap.vacant(64)).toBe(end);
+    heap.free(low);
+    expect(heap.vacant(512)).toBe(low);
+    expect(heap.vacant(512)).toBe(low);
+    expect(heap.vacant(513)).toBe(end);
+    expect(heap.top).toBe(end);
+  });
+
   it("has a limit, which freeing makes room below", () => {
     const heap = new Heap(0, 256);
     const a = addressOf(heap, 256);

@@ -46,6 +46,11 @@ export class Heap {
     return address;
   }
 
+  /** The address of `bytes` bytes that are free at present, the lowest there is; nothing is reserved. */
+  vacant(bytes: number): number {
+    return this.#free.find((span) => span.bytes >= bytes)?.address ?? this.#top;
+  }
+
   /** Takes back what `allocate` handed out. */
   free(address: number): void {
     const bytes = this.#used.get(address);

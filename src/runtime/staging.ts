@@ -1,10 +1,10 @@
 import type { TypedArray } from "../dtype.js";
-import { roundUp } from "./heap.js";
+import { type Heap, roundUp } from "./heap.js";
 
 /** Bytes at an address of a linear memory. */
 export type Place = readonly [address: number, bytes: number];
 
-/** What one run needs beside what is allocated: memory beyond the end of that, up to `end`. */
+/** What one run needs beside what is allocated: memory that is free when it is submitted, up to `end`. */
 export interface Staged {
   readonly scratch: number;
   /** Of the inputs, then of the outputs. */
@@ -12,8 +12,10 @@ export interface Staged {
   readonly end: number;
 }
 
-/** Lays a run's scratch and its arrays one after the other, from `start` on. */
-export function stage(start: number, scratchBytes: number, arrays: readonly TypedArray[]): Staged {
+/** Lays a run's scratch and its arrays one after the other, where the heap is vacant. */
+export function stage(heap: Heap, scratchBytes: number, arrays: readonly TypedArray[]): Staged {
+  const bytes = arrays.reduce((sum, array) => sum + roundUp(array.byteLength), roundUp(scratchBytes));
+  const start = heap.vacant(bytes);
   let end = start + roundUp(scratchBytes);
   const places = arrays.map((array) => {
     const place = [end, array.byteLength] as const;

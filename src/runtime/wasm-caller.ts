@@ -54,7 +54,7 @@ export class WasmCaller {
   /** Runs on the state that a mirror holds; returns a fault when the VM stopped. */
   run(program: Program, id: number, mirror: Mirror, request: Request<unknown>): Fault | undefined {
     const { begin, end, version, revision, revisionAfter, arrays } = request;
-    const { scratch, places, end: top } = stage(this.#heap.top, program.scratchBytes, arrays);
+    const { scratch, places, end: top } = stage(this.#heap, program.scratchBytes, arrays);
     if (!this.#engine.reach(top)) {
       throw memoryRefused(`program "${program.name}", runSync`, top - scratch);
     }
@@ -103,6 +103,6 @@ export function notPrepared(program: Program): RondoError {
     where: `program "${program.name}", runSync`,
     received: "a state that changed since it was last prepared for synchronous runs",
     expected: "a prepared state",
-    fix: "Await prepareSync(state) after the weights were set, trained or loaded",
+    fix: "Await prepareSync(state), or ready() of a model, after the weights were set, trained or loaded",
   });
 }

@@ -53,8 +53,8 @@ export interface WasmParts {
 
 /**
  * The caller's side of a wasm backend: hands out addresses of the worker's memory and posts jobs. The worker does one
- * after the other, so the scratch and the arrays of a run lie beyond all that is allocated when it is posted: nothing is
- * kept for it, and one that does not fit harms no other.
+ * after the other, so the scratch and the arrays of a run lie where nothing is allocated when it is posted (whoever gets
+ * the place later fills it later): nothing is kept for a run, and one that does not fit harms no other.
  */
 export class WasmDriver implements Driver<Block, Loaded> {
   readonly kind = "wasm";
@@ -114,7 +114,7 @@ export class WasmDriver implements Driver<Block, Loaded> {
     const where = `program "${program.name}"`;
     this.#use(where, state);
     if (owned.refused) throw memoryRefused(where, image.at.end - image.at.words);
-    const { scratch, places, end: top } = stage(this.#parts.heap.top, program.scratchBytes, arrays);
+    const { scratch, places, end: top } = stage(this.#parts.heap, program.scratchBytes, arrays);
     const addresses = places.map(([address]) => address);
     const inputs = program.inputs.length;
     const store = arrays

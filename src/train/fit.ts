@@ -33,8 +33,8 @@ export interface Schedule {
   readonly epochs: number;
   readonly initialEpoch: number;
   readonly shuffle: boolean;
-  /** With the seed it gives the order of the first epoch's rows; counted on from epoch to epoch. */
-  readonly firstPass: number;
+  /** The pass that an epoch is, called once when it begins: with the seed it gives the order of the rows. */
+  readonly passOf: (epoch: number) => number;
   readonly seed: number;
   readonly verbose: Verbosity;
   readonly callbacks: readonly CallbackHooks[];
@@ -61,7 +61,7 @@ export async function runFit(
   validation: Validation | undefined,
   schedule: Schedule,
 ): Promise<History> {
-  const { epochs, initialEpoch, firstPass, seed, shuffle, signal } = schedule;
+  const { epochs, initialEpoch, seed, shuffle, signal } = schedule;
   const history = new History();
   const batches = new Batches(source.tensors, source.rows, schedule.batchSize, shuffle);
   const params = paramsOf(names, source, batches, schedule);
@@ -73,7 +73,8 @@ export async function runFit(
   await callbacks.begin("Train");
   for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
     await callbacks.epochBegin(epoch);
-    const row = shuffle ? permutation(seed, firstPass + epoch - initialEpoch, source.rows) : undefined;
+    if (stopped()) break;
+    const row = shuffle ? permutation(seed, schedule.passOf(epoch), source.rows) : undefined;
     const totals = await runBatches("Train", batches, source, names, callbacks, row, stopped);
     if (aborted()) break;
     const logs = totals.logs();

@@ -205,6 +205,11 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     );
     expect(await parts(() => busy.trainOnBatch(x, y))).toContain("trainOnBatch: received a call while");
     expect(await parts(() => busy.compile({ loss: "mse" }))).toContain("compile: received a call while");
+    const evaluated = model();
+    void evaluated.evaluate(x, y);
+    expect(await parts(() => evaluated.compile({ loss: "mse" }))).toBe(
+      "compile: received a call while the model is being evaluated or trained, expected no evaluate, trainOnBatch or testOnBatch under way. Await it first.",
+    );
     expect(await parts(() => busy.predictSync(x))).toBe(
       "predictSync: received a call while weights or states are being changed, expected no fit, trainOnBatch or setWeights under way, and no other run of a stateful model. Await them first, or use predict, which takes its turn.",
     );
@@ -342,6 +347,15 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     ],
   ])("%s", async (_name, run, message) => {
     expect(await parts(run)).toContain(message);
+  });
+
+  it("a layer that does not fit is not added", () => {
+    const growing = sequential([layers.dense({ units: 4, inputShape: [3] })]);
+    // It would have its name from the model.
+    expect(() => growing.add(layers.lstm({ units: 3 }))).toThrow('lstm "lstm": received [batch, 4]');
+    growing.add(layers.dense({ units: 2 }));
+    expect(growing.outputShape?.map(String)).toEqual(["B", "2"]);
+    expect(growing.weightNames()).toEqual(["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]);
   });
 
   it("options that exclude each other", async () => {

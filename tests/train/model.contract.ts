@@ -302,6 +302,34 @@ export function modelContract(make: () => Promise<Backend>): void {
       expect(changed(await byClass.getWeights(), await without.getWeights())).toBe(true);
     });
 
+    it("takes for each step the learning rate of the time it was asked for", async () => {
+      const { x, labels } = sequences(4);
+      const [together, apart] = [classifier(3, optimizers.sgd()), classifier(3, optimizers.sgd())];
+      for (const model of [together, apart]) {
+        const steps: Promise<unknown>[] = [];
+        for (const rate of [0.5, 0, 0.25]) {
+          model.learningRate = rate;
+          steps.push(model.trainOnBatch(x, labels));
+          if (model === apart) await steps.at(-1);
+        }
+        await Promise.all(steps);
+      }
+      expect(changed(await together.getWeights(), await apart.getWeights())).toBe(false);
+    });
+
+    it("takes another order of rows after a fit that ended with an error", async () => {
+      const { x, labels } = sequences(12);
+      const [broken, whole] = [classifier(), classifier()];
+      const fail = () => Promise.reject(new Error("mine"));
+      const options = { batchSize: 4, verbose: 0 } as const;
+      await expect(broken.fit(x, labels, { ...options, callbacks: { onEpochEnd: fail } })).rejects.toThrow(
+        "mine",
+      );
+      await broken.fit(x, labels, options);
+      await whole.fit(x, labels, { ...options, epochs: 2 });
+      expect(changed(await broken.getWeights(), await whole.getWeights())).toBe(false);
+    });
+
     it("changes the learning rate without planning anew", async () => {
       const { x, labels } = sequences(16);
       const model = classifier(5, optimizers.sgd({ learningRate: 0.5 }));
@@ -455,6 +483,16 @@ export function modelContract(make: () => Promise<Backend>): void {
       await model.predict(x);
       await same();
       await model.trainOnBatch(x, labels);
+      await same();
+      model.compile({ optimizer: "adam", loss: "sparseCategoricalCrossentropy" });
+      await model.getWeights();
+      await same();
+      const fail = () => Promise.reject(new Error("mine"));
+      await expect(
+        model.fit(x, labels, { verbose: 0, callbacks: { onTrainBatchEnd: fail } }),
+      ).rejects.toThrow("mine");
+      await same();
+      await expect(model.trainOnBatch(x, [0, 1])).rejects.toThrow("trainOnBatch: received 3 samples");
       await same();
     });
 
