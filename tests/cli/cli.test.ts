@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -236,6 +237,30 @@ describe("rondo", () => {
     expect(text).toContain(`after ${result.epochs} of 100000 steps,`);
     const history = JSON.parse(readFileSync(join(out, "history.json"), "utf8")) as { step: number[] };
     expect(history.step.at(-1)).toBe(result.epochs);
+  });
+
+  it("ends well where Ctrl-C comes after the last step", { timeout: 120_000 }, async () => {
+    const out = join(folder(), "run");
+    let sent = false;
+    // Its last evaluation takes seconds.
+    const { code, err } = await run(
+      ["train", "stacked-lstm", "--epochs", "1", "--out", out],
+      (child, soFar) => {
+        if (sent || !soFar.includes("step 1/1")) return;
+        sent = true;
+        child.kill("SIGINT");
+      },
+    );
+    expect(err).toContain("Ending after the current step");
+    expect(code).toBe(0);
+    expect(JSON.parse(readFileSync(join(out, "result.json"), "utf8"))).toMatchObject({
+      interrupted: false,
+      epochs: 1,
+    });
+  });
+
+  it.skipIf(process.platform === "win32")("is executable", () => {
+    expect(statSync(command).mode & 0o111).toBe(0o111);
   });
 
   it.skipIf(process.platform === "win32")(
