@@ -32,13 +32,17 @@ export interface ShapeError<Message extends string> {
   readonly "does not fit": Message;
 }
 
-/** What a layer over time gives where there is no time axis: its own inputShape (S) is to blame, or the layer before. */
+/**
+ * What a layer over time gives where there is no time axis: its own inputShape (S) is to blame, or the layer before
+ * (also where S is not known, as when the compiler infers a list at once).
+ */
 export type NeedsTime<
   Kind extends string,
   S,
-> = ShapeError<`${Kind} needs [batch, time, features]; set ${S extends InputShape
+> = ShapeError<`${Kind} needs [batch, time, features]; set ${TimeFix<S>}`>;
+type TimeFix<S> = [S] extends [InputShape]
   ? "inputShape to [time, features]"
-  : "returnSequences: true on the layer before"}`>;
+  : "returnSequences: true on the layer before";
 
 /** The output shape of a rule for an input shape. */
 export type OutputOf<R extends ShapeRule, In> = (R & { readonly in: In })["out"];

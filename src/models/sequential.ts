@@ -1,4 +1,4 @@
-import { RondoError, valueText } from "../errors.js";
+import { checkList, RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import { Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
@@ -18,14 +18,8 @@ export class Sequential extends Model {
 
   constructor(layers: readonly Layer[] = [], options: ModelOptions = {}) {
     super("sequential", options);
-    if (!Array.isArray(layers)) {
-      throw new RondoError({
-        where: "sequential",
-        received: layers instanceof Layer ? layers.where : valueText(layers),
-        expected: "a list of layers",
-        fix: "Put the layers into a list: sequential([layers.dense({ units: 1 })])",
-      });
-    }
+    const fix = "Put the layers into a list: sequential([layers.dense({ units: 1 })])";
+    checkList("sequential", layers, "a list of layers", fix);
     for (const layer of layers) this.#append(layer);
     this.rebuild();
   }
@@ -147,7 +141,7 @@ export class Sequential extends Model {
  *
  * @throws RondoError on the layer whose input does not fit; where the types know the shapes it is a compile error there
  */
-export function sequential(layers?: readonly [], options?: ModelOptions): Sequential;
+export function sequential(): Sequential;
 export function sequential<const L extends readonly Layer[]>(
   layers: CheckedLayers<L>,
   options?: ModelOptions,

@@ -1,5 +1,6 @@
 import {
   activations,
+  type InputShape,
   Layer,
   layers,
   type ShapeError,
@@ -8,7 +9,7 @@ import {
   sequential,
 } from "rondo";
 import { describe, expectTypeOf, it } from "vitest";
-import type { OutputOf } from "../../src/layers/types.js";
+import type { NeedsTime, OutputOf } from "../../src/layers/types.js";
 
 declare const x: SymbolicTensor;
 declare const size: number;
@@ -173,6 +174,10 @@ describe("a layer over time without a time axis", () => {
     const both = bidirectional({ layer: lstm({ units: 3 }), inputShape: [4] });
     expectTypeOf<Message<typeof both>>().toEqualTypeOf<
       ShapeError<"bidirectional needs [batch, time, features]; set inputShape to [time, features]">
+    >();
+    // In a list the compiler may not know whether a layer has an inputShape.
+    expectTypeOf<NeedsTime<"gru", InputShape | undefined>>().toEqualTypeOf<
+      ShapeError<"gru needs [batch, time, features]; set returnSequences: true on the layer before">
     >();
     const inner = bidirectional({ layer: lstm({ units: 3 }) });
     expectTypeOf<Message<typeof inner>>().toEqualTypeOf<

@@ -61,7 +61,7 @@ type Merged<Out, M extends MergeMode, S> = Out extends Sizes
         ? [...Lead, number]
         : Sizes
       : Out
-  : S extends InputShape
+  : [S] extends [InputShape]
     ? NeedsTime<"bidirectional", S>
     : Out;
 
