@@ -94,6 +94,12 @@ export function checkOptions(where: string, options: unknown, valid: readonly st
   if (wrong !== undefined) throw unknownName(where, "option", wrong, valid);
 }
 
+/** Refuses what is no list; `role`: what it was given for. */
+export function checkList(where: string, given: unknown, expected: string, fix: string, role = ""): void {
+  if (!Array.isArray(given))
+    throw new RondoError({ where, received: `${valueText(given)}${role}`, expected, fix });
+}
+
 /**
  * The valid name nearest to `name` by edit distance, ignoring case, `_`, `-` and spaces; `undefined` when
  * none is near (more than a third of the longer name would have to change).

@@ -1,5 +1,5 @@
 import type { Dtype, TypedArray } from "./dtype.js";
-import { RondoError, unknownName, valueText } from "./errors.js";
+import { checkList, RondoError, unknownName, valueText } from "./errors.js";
 
 /** The typed array that holds each dtype. */
 export interface DtypeData extends Record<Dtype, TypedArray> {
@@ -118,7 +118,7 @@ export class Tensor<D extends Dtype = Dtype> {
    * @throws RondoError when the number of elements differs
    */
   reshape(shape: readonly number[]): Tensor<D> {
-    checkList("tensor.reshape", shape);
+    checkSizes("tensor.reshape", shape);
     const unknown = shape.indexOf(-1);
     if (unknown < 0) return new Tensor(this.data, shape, this.dtype);
     const known = sizeOf(shape.filter((_, axis) => axis !== unknown));
@@ -366,18 +366,12 @@ function misfit(where: string, value: number, dtype: Dtype): RondoError {
 }
 
 /** Refuses what is no list where a shape is needed. */
-export function checkList(where: string, shape: unknown): void {
-  if (Array.isArray(shape)) return;
-  throw new RondoError({
-    where,
-    received: `${valueText(shape)} for a shape`,
-    expected: "a list of sizes",
-    fix: "Write the sizes as a list, for example [2, 3]",
-  });
+export function checkSizes(where: string, shape: unknown): void {
+  checkList(where, shape, "a list of sizes", "Write the sizes as a list, for example [2, 3]", " for a shape");
 }
 
 function checkShape(where: string, shape: readonly number[]): void {
-  checkList(where, shape);
+  checkSizes(where, shape);
   if (shape.every((size) => Number.isInteger(size) && size >= 0)) return;
   throw new RondoError({
     where,

@@ -1,5 +1,5 @@
 import type { TypedArray } from "../dtype.js";
-import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
+import { checkList, checkOptions, namesOf, RondoError } from "../errors.js";
 import { Tensor, type TensorLike, toTensor } from "../tensor.js";
 import { checkCount } from "../train/fit.js";
 import { permutation } from "../train/shuffle.js";
@@ -24,14 +24,12 @@ export function batches<T extends readonly TensorLike[]>(
 ): Generator<{ [K in keyof T]: Tensor }> {
   checkOptions("batches", options, optionNames);
   const { batchSize, seed } = options;
-  if (!Array.isArray(data)) {
-    throw new RondoError({
-      where: "batches",
-      received: valueText(data),
-      expected: "a list of tensors",
-      fix: "Write batches([x, y], …), also for one tensor: batches([x], …)",
-    });
-  }
+  checkList(
+    "batches",
+    data,
+    "a list of tensors",
+    "Write batches([x, y], …), also for one tensor: batches([x], …)",
+  );
   const tensors = data.map((values: TensorLike) => toTensor("batches", values));
   const rows = tensors[0]?.shape[0] ?? 0;
   if (rows === 0 || tensors.some((t) => t.shape[0] !== rows)) {

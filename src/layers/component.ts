@@ -3,7 +3,7 @@ import { sameShape, shapeText } from "../graph/dim.js";
 import { SymbolicTensor } from "../graph/ir.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
 import { constant, input } from "../graph/ops/source.js";
-import { checkList } from "../tensor.js";
+import { checkSizes } from "../tensor.js";
 import {
   type Fields,
   type JsonObject,
@@ -196,7 +196,7 @@ export abstract class Component<F extends Fields = Fields> {
 
 /** Traces an initializer once, so that one which does not fit its weights is found where they are declared. */
 function checkValues(initializer: Initializer, shape: readonly number[]): void {
-  checkList("addWeight", shape);
+  checkSizes("addWeight", shape);
   if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
     throw new RondoError({
       where: "addWeight",

@@ -1,4 +1,4 @@
-import { checkOptions, RondoError, valueText, within } from "../errors.js";
+import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
@@ -369,14 +369,8 @@ export abstract class Model implements CallbackModel {
 
   /** Sets all weights, in the order of `getWeights`. */
   async setWeights(weights: readonly TensorLike[]): Promise<void> {
-    if (!Array.isArray(weights)) {
-      throw new RondoError({
-        where: "setWeights",
-        received: valueText(weights),
-        expected: "a list of arrays, as getWeights gives",
-        fix: "Put the arrays into a list, in the order of weightNames()",
-      });
-    }
+    const fix = "Put the arrays into a list, in the order of weightNames()";
+    checkList("setWeights", weights, "a list of arrays, as getWeights gives", fix);
     // The caller's arrays may change as soon as this returns.
     const tensors = weights.map((w: TensorLike, i) => {
       const { data, shape, dtype } = toTensor(`setWeights: array ${i}`, w);

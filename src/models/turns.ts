@@ -85,7 +85,7 @@ export class Turns {
   async write<R>(work: () => Promise<R>): Promise<R> {
     this.#writing++;
     try {
-      return await this.#run(work);
+      return await this.look(work);
     } finally {
       this.#writing--;
     }
@@ -97,11 +97,7 @@ export class Turns {
   }
 
   /** What changes nothing. (Whatever runs first after a compile moves the state all the same.) */
-  look<R>(work: () => Promise<R>): Promise<R> {
-    return this.#run(work);
-  }
-
-  async #run<R>(work: () => Promise<R>): Promise<R> {
+  async look<R>(work: () => Promise<R>): Promise<R> {
     let result: R;
     try {
       result = await work();

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { platform } from "#platform";
 import type { Dtype, TypedArray } from "../../src/dtype.js";
 import { Encoder } from "../../src/plan/encode.js";
-import type { Program } from "../../src/plan/program.js";
+import type { BufferSlot, Program } from "../../src/plan/program.js";
 import type { Backend } from "../../src/runtime/backend.js";
 import { createBackend } from "../../src/runtime/select.js";
 
@@ -51,6 +51,24 @@ export async function runInstructions(
   return runWords(backend, buffers, encoder.words());
 }
 
+/** A program of these words alone, over buffers in a state of so many bytes. */
+export const programOfWords = (
+  words: Int32Array,
+  buffers: readonly BufferSlot[],
+  stateBytes: number,
+): Program => ({
+  name: "kernel test",
+  words,
+  buffers,
+  entries: { main: { begin: 0, end: words.length, writes: "weights" } },
+  scratchBytes: 0,
+  cacheBytes: 0,
+  stateBytes,
+  constants: new Uint8Array(0),
+  inputs: [],
+  outputs: [],
+});
+
 /** As `runInstructions`, for words as they are. */
 export async function runWords(
   backend: Backend,
@@ -63,18 +81,7 @@ export async function runWords(
     bytes += Math.ceil(data.byteLength / 64) * 64 + guardBytes;
     return { region: "state" as const, index: 0, offset, bytes: data.byteLength };
   });
-  const program: Program = {
-    name: "kernel test",
-    words,
-    buffers: slots,
-    entries: { main: { begin: 0, end: words.length, writes: "weights" } },
-    scratchBytes: 0,
-    cacheBytes: 0,
-    stateBytes: bytes,
-    constants: new Uint8Array(0),
-    inputs: [],
-    outputs: [],
-  };
+  const program = programOfWords(words, slots, bytes);
   const image = new Uint8Array(bytes);
   new Int32Array(image.buffer).fill(guardWord);
   buffers.forEach((data, i) => {

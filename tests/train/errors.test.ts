@@ -333,7 +333,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "a layer for a list",
       () => sequential(untyped<[]>(layers.dense({ units: 1 }))),
-      "sequential: received dense, expected a list of layers",
+      "sequential: received a Dense, expected a list of layers",
     ],
     [
       "the name of a backend",

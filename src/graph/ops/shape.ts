@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { checkList } from "../../tensor.js";
+import { checkSizes } from "../../tensor.js";
 import {
   bind,
   type Dim,
@@ -115,7 +115,7 @@ function reshapeView(x: Strided, shape: readonly number[]): Strided | undefined 
 /** Reshapes to `shape`; one size may be -1 and follows from the others. */
 export function reshape(x: SymbolicTensor, shape: readonly Dim[]): SymbolicTensor {
   symbolic("reshape", x);
-  checkList("reshape", shape);
+  checkSizes("reshape", shape);
   const unknown = shape.indexOf(-1);
   let target: Shape = shape;
   if (unknown >= 0 && shape.filter(isNegative).length === 1) {
@@ -382,7 +382,7 @@ export const broadcastOp: Op<BroadcastAttrs> = {
 
 /** Repeats x along axes of size 1 and new leading axes, without copying. */
 export function broadcastTo(x: SymbolicTensor, shape: Shape): SymbolicTensor {
-  checkList("broadcastTo", shape);
+  checkSizes("broadcastTo", shape);
   return sameShape(symbolic("broadcastTo", x).shape, shape) ? x : apply(broadcastOp, [x], { shape });
 }
 

@@ -1,6 +1,6 @@
 import type { Dtype, TypedArray } from "../../dtype.js";
 import { RondoError, valueText } from "../../errors.js";
-import { arrayTypes, checkDtype, checkList } from "../../tensor.js";
+import { arrayTypes, checkDtype, checkSizes } from "../../tensor.js";
 import { type Dim, type Shape, shapeText } from "../dim.js";
 import { apply, type Op, type StateVariable, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
@@ -32,7 +32,7 @@ export const constantOp: Op<ConstantAttrs> = {
   name: "constant",
   infer: (_inputs, { data, shape, dtype }) => {
     checkDtype("constant", dtype);
-    checkList("constant", shape);
+    checkSizes("constant", shape);
     const count = shape.reduce((n, d) => n * d, 1);
     if (!(data instanceof arrayTypes[dtype]) || data.length !== count) {
       throw new RondoError({
