@@ -2,10 +2,15 @@ import { expect, it } from "vitest";
 import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
-import { modelContract } from "./model.contract.js";
+import { predictionContract } from "./prediction.contract.js";
+import { trainingContract } from "./training.contract.js";
+import { weightsContract } from "./weights.contract.js";
 
 describeWith(nativeAddon, "models on the native backend", () => {
-  modelContract(() => createBackend({ backend: "native" }));
+  const make = () => createBackend({ backend: "native" });
+  trainingContract(make);
+  predictionContract(make);
+  weightsContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {
     const [N, T, D, C] = [130, 12, 20, 10];

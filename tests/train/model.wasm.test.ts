@@ -1,7 +1,12 @@
 import { describe } from "vitest";
 import { createBackend } from "../../src/index.js";
-import { modelContract } from "./model.contract.js";
+import { predictionContract } from "./prediction.contract.js";
+import { trainingContract } from "./training.contract.js";
+import { weightsContract } from "./weights.contract.js";
 
 describe("models on the wasm backend", () => {
-  modelContract(() => createBackend({ backend: "wasm", threads: 1 }));
+  const make = () => createBackend({ backend: "wasm", threads: 1 });
+  trainingContract(make);
+  predictionContract(make);
+  weightsContract(make);
 });
