@@ -32,26 +32,60 @@ export const layers = {
   stackedRNNCells: (options: StackedRNNCellsOptions): StackedRNNCells => new StackedRNNCells(options),
 };
 
-export type { Activation, ActivationName } from "./activation.js";
+export type { Activation, ActivationLayer, ActivationName, ActivationOptions } from "./activation.js";
 export { activations } from "./activations.js";
-export { type Component, type Definition, describe, type Weight, type WeightContext } from "./component.js";
+export {
+  type Component,
+  type Definition,
+  describe,
+  type Weight,
+  type WeightContext,
+} from "./component.js";
 export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "./config.js";
+export type { Dense, DenseOptions, DenseRule } from "./dense.js";
+export type { Dropout, DropoutOptions } from "./dropout.js";
 export * as fields from "./fields.js";
+export type {
+  Flatten,
+  FlattenOptions,
+  FlattenRule,
+  Reshape,
+  ReshapeOptions,
+  ReshapeRule,
+} from "./flatten.js";
 export { type Initializer, type InitializerName, initializers } from "./initializers.js";
-export { InputLayer } from "./inputLayer.js";
+export { InputLayer, type InputLayerOptions } from "./inputLayer.js";
 export {
   batchShape,
   batchShapeText,
   type CallContext,
   defineLayer,
   Layer,
+  type LayerFields,
   LayerNames,
   type LayerOptions,
   type LayerOutput,
 } from "./layer.js";
-export { Bidirectional } from "./recurrent/bidirectional.js";
-export { Cell, type CellOutput, defineCell } from "./recurrent/cell.js";
-export { Recurrent } from "./recurrent/rnn.js";
+export type { Masking, MaskingOptions, MaskingRule } from "./masking.js";
+export {
+  Bidirectional,
+  type BidirectionalOptions,
+  type BidirectionalRule,
+  type MergeMode,
+} from "./recurrent/bidirectional.js";
+export { Cell, type CellFields, type CellOutput, defineCell } from "./recurrent/cell.js";
+export type { RNN, RNNOptions, RNNRule } from "./recurrent/generic.js";
+export type {
+  GRU,
+  GRUOptions,
+  LSTM,
+  LSTMOptions,
+  RecurrentRule,
+  SimpleRNN,
+  SimpleRNNOptions,
+  Told,
+} from "./recurrent/layers.js";
+export { Recurrent, type RecurrentFields } from "./recurrent/rnn.js";
 export { type ComponentClass, componentClasses, layerFromConfig } from "./registry.js";
 export type {
   CheckedLayers,
@@ -62,3 +96,13 @@ export type {
   ShapeRule,
   Sizes,
 } from "./types.js";
+export type {
+  GRUCell,
+  GRUCellOptions,
+  LSTMCell,
+  LSTMCellOptions,
+  SimpleRNNCell,
+  SimpleRNNCellOptions,
+  StackedRNNCells,
+  StackedRNNCellsOptions,
+};
