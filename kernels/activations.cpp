@@ -41,7 +41,7 @@ vf slope(Activation kind, vf y) {
     case Activation::exponential: return y;
     case Activation::hardTanh: return select((y > -1.f) & (y < one), one, zero);
     case Activation::relu6: return select((y > zero) & (y < 6.f), one, zero);
-    case Activation::leakyRelu: return select(y < zero, broadcast(0.2f), one);
+    case Activation::leakyRelu: return select(y > zero, one, broadcast(0.2f));
   }
   return one;
 }

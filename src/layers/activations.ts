@@ -39,7 +39,9 @@ const SELU_ALPHA = 1.6732632423543772;
 
 /** α (e^x − 1) below 0; e^x is taken of what is not above 0 only, so that it cannot overflow. */
 const belowZero = (x: X, alpha: number): X => mul(expm1(minimum(x, 0)), alpha);
-const relu6 = (x: X): X => clipByValue(x, 0, 6);
+/** x limited to [low, high], with slope 0 at both bounds (`clipByValue` has 1 there): the constants win where they equal x. */
+const limited = (x: X, low: number, high: number): X => minimum(high, maximum(low, x));
+const relu6 = (x: X): X => limited(x, 0, 6);
 const hardSigmoid = (x: X): X => div(relu6(add(x, 3)), 6);
 const leaky = (x: X, slope: number): X => where(greater(x, 0), x, mul(x, slope));
 const silu = (x: X): X => mul(x, sigmoid(x));
@@ -52,9 +54,11 @@ const reluFields = { negativeSlope: real(0), maxValue: optionalReal, threshold: 
  * [0, maxValue], as Keras does, so that nothing is left of it below 0 where the threshold is negative.
  */
 function reluWith(x: X, { negativeSlope, maxValue, threshold }: SettingsOf<typeof reluFields>): X {
+  if (threshold === 0 && maxValue === null) return negativeSlope === 0 ? relu(x) : leaky(x, negativeSlope);
   const bare = threshold === 0 ? relu(x) : where(greater(x, threshold), x, 0);
-  const limited = maxValue === null ? bare : maximum(minimum(bare, maxValue), 0);
-  return negativeSlope === 0 ? limited : sub(limited, mul(relu(sub(threshold, x)), negativeSlope));
+  const above =
+    maxValue === null ? bare : threshold === 0 && maxValue === 6 ? relu6(x) : clipByValue(bare, 0, maxValue);
+  return negativeSlope === 0 ? above : sub(above, mul(relu(sub(threshold, x)), negativeSlope));
 }
 
 function glu(x: X, axis: number): X {
@@ -121,7 +125,7 @@ export const activations = {
   /** max(x, 0) + α (e^(min(x, 0)/α) − 1). Barron 2017. */
   celu: withParameters("celu", alphaField, (x, { alpha }) => add(relu(x), belowZero(div(x, alpha), alpha))),
   /** x above 0, α (e^x − 1) below. Clevert et al. 2016. */
-  elu: withParameters("elu", alphaField, (x, { alpha }) => where(greaterEqual(x, 0), x, belowZero(x, alpha))),
+  elu: withParameters("elu", alphaField, (x, { alpha }) => where(greater(x, 0), x, belowZero(x, alpha))),
   /** λ x above 0, λ α (e^x − 1) below. Klambauer et al. 2017. */
   selu: (x: X): X => where(greaterEqual(x, 0), mul(x, SELU_SCALE), belowZero(x, SELU_SCALE * SELU_ALPHA)),
   /** log(1 + e^x) */
@@ -161,7 +165,7 @@ export const activations = {
   ),
   sigmoid,
   /** 0 up to −1, (x + 1)/2 up to 1, then 1. Blondel et al. 2019. */
-  sparseSigmoid: (x: X): X => mul(add(clipByValue(x, -1, 1), 1), 0.5),
+  sparseSigmoid: (x: X): X => mul(add(limited(x, -1, 1), 1), 0.5),
   exponential: exp,
   /** 0 up to −3, x/6 + 1/2 up to 3, then 1. */
   hardSigmoid,

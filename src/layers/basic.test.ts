@@ -3,7 +3,9 @@ import { array, computed, refusal } from "../../tests/arrays.js";
 import { symbol } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { add, relu } from "../graph/ops/elementwise.js";
+import { sum } from "../graph/ops/reduce.js";
 import { input } from "../graph/ops/source.js";
+import { gradients } from "../passes/autodiff.js";
 import { trace } from "./context.case.js";
 import { activations, layerFromConfig, layers } from "./index.js";
 
@@ -83,6 +85,28 @@ describe("activation", () => {
     expect(refusal(() => layers.activation({ activation: "threshold" as "relu" })).fix).toContain(
       "defaultValue: 0",
     );
+  });
+
+  // The slopes of Keras 3.15.1 where the pieces of a function meet (of celu, which is smooth, the slope itself).
+  it.each<[keyof typeof activations | object, readonly number[], readonly number[]]>([
+    ["relu6", [0, 6], [0, 0]],
+    ["hardTanh", [-1, 1], [1, 1]],
+    ["hardSigmoid", [-3, 3], [0, 0]],
+    ["hardSilu", [-3, 3], [0, 1]],
+    ["sparseSigmoid", [-1, 1], [0, 0]],
+    ["celu", [0], [1]],
+    ["elu", [0], [1]],
+    ["leakyRelu", [0], [0.2]],
+    [{ name: "elu", alpha: 0.5 }, [0], [0.5]],
+    [{ name: "relu", negativeSlope: 0.5 }, [0], [0.5]],
+    [{ name: "relu", maxValue: 6 }, [0, 6], [0, 0]],
+    [{ name: "relu", maxValue: 5 }, [0, 5], [0, 1]],
+    [{ name: "relu", negativeSlope: 0.5, maxValue: 6, threshold: 1 }, [6], [1]],
+  ])("%j has Keras's slope at %j: %j", (activation, at, slopes) => {
+    const x = input("x", [at.length]);
+    const layer = layers.activation({ activation: activation as "relu" });
+    const [slope] = gradients(sum(trace(layer, x).outputs[0] ?? x), [x]);
+    expect(computed(slope, { x: array(at) })).toEqual(slopes.map((s) => expect.closeTo(s, 6)));
   });
 
   // keras.activations.relu(x, negative_slope, max_value, threshold) of Keras 3.15.1.

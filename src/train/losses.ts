@@ -6,12 +6,14 @@ import {
   clipByValue,
   div,
   elementwise,
+  greater,
   log,
   mul,
   neg,
   softplus,
   square,
   sub,
+  where,
 } from "../graph/ops/elementwise.js";
 import { oneHot } from "../graph/ops/index.js";
 import { mean, sum } from "../graph/ops/reduce.js";
@@ -62,9 +64,10 @@ export function sparseCategoricalCrossentropy(options: ProbabilityOptions = {}):
     target: "classes",
     link: softmaxOp,
     values(yTrue, yPred, linked) {
-      const hit = oneHot(yTrue, Number(yPred.shape.at(-1)));
+      const hit = greater(oneHot(yTrue, Number(yPred.shape.at(-1))), 0);
       const logits = linked || options.fromLogits === true ? yPred : clippedLog(yPred);
-      return neg(sum(mul(hit, logSoftmax(logits)), -1));
+      // Selected, not multiplied: the logarithms of other classes may be −∞.
+      return neg(sum(where(hit, logSoftmax(logits), 0), -1));
     },
   };
 }
@@ -78,10 +81,12 @@ export function binaryCrossentropy(options: SmoothingOptions = {}): Loss {
     link: elementwise.sigmoid,
     values(yTrue, yPred, linked) {
       const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / 2);
-      // With p = σ(x): −log p = softplus(x) − x and −log(1 − p) = softplus(x).
-      if (linked || options.fromLogits === true) return mean(sub(softplus(yPred), mul(target, yPred)), -1);
-      const [yes, no] = [clippedLog(yPred), clippedLog(sub(1, yPred))];
-      return neg(mean(add(mul(target, yes), mul(sub(1, target), no)), -1));
+      // With p = σ(x): −log p = softplus(−x) and −log(1 − p) = softplus(x), each exact where it is small.
+      const [yes, no] =
+        linked || options.fromLogits === true
+          ? [softplus(neg(yPred)), softplus(yPred)]
+          : [neg(clippedLog(yPred)), neg(clippedLog(sub(1, yPred)))];
+      return mean(add(mul(target, yes), mul(sub(1, target), no)), -1);
     },
   };
 }

@@ -41,7 +41,7 @@ export const activations = {
   exponential: [Math.exp, (y) => y],
   hardTanh: [(x) => Math.min(Math.max(x, -1), 1), (y) => (Math.abs(y) < 1 ? 1 : 0)],
   relu6: [(x) => Math.min(Math.max(x, 0), 6), (y) => (y > 0 && y < 6 ? 1 : 0)],
-  leakyRelu: [(x) => (x < 0 ? 0.2 * x : x), (y) => (y < 0 ? 0.2 : 1)],
+  leakyRelu: [(x) => (x > 0 ? x : 0.2 * x), (y) => (y > 0 ? 1 : 0.2)],
 } as const satisfies Record<string, readonly [(x: number) => number, (y: number) => number]>;
 
 export type Activation = keyof typeof activations;

@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  type Activation,
   type Backend,
   type CallbackHooks,
   callbacks,
@@ -13,6 +14,7 @@ import {
   Tensor,
   tensor,
 } from "../../src/index.js";
+import { Dense } from "../../src/layers/dense.js";
 import type { Call, Memory } from "../../src/runtime/backend.js";
 import { goldenError, loadGolden, uniform } from "../golden/load.js";
 import { known } from "../reference.js";
@@ -402,6 +404,28 @@ export function trainingContract(make: () => Promise<Backend>): void {
       ]);
     });
 
+    it("warns, once, of one unit where classes are meant", async () => {
+      const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+      try {
+        for (const [activation, loss] of [
+          ["softmax", "binaryCrossentropy"],
+          ["linear", "categoricalCrossentropy"],
+          ["sigmoid", "binaryCrossentropy"],
+        ] as const) {
+          const model = sequential([layers.dense({ units: 1, activation, inputShape: [2] })], { backend });
+          model.compile({ loss });
+          await model.fit([[1, 2]], [1], { verbose: 0, epochs: 2 });
+          await model.evaluate([[1, 2]], [1]);
+        }
+        expect(warn.mock.calls.map(([text]) => String(text).split(";")[0])).toEqual([
+          "rondo: a softmax over one unit is always 1",
+          "rondo: categoricalCrossentropy with one class is always 0",
+        ]);
+      } finally {
+        warn.mockRestore();
+      }
+    });
+
     it("says which shape of y or weights would fit", async () => {
       const { x } = sequences(6);
       const model = classifier(backend);
@@ -424,6 +448,76 @@ export function trainingContract(make: () => Promise<Backend>): void {
         model.compile({ optimizer: optimizers.sgd({ [limit]: 0, learningRate: 0.5 }), loss: "mse" });
         await model.fit([1], [1], { verbose: 0 });
         expect((await model.getWeights()).map((w) => w.data[0])).toEqual([1, 1]);
+      }
+    });
+  });
+
+  describe("float32 agrees with Keras at the edges", () => {
+    const unit = (options: object = {}) => layers.dense({ units: 1, inputShape: [1], ...options });
+    const plain = optimizers.sgd({ learningRate: 1 });
+
+    // −log σ(x) in float64, and its slope σ(x) − 1.
+    it.each([10, 14, 16, 17, 30])("binary cross-entropy of a logit of %d that is right", async (logit) => {
+      const logits = sequential([unit()], { backend });
+      logits.compile({ optimizer: plain, loss: losses.binaryCrossentropy({ fromLogits: true }) });
+      const probabilities = sequential([unit({ activation: "sigmoid" })], { backend });
+      probabilities.compile({ optimizer: plain, loss: "binaryCrossentropy" });
+      for (const model of [logits, probabilities])
+        for (const [sign, target] of [
+          [1, 1],
+          [-1, 0],
+        ] as const) {
+          await model.setWeights([[[sign * logit]], [0]]);
+          const [loss] = await model.trainOnBatch([[1]], [[target]]);
+          const [, bias] = await model.getWeights();
+          expect(loss / Math.log1p(Math.exp(-logit))).toBeCloseTo(1, 5);
+          expect((sign * (bias?.data[0] ?? 0)) / (1 / (1 + Math.exp(logit)))).toBeCloseTo(1, 5);
+        }
+    });
+
+    it("sparse categorical cross-entropy leaves out classes of −∞", async () => {
+      const model = sequential([layers.dense({ units: 3, inputShape: [1] })], { backend });
+      model.compile({
+        optimizer: plain,
+        loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }),
+      });
+      await model.setWeights([[[0, 0, 0]], [1, 2, Number.NEGATIVE_INFINITY]]);
+      const [loss] = await model.trainOnBatch([[1]], [0]);
+      expect(loss).toBeCloseTo(1.3132616, 6);
+      const [, bias] = await model.getWeights();
+      expect(bias?.data[0]).toBeCloseTo(1 + 0.7310586, 6);
+      expect(bias?.data[2]).toBe(Number.NEGATIVE_INFINITY);
+    });
+
+    // Slopes at 0 by Keras 3.15.1, where zero-padded input and zero biases put every unit.
+    it.each<[Activation, number]>([
+      ["linear", 1],
+      ["tanh", 1],
+      ["sigmoid", 0.25],
+      ["relu", 0],
+      ["hardSigmoid", 1 / 6],
+      ["softsign", 1],
+      ["elu", 1],
+      ["selu", 1.050701],
+      ["softplus", 0.5],
+      ["exponential", 1],
+      ["hardTanh", 1],
+      ["relu6", 0],
+      ["leakyRelu", 0.2],
+      [{ name: "relu", negativeSlope: 0.5 }, 0.5],
+      [{ name: "elu", alpha: 0.5 }, 0.5],
+      [{ name: "relu", maxValue: 6 }, 0],
+    ])("the slope of %j at 0 is %d, in the equations and in the kernels", async (activation, slope) => {
+      const layer = { units: 1, activation } as const;
+      for (const first of [
+        layers.dense({ ...layer, inputShape: [1, 1] }),
+        layers.simpleRNN({ ...layer, inputShape: [1, 1], returnSequences: true }),
+      ]) {
+        const model = sequential([first], { backend });
+        model.compile({ optimizer: plain, loss: "mae" });
+        await model.setWeights(first instanceof Dense ? [[[0]], [0]] : [[[0]], [[0]], [0]]);
+        await model.trainOnBatch([[[0]]], [[[-1]]]);
+        expect((await model.getWeights()).at(-1)?.data[0]).toBeCloseTo(-slope, 6);
       }
     });
   });

@@ -85,11 +85,11 @@ describe("gradients", () => {
     expect(computed(da, { a: array([0, 0, 2]), e: array([0, 1, 0]) })).toEqual([0, 1, 0]);
   });
 
-  it("share ties between the operands of maximum and minimum", () => {
+  it("give the first operand of maximum and minimum the gradient at a tie", () => {
     const [a, c] = [ops.input("a", [3]), ops.input("c", [3])];
     const at = { a: array([1, 2, 3]), c: array([2, 2, 2]) };
-    expect(computed(gradients(ops.sum(ops.maximum(a, c)), [a])[0], at)).toEqual([0, 0.5, 1]);
-    expect(computed(gradients(ops.sum(ops.minimum(a, c)), [a])[0], at)).toEqual([1, 0.5, 0]);
+    expect(computed(gradients(ops.sum(ops.maximum(a, c)), [a])[0], at)).toEqual([0, 1, 1]);
+    expect(computed(gradients(ops.sum(ops.minimum(a, c)), [a])[0], at)).toEqual([1, 1, 0]);
   });
 
   it("do not flow through the branch that was not selected, whatever it holds", () => {

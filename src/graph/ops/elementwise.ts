@@ -175,17 +175,17 @@ export const elementwise = {
     undefined,
     { right: one },
   ),
-  // At a tie each operand takes half.
+  // At a tie the first operand is the result, as in TensorFlow.
   maximum: binary(
     "maximum",
-    (a, b, g) => mul(g, share(a, b)),
-    (a, b, g) => mul(g, share(b, a)),
+    (a, b, g) => where(greaterEqual(a, b), g, 0),
+    (a, b, g) => where(less(a, b), g, 0),
     "maximumInt",
   ),
   minimum: binary(
     "minimum",
-    (a, b, g) => mul(g, share(b, a)),
-    (a, b, g) => mul(g, share(a, b)),
+    (a, b, g) => where(lessEqual(a, b), g, 0),
+    (a, b, g) => where(greater(a, b), g, 0),
     "minimumInt",
   ),
   // d a^b/da = b·a^(b−1), 0 where b is 0 whatever a is (∞ and NaN too); d/db = a^b·ln a, taken as 0 where a ≤ 0.
@@ -235,10 +235,6 @@ export const elementwise = {
   or: logical("or"),
   not: logical("not"),
 } as const satisfies Record<string, Op<None>>;
-
-/** 1 where a > b, 1/2 where equal, else 0. */
-const share = (a: SymbolicTensor, b: SymbolicTensor): SymbolicTensor =>
-  where(greater(a, b), 1, where(equalTo(a, b), 0.5, 0));
 
 /** `where(condition, a, b)`: a where the bool condition holds, else b; broadcasts. No arithmetic touches the other branch. */
 export const selectOp: Op<None> = {
@@ -407,6 +403,6 @@ export { finite as isFinite, notANumber as isNaN };
 export const where = (condition: SymbolicTensor, a: Operand, b: Operand): SymbolicTensor =>
   apply(selectOp, [symbolic("where", condition), ...unify("where", [a, b])], none);
 
-/** x limited to [low, high]. */
+/** x limited to [low, high]; its slope is 1 from bound to bound, the bounds included. */
 export const clipByValue = (x: SymbolicTensor, low: number, high: number): SymbolicTensor =>
-  minimum(maximum(x, low), high);
+  maximum(minimum(x, high), low);
