@@ -77,22 +77,26 @@ export function valueText(value: unknown): string {
   const { name = "" } = (value.constructor ?? {}) as { readonly name?: string };
   return name === "" || name === "Object"
     ? "an object"
-    : `${/^(?!Uint)[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+    : `${/^(?!Uint)[AEIOU]|^[FHLMNRSX][A-Z]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** Refuses what is no object of options, and options of which one has a name that is not in the list. */
 export function checkOptions(where: string, options: unknown, valid: readonly string[]): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new RondoError({
-      where,
-      received: `${valueText(options)} for its options`,
-      expected: "an object",
-      fix: valid.length === 0 ? "Pass {}" : `Write for example { ${valid[0]}: … }`,
-    });
-  }
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw noOptions(where, options, valid);
   const wrong = Object.keys(options).find((name) => !valid.includes(name));
-  if (wrong !== undefined) throw unknownName(where, "option", wrong, valid);
+  if (wrong === undefined) return;
+  if (valueText(options) === "an object") throw unknownName(where, "option", wrong, valid);
+  throw noOptions(where, options, valid);
 }
+
+const noOptions = (where: string, given: unknown, valid: readonly string[]): RondoError =>
+  new RondoError({
+    where,
+    received: `${valueText(given)} for its options`,
+    expected: "an object",
+    fix: valid.length === 0 ? "Pass {}" : `Write for example { ${valid[0]}: … }`,
+  });
 
 /** Refuses what is no list; `role`: what it was given for. */
 export function checkList(where: string, given: unknown, expected: string, fix: string, role = ""): void {

@@ -28,6 +28,26 @@ describe("tensor", () => {
     ]);
   });
 
+  it("gives single values", () => {
+    const t = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    expect([t.get(0, 0), t.get(1, 0), t.get(1, 2)]).toEqual([1, 4, 6]);
+    expect(tensor(7).get()).toBe(7);
+    for (const wrong of [[], [0], [0, 3], [2, 0], [-1, 0], [0.5, 0], [0, 0, 0]])
+      expect(() => t.get(...wrong)).toThrow("tensor.get: received the indices [");
+  });
+
+  it("is written to JSON as nested lists, and read back", () => {
+    const t = tensor([
+      [1.5, 2],
+      [3, 4],
+    ]);
+    expect(JSON.stringify({ t })).toBe('{"t":[[1.5,2],[3,4]]}');
+    expect(tensor(JSON.parse(JSON.stringify(t)) as number[][])).toEqual(t);
+  });
+
   it("shares the memory of typed arrays", () => {
     const data = Int32Array.of(1, 2, 3, 4);
     const t = tensor(data, [2, 2]);

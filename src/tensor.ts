@@ -150,6 +150,32 @@ export class Tensor<D extends Dtype = Dtype> {
     return nest(0, 0);
   }
 
+  /**
+   * One value, by its index on each axis: `prediction.get(0, 2)`.
+   *
+   * @throws RondoError when there is not one index for each axis, or one lies outside
+   */
+  get(...indices: readonly number[]): number {
+    checkAttached("tensor.get", this.data);
+    const inside = (index: number, axis: number) =>
+      Number.isInteger(index) && index >= 0 && index < (this.shape[axis] ?? 0);
+    if (indices.length !== this.rank || !indices.every(inside)) {
+      throw new RondoError({
+        where: "tensor.get",
+        received: `the indices [${indices.map(String).join(", ")}]`,
+        expected: `one for each axis of ${shapeText(this.shape)}, from 0`,
+        fix: "Write for example tensor.get(0, 2) for row 0, column 2",
+      });
+    }
+    const place = indices.reduce((offset, index, axis) => offset * (this.shape[axis] ?? 0) + index, 0);
+    return this.data[place] ?? Number.NaN;
+  }
+
+  /** What `JSON.stringify` writes: the nested lists of `array`. `tensor` reads them back; NaN and Infinity become null. */
+  toJSON(): NestedValues {
+    return this.array();
+  }
+
   /** Dtype, shape and values; a long axis of a large tensor (more than 1,000 elements) shows its first and last three. */
   toString(): string {
     return `Tensor ${this.dtype} ${shapeText(this.shape)}\n${print(this)}`;
@@ -331,16 +357,19 @@ function fill(
 }
 
 function ragged(where: string, values: unknown, shape: readonly number[], axis: number): RondoError {
-  const received =
-    Array.isArray(values) || ArrayBuffer.isView(values)
-      ? `a list of ${(values as unknown as { length: number }).length}`
-      : `the value ${String(values)}`;
+  const isList = Array.isArray(values) || ArrayBuffer.isView(values);
+  const received = isList
+    ? `a list of ${(values as unknown as { length: number }).length}`
+    : `the value ${typeof values === "bigint" ? `${values}n` : valueText(values)}`;
   const count = shape[axis];
   return new RondoError({
     where,
     received: `${received} at depth ${axis} of the nested lists`,
     expected: count === undefined ? "a number" : `a list of ${count}, as in the first row`,
-    fix: "Give all rows of an axis the same length (pad shorter sequences)",
+    fix:
+      isList || typeof values === "number"
+        ? "Give all rows of an axis the same length (pad shorter sequences)"
+        : "Convert every value to a number, for example with Number(value), and choose one for those that are missing",
   });
 }
 

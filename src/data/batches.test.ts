@@ -41,6 +41,16 @@ describe("batches", () => {
     );
   });
 
+  it("ends after so many passes, with what is left", () => {
+    const labels = Array.from(batches([y] as const, { batchSize: 4, passes: 2, seed: 1 }), ([t]) => [
+      ...t.data,
+    ]);
+    expect(labels.map((l) => l.length)).toEqual([4, 2]);
+    expect(labels.flat().slice(0, 3).sort()).toEqual([0, 1, 2]);
+    expect(labels.flat().slice(3).sort()).toEqual([0, 1, 2]);
+    expect(() => batches([x], { batchSize: 1, passes: 0 })).toThrow(/passes: 0/);
+  });
+
   it("refuses what cannot be batched", () => {
     expect(() => batches([x, y.rows(0, 2)], { batchSize: 1 }).next()).toThrow(/3, 2 rows/);
     expect(() => batches([x], { batchSize: 0 })).toThrow(/batchSize: 0/);

@@ -9,11 +9,14 @@ export interface BatchesOptions {
   readonly batchSize: number;
   /** The order of every pass is a function of it; left out: the samples come in their own order. */
   readonly seed?: number;
+  /** How often to go over the samples; left out: without end. */
+  readonly passes?: number;
 }
 
 /**
- * Batches without end: pass after pass over the samples, a new order for each when a seed is given. Every batch is
- * full; what is left at the end of a pass is joined by the beginning of the next.
+ * Full batches, pass after pass over the samples, a new order for each when a seed is given. What is left at the end of
+ * a pass is joined by the beginning of the next; what is left after the last of `passes` is the last, smaller batch.
+ * Without `passes` there is no end: take as many as you need with `next()`, or leave the loop with `break`.
  *
  * @param data what is cut into batches, inputs and targets, say: tensors, or nested lists, with the same number of rows
  * @throws RondoError when there are no rows, their numbers differ, or an option is not a whole number
@@ -23,7 +26,7 @@ export function batches<T extends readonly TensorLike[]>(
   options: BatchesOptions,
 ): Generator<{ [K in keyof T]: Tensor }> {
   checkOptions("batches", options, optionNames);
-  const { batchSize, seed } = options;
+  const { batchSize, seed, passes = Number.POSITIVE_INFINITY } = options;
   checkList(
     "batches",
     data,
@@ -42,19 +45,21 @@ export function batches<T extends readonly TensorLike[]>(
   }
   checkCount("batches", "batchSize", batchSize, 1);
   if (seed !== undefined) checkCount("batches", "seed", seed, Number.MIN_SAFE_INTEGER);
-  return cut(tensors, rows, batchSize, seed) as Generator<{ [K in keyof T]: Tensor }>;
+  if (passes !== Number.POSITIVE_INFINITY) checkCount("batches", "passes", passes, 1);
+  return cut(tensors, rows, batchSize, passes * rows, seed) as Generator<{ [K in keyof T]: Tensor }>;
 }
 
-const optionNames = namesOf<BatchesOptions>({ batchSize: true, seed: true });
+const optionNames = namesOf<BatchesOptions>({ batchSize: true, seed: true, passes: true });
 
 function* cut(
   tensors: readonly Tensor[],
   rows: number,
   batchSize: number,
+  count: number,
   seed: number | undefined,
 ): Generator<Tensor[]> {
-  for (let next = 0, pass = -1, row = (place: number) => place; ; ) {
-    const picked = Int32Array.from({ length: batchSize }, () => {
+  for (let next = 0, pass = -1, row = (place: number) => place; next < count; ) {
+    const picked = Int32Array.from({ length: Math.min(batchSize, count - next) }, () => {
       if (Math.floor(next / rows) !== pass) {
         pass = Math.floor(next / rows);
         row = seed === undefined ? (place) => place : permutation(seed, pass, rows);

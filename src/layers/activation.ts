@@ -15,6 +15,7 @@ import {
   snakeCase,
   writeConfig,
 } from "./config.js";
+import { required } from "./fields.js";
 import { type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
@@ -141,8 +142,8 @@ export const activationField = (initial: ActivationName): Field<Activation, Reso
 });
 
 const definition = defineLayer("Activation", {
-  /** Which activation; default linear. */
-  activation: activationField("linear"),
+  /** Which activation. */
+  activation: required(activationField("linear")),
 });
 export type ActivationOptions = OptionsOf<typeof definition.fields>;
 

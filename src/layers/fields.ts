@@ -120,6 +120,13 @@ export const optionalShape: Field<
   "a list of sizes of at least 1 (null where a size is not fixed)",
 ).optional(null);
 
+/** A field without a default. */
+export const required = <G, V>(field: Field<G, V>): Field<G, V, true> => ({
+  ...field,
+  required: true,
+  initial: undefined,
+});
+
 /** A field that configuration files do not hold. */
 export const notSaved = <G, V, R extends boolean>(field: Field<G, V, R>): Field<G, V, R> => ({
   ...field,

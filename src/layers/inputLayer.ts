@@ -24,11 +24,18 @@ export class InputLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof
   constructor(options: InputLayerOptions) {
     super(definition, options);
     const { shape, inputShape, batchShape: whole } = this.settings;
-    const sample = shape ?? inputShape ?? whole?.slice(1);
-    if (sample === undefined) {
-      throw this.error("no shape", "the shape of one sample", "Write input({ shape: [28, 28] })");
+    const given = Object.entries({ shape, inputShape, batchShape: whole }).filter(
+      ([, value]) => value !== null,
+    );
+    if (given.length !== 1) {
+      const names = given.map(([name]) => name).join(" and ");
+      throw this.error(
+        names || "no shape",
+        "the shape of one sample, once",
+        "Write input({ shape: [28, 28] })",
+      );
     }
-    this.#sample = sample;
+    this.#sample = shape ?? inputShape ?? whole?.slice(1) ?? [];
   }
 
   override get givenShape(): Shape {

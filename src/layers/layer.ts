@@ -39,7 +39,7 @@ export type LayerOptions = OptionsOf<LayerFields>;
 /** A layer class's definition from its own fields. */
 export const defineLayer = <F extends Fields>(className: string, fields: F): Definition<F & LayerFields> => ({
   className,
-  fields: { ...layerFields, ...fields },
+  fields: { ...fields, ...layerFields },
 });
 
 /**

@@ -1,5 +1,5 @@
 import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
-import type { Shape } from "../graph/dim.js";
+import type { Dim, Shape } from "../graph/dim.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
@@ -84,7 +84,7 @@ export abstract class Model implements CallbackModel {
     if (!Number.isSafeInteger(seed)) {
       throw new RondoError({
         where: kind,
-        received: `seed: ${seed}`,
+        received: `seed: ${valueText(seed)}`,
         expected: "a whole number",
         fix: "Change seed, or leave it out for a random one",
       });
@@ -102,7 +102,15 @@ export abstract class Model implements CallbackModel {
   // ---- What the model is made of
 
   /** The shape of the input with its batch axis, where the model says it; undefined where the data does. */
-  abstract get inputShape(): Shape | undefined;
+  protected abstract get givenShape(): Shape | undefined;
+
+  /**
+   * The shape of the input with its batch axis; null where a size is not fixed. Undefined where the first layer has no
+   * inputShape.
+   */
+  get inputShape(): readonly (number | null)[] | undefined {
+    return this.givenShape?.map(knownSize);
+  }
 
   /** Puts the model together for an input [batch, ..]. */
   protected abstract assemble(inputShape: Shape): Built;
@@ -112,9 +120,9 @@ export abstract class Model implements CallbackModel {
     return this.#built !== undefined;
   }
 
-  /** The shape of the output with its batch axis; undefined before the model is built. */
-  get outputShape(): Shape | undefined {
-    return this.#built?.outputShape;
+  /** The shape of the output with its batch axis; null where a size is not fixed. Undefined before the model is built. */
+  get outputShape(): readonly (number | null)[] | undefined {
+    return this.#built?.outputShape.map(knownSize);
   }
 
   protected get network(): Network | undefined {
@@ -135,13 +143,13 @@ export abstract class Model implements CallbackModel {
   /** Makes the model anew after its parts changed, if its input's shape is known. */
   protected rebuild(): void {
     this.#built = undefined;
-    const shape = this.inputShape;
+    const shape = this.givenShape;
     if (shape !== undefined) this.#build(shape);
   }
 
   #build(inputShape: Shape): Built {
     const built = this.assemble(inputShape);
-    this.#built = { ...built, ports: new Ports(this.inputShape, built.outputShape) };
+    this.#built = { ...built, ports: new Ports(this.givenShape, built.outputShape) };
     return this.#built;
   }
 
@@ -196,7 +204,7 @@ export abstract class Model implements CallbackModel {
    * Trains on x [N, ..] and y [N, ..]; the optimizer's state goes on from call to call.
    *
    * Shuffled batches are gathered while the step before runs; never more than two steps are under way, and the event loop
-   * is not blocked. When `signal` aborts, the steps under way are finished, what was trained stays, and the history has
+   * is not blocked. The arrays of x and y are read while it runs, so they must stay as they are until it resolves. When `signal` aborts, the steps under way are finished, what was trained stays, and the history has
    * the completed epochs.
    *
    * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
@@ -395,10 +403,10 @@ export abstract class Model implements CallbackModel {
     checkOptions("memory", options, ["batchSize", "inputShape"]);
     const { batchSize = this.#rows ?? 32 } = options;
     checkCount("memory", "batchSize", batchSize, 1);
-    const sample = sampleSizes(this.inputShape, options.inputShape);
+    const sample = sampleSizes(this.givenShape, options.inputShape);
     this.#requireRows(batchSize);
     const { network, outputShape } = this.#built ?? this.#build(batchShape(sample));
-    const ports = [this.inputShape ?? batchShape(sample), outputShape] as const;
+    const ports = [this.givenShape ?? batchShape(sample), outputShape] as const;
     return memoryUse(network, ports, [batchSize, ...sample], await this.#chosenBackend(), this.#objective);
   }
 
@@ -444,7 +452,7 @@ export abstract class Model implements CallbackModel {
 
   /** x as a tensor that fits; builds the model where its shapes come from the data. */
   #input(where: string, values: TensorLike): Tensor {
-    const x = readInput(where, values, this.inputShape);
+    const x = readInput(where, values, this.givenShape);
     if (this.#built === undefined) this.#build(batchShape(x.shape.slice(1)));
     return x;
   }
@@ -468,7 +476,8 @@ export abstract class Model implements CallbackModel {
   }
 
   #weighed(where: string, data: Dataset, weights: ClassWeights): Promise<Dataset> {
-    return weighClasses(where, data, weights, this.#compiled(where).loss.target);
+    const { target } = this.#compiled(where).loss;
+    return weighClasses(where, data, weights, target, target === "classes" ? this.#ports.classes : undefined);
   }
 
   /** Before anything runs: whether the rows come in batches of the size that the model fixes, if it does. */
@@ -477,9 +486,11 @@ export abstract class Model implements CallbackModel {
     if (fixed === undefined || (batchSize === fixed && rowsOf(x) % fixed === 0)) return;
     throw new RondoError({
       where,
-      received: `${rowsOf(x)} samples in batches of ${batchSize}`,
+      received: `${rowsOf(x)} ${rowsOf(x) === 1 ? "sample" : "samples"} in batches of ${batchSize}`,
       expected: `batches of ${fixed}, the batchSize of the first layer, and a multiple of ${fixed} samples`,
-      fix: `Set batchSize to ${fixed} and give full batches, or leave batchSize out of the first layer`,
+      fix: this.network?.layers.some((layer) => layer.states().length > 0)
+        ? `Set batchSize to ${fixed} and give full batches; for other batches make a second model with that batchSize, and copy the weights with getWeights and setWeights`
+        : `Set batchSize to ${fixed} and give full batches, or leave batchSize out of the first layer`,
     });
   }
 
@@ -552,7 +563,7 @@ export abstract class Model implements CallbackModel {
 
   /** The number of rows in each batch, where the model fixes it. */
   get #rows(): number | undefined {
-    const rows = this.inputShape?.[0];
+    const rows = this.givenShape?.[0];
     return typeof rows === "number" ? rows : undefined;
   }
 
@@ -576,6 +587,8 @@ export abstract class Model implements CallbackModel {
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
   }
 }
+
+const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);
 
 const outputOf = ({ outputs: [first] }: Program) => first ?? { size: 0, shape: [] };
 

@@ -116,6 +116,11 @@ export function readSchedule(
 ): Schedule {
   const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
   const callbacks = callbacksOf(where, options.callbacks ?? []);
+  const refuse = (name: string, value: unknown, expected: string) =>
+    new RondoError({ where, received: `${name}: ${valueText(value)}`, expected, fix: `Change ${name}` });
+  if (![0, 1, 2].includes(verbose))
+    throw refuse("verbose", verbose, "0 (silent), 1 (progress bar) or 2 (one line per epoch)");
+  if (typeof shuffle !== "boolean") throw refuse("shuffle", shuffle, "true or false");
   if (signal !== undefined && typeof (signal as AbortSignal | null)?.aborted !== "boolean") {
     throw new RondoError({
       where,

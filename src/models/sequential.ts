@@ -1,5 +1,6 @@
 import { checkList, RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
+import { InputLayer } from "../layers/inputLayer.js";
 import { Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
 import { sizeOf } from "../tensor.js";
@@ -29,7 +30,7 @@ export class Sequential extends Model {
   }
 
   /** The shape of the input with its batch axis, where the first layer says it. */
-  override get inputShape(): Shape | undefined {
+  protected override get givenShape(): Shape | undefined {
     return this.#layers[0]?.givenShape;
   }
 
@@ -120,13 +121,22 @@ export class Sequential extends Model {
     print(summaryText(this.name, shown, counts));
   }
 
-  /** The model's configuration in Keras's terms. */
+  /** The model's configuration in Keras's terms. Its first layer is an InputLayer where the shape of the input is known. */
   config() {
+    const [first] = this.#layers;
+    const batchShape = this.inputShape;
+    const told: readonly Layer[] =
+      batchShape === undefined || first instanceof InputLayer
+        ? []
+        : [new InputLayer({ batchShape, name: "input_layer" })];
     return {
       class_name: "Sequential",
       config: {
         name: this.name,
-        layers: this.#layers.map((layer) => ({ class_name: layer.className, config: layer.config() })),
+        layers: [...told, ...this.#layers].map((layer) => ({
+          class_name: layer.className,
+          config: layer.config(),
+        })),
       },
     };
   }

@@ -36,10 +36,7 @@ export function readInput(where: string, values: TensorLike, shape: Shape | unde
   const given = toTensor(`${where}: x`, values);
   if (given.shape[0] === 0) throw noRows(where, "x");
   const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
-  const fits =
-    shape === undefined ||
-    (x.rank === shape.length && shape.every((d, i) => i === 0 || typeof d !== "number" || d === x.shape[i]));
-  if (!fits || x.rank < 2) {
+  if (x.rank < 2 || !(shape === undefined || fits(x.shape, shape))) {
     const wanted = shape?.map((d, i) => (i === 0 ? "batch" : typeof d === "number" ? d : "any"));
     throw new RondoError({
       where,
@@ -48,13 +45,26 @@ export function readInput(where: string, values: TensorLike, shape: Shape | unde
         wanted === undefined
           ? "at least two axes: [batch, ..]"
           : `[${wanted.join(", ")}], as the model's inputShape says`,
-      fix:
-        shape !== undefined && sizeOf(given.shape) === sizeOf(shape.slice(1).map(Number))
-          ? "This is one sample: put it into a list of one, or reshape it to [1, ..]"
-          : "Reshape x, or change the first layer's inputShape",
+      fix: inputFix(given.shape, shape),
     });
   }
   return x;
+}
+
+/** Whether data fit a model's input, whatever their number of rows. */
+const fits = (given: readonly number[], shape: Shape): boolean =>
+  given.length === shape.length && shape.every((d, i) => i === 0 || typeof d !== "number" || d === given[i]);
+
+function inputFix(given: readonly number[], shape: Shape = []): string {
+  const guesses = [
+    ["This is one sample", [1, ...given]],
+    ["The axis of features is missing", [...given, 1]],
+    ["This is one sample of one feature", [1, ...given, 1]],
+  ] as const;
+  const guess = guesses.find(([, reshaped]) => fits(reshaped, shape));
+  return guess === undefined
+    ? "Reshape x, or change the first layer's inputShape"
+    : `${guess[0]}: reshape x to ${shapeText(guess[1])}`;
 }
 
 const noRows = (where: string, name: string): RondoError =>
@@ -125,6 +135,7 @@ const scanned = 1 << 16;
  * The data set with the weights of its classes multiplied into its sample weights. The class of a row is its class
  * number, or the largest entry of its last axis.
  *
+ * @param classes how many there are, where y does not say it
  * @throws RondoError for weights that are no object of class numbers and numbers of 0 or more
  */
 export async function weighClasses(
@@ -132,13 +143,14 @@ export async function weighClasses(
   dataset: Dataset,
   weights: ClassWeights,
   target: Measure["target"],
+  classes?: number,
 ): Promise<Dataset> {
-  checkClassWeights(where, weights);
   const { y, weight } = dataset;
   // The last axis belongs to one class each where it holds one-hot rows or has size 1.
   const last = y.shape.at(-1) ?? 1;
   const collapses = y.rank > 1 && (target !== "classes" || last === 1);
   const [leading, width] = collapses ? [y.shape.slice(0, -1), last] : [y.shape, 1];
+  checkClassWeights(where, weights, width > 1 ? width : classes);
   const result = new Float32Array(sizeOf(leading));
   const perOwnWeight = weight === undefined ? 1 : result.length / weight.size;
   const breather = new Breather();
@@ -151,16 +163,18 @@ export async function weighClasses(
   return { ...dataset, weight: new Tensor(result, leading, "float32") };
 }
 
-function checkClassWeights(where: string, weights: unknown): void {
+function checkClassWeights(where: string, weights: unknown, classes = Number.POSITIVE_INFINITY): void {
   const isObject = typeof weights === "object" && weights !== null && Symbol.iterator in weights === false;
   const wrong = isObject
-    ? Object.entries(weights).find(([label, w]) => !(/^\d+$/.test(label) && Number.isFinite(w) && w >= 0))
+    ? Object.entries(weights).find(
+        ([label, w]) => !(/^\d+$/.test(label) && Number(label) < classes && Number.isFinite(w) && w >= 0),
+      )
     : undefined;
   if (isObject && wrong === undefined) return;
   throw new RondoError({
     where,
     received: `classWeight: ${wrong === undefined ? valueText(weights) : `{ ${wrong[0]}: ${valueText(wrong[1])} }`}`,
-    expected: "an object of class numbers and weights of 0 or more",
+    expected: `an object of class numbers${Number.isFinite(classes) ? ` below ${classes}` : ""} and weights of 0 or more`,
     fix: "Write for example classWeight: { 0: 1, 1: 5 }",
   });
 }

@@ -1,5 +1,5 @@
 import type { TypedArray } from "../dtype.js";
-import { RondoError } from "../errors.js";
+import { RondoError, valueText } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { Batches } from "./batches.js";
 import {
@@ -192,7 +192,7 @@ export function checkCount(where: string, name: string, value: number, least: nu
   if (Number.isInteger(value) && value >= least) return;
   throw new RondoError({
     where,
-    received: `${name}: ${value}`,
+    received: `${name}: ${valueText(value)}`,
     expected: `a whole number of at least ${least}`,
     fix: `Change ${name}`,
   });

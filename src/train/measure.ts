@@ -84,11 +84,8 @@ function checkedValues({ name }: Measure, values: unknown, { shape }: SymbolicTe
 }
 
 /** yTrue in the form that the measure takes. */
-function alignTarget(
-  { name, target }: Measure,
-  yTrue: SymbolicTensor,
-  yPred: SymbolicTensor,
-): SymbolicTensor {
+function alignTarget(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor): SymbolicTensor {
+  const { name, target } = measure;
   const lacksLast = yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1);
   if (target === "any") {
     const hasMore = yTrue.rank === yPred.rank + 1 && equal(yTrue.shape.at(-1) ?? 0, 1);
@@ -106,21 +103,29 @@ function alignTarget(
       where: name,
       received: `y of shape ${shapeText(yTrue.shape)} for a model whose output is ${shapeText(yPred.shape)}`,
       expected: `y of shape ${shapeText(wanted)}${target === "classes" ? " holding class numbers" : ""}`,
-      fix: mismatchFix(target, yTrue.shape, yPred.shape),
+      fix: mismatchFix(measure, yTrue.shape, wanted, yPred.shape),
     });
   }
   return cast(aligned, target === "classes" ? "int32" : "float32");
 }
 
-function mismatchFix(target: "values" | "classes", y: Shape, prediction: Shape): string {
-  const rank = prediction.length;
-  if (target === "values" && sameShape(y, prediction.slice(0, -1)))
-    return 'For class numbers use "sparseCategoricalCrossentropy", or make one-hot rows of them with toCategorical';
+/** @param wanted the shape that y should have */
+function mismatchFix({ name, target }: Measure, y: Shape, wanted: Shape, prediction: Shape): string {
+  const units = prediction.at(-1);
+  const ofOne = equal(y.at(-1) ?? 0, 1);
+  const oneValue = sameShape(y, prediction.slice(0, -1));
   if (target === "classes" && sameShape(y, prediction))
     return 'For one-hot rows use "categoricalCrossentropy"';
-  if (y.length === rank - 1 && target === "values")
-    return "Set returnSequences to false on the last recurrent layer, or give one target per step";
-  return "Make the last layer's units and the targets agree";
+  if (name.startsWith("categorical") && (oneValue || (ofOne && y.length === wanted.length)))
+    return 'For class numbers use "sparseCategoricalCrossentropy", or make one-hot rows of them with toCategorical';
+  if (oneValue) return `Set units: 1 on the last layer, or give ${units} values in the place of each`;
+  if (y.length > wanted.length)
+    return `Set returnSequences: true on the last recurrent layer for a target per step; or give one target per sample${target === "classes" ? ', and for one-hot rows use "categoricalCrossentropy"' : ""}`;
+  if (y.length < wanted.length || (ofOne && target === "classes"))
+    return "Set returnSequences: false on the last recurrent layer, or give one target per step";
+  return sameShape(y.slice(0, -1), wanted.slice(0, -1)) && target === "values"
+    ? `Set units: ${y.at(-1)} on the last layer, or give targets whose last axis has ${units}`
+    : "Give a target for each step of the model's output, no more and no less";
 }
 
 const widen = (mask: SymbolicTensor, rank: number): SymbolicTensor =>

@@ -349,12 +349,137 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     expect(await parts(run)).toContain(message);
   });
 
+  // What y and x are, and what would make them fit.
+  const sequence = (units = 1) => [
+    layers.lstm({ units: 4, inputShape: [5, 3], returnSequences: true }),
+    layers.dense({ units }),
+  ];
+  const last = (units = 1) => [layers.lstm({ units: 4, inputShape: [5, 3] }), layers.dense({ units })];
+  const fitted = async (stack: readonly Layer[], loss: CompileOptions["loss"], shape: readonly number[]) => {
+    const made = sequential(stack);
+    made.compile({ loss });
+    await made.fit(x, zeros([4, ...shape]), quiet);
+  };
+  const predicted = (inputShape: readonly (number | null)[], shape: readonly number[]) =>
+    sequential([layers.lstm({ units: 1, inputShape })], { backend }).predict(zeros(shape));
+  const fixedRows = (stateful: boolean) =>
+    sequential([layers.lstm({ units: 1, inputShape: [5, 3], batchSize: 7, stateful })], { backend });
+  const oneTarget = "Set returnSequences: false on the last recurrent layer, or give one target per step.";
+  const manyTargets = "Set returnSequences: true on the last recurrent layer for a target per step";
+  it.each<[string, () => unknown, string]>([
+    ["one value for a sequence of values", () => fitted(sequence(), "mse", []), oneTarget],
+    ["one value in a list for a sequence", () => fitted(sequence(), "mse", [1]), oneTarget],
+    ["values for a sequence of values", () => fitted(sequence(2), "mse", [2]), oneTarget],
+    ["one class for a sequence", () => fitted(sequence(3), "sparseCategoricalCrossentropy", [1]), oneTarget],
+    [
+      "a shorter sequence of values",
+      () => fitted(sequence(), "mse", [4, 1]),
+      "Give a target for each step of the model's output, no more and no less.",
+    ],
+    ["a class per step", () => fitted(last(3), "sparseCategoricalCrossentropy", [5]), manyTargets],
+    ["a value per step", () => fitted(last(), "mse", [5, 1]), manyTargets],
+    [
+      "one value for two units",
+      () => fitted(last(2), "mse", []),
+      "Set units: 1 on the last layer, or give 2 values in the place of each.",
+    ],
+    [
+      "five values for one unit",
+      () => fitted(last(), "mse", [5]),
+      "Set units: 5 on the last layer, or give targets whose last axis has 1.",
+    ],
+    [
+      "class numbers in lists of one",
+      () => fitted(last(2), "categoricalCrossentropy", [1]),
+      'For class numbers use "sparseCategoricalCrossentropy"',
+    ],
+    [
+      "no axis of features",
+      () => predicted([5, 1], [4, 5]),
+      "The axis of features is missing: reshape x to [4, 5, 1].",
+    ],
+    ["one sample", () => predicted([null, 3], [7, 3]), "This is one sample: reshape x to [1, 7, 3]."],
+    [
+      "one sample without features",
+      () => predicted([5, 1], [5]),
+      "This is one sample of one feature: reshape x to [1, 5, 1].",
+    ],
+    [
+      "one row for a stateful model",
+      () => fixedRows(true).predict(zeros([1, 5, 3])),
+      "predict: received 1 sample in batches of 7, expected batches of 7, the batchSize of the first layer, and a multiple of 7 samples. Set batchSize to 7 and give full batches; for other batches make a second model",
+    ],
+    [
+      "one row for a model of fixed rows",
+      () => fixedRows(false).predict(zeros([1, 5, 3])),
+      "or leave batchSize out of the first layer.",
+    ],
+    [
+      "text among numbers",
+      () => model().predict(untyped([[1, "2"]])),
+      'predict: x: received the value "2" at depth 2 of the nested lists, expected a number. Convert every value to a number',
+    ],
+    [
+      "a layer for the options of a layer",
+      () => layers.bidirectional(untyped(layers.lstm({ units: 2 }))),
+      "bidirectional: received an LSTM for its options, expected an object. Write for example { layer: … }.",
+    ],
+    [
+      "the name of an activation for the options",
+      () => layers.activation(untyped("relu" as unknown as object)),
+      'activation: received "relu" for its options, expected an object. Write for example { activation: … }.',
+    ],
+    [
+      "no activation",
+      () => layers.activation(untyped({ name: "relu" })),
+      "activation: received no activation, expected the option activation.",
+    ],
+    [
+      "two shapes",
+      () => layers.input({ shape: [3], inputShape: [4] }),
+      "inputLayer: received shape and inputShape, expected the shape of one sample, once.",
+    ],
+    [
+      "epochs in words",
+      fitWith({ epochs: "3" }),
+      'fit: received epochs: "3", expected a whole number of at least 0.',
+    ],
+    ["an unknown verbosity", fitWith({ verbose: true }), "fit: received verbose: true, expected 0 (silent)"],
+    [
+      "a word for a switch",
+      fitWith({ shuffle: "no" }),
+      'fit: received shuffle: "no", expected true or false.',
+    ],
+    [
+      "a misspelt hook",
+      fitWith({ callbacks: [{ onEpochEnded() {} }] }),
+      'fit: received the unknown hook of a callback "onEpochEnded"',
+    ],
+    [
+      "no hooks",
+      fitWith({ callbacks: [{}] }),
+      "fit: received an object for a callback, expected an object with hooks",
+    ],
+    [
+      "a callback that was not called, by its name",
+      fitWith({ callbacks: [callbacks.earlyStopping] }),
+      "Call it where it makes a callback: earlyStopping();",
+    ],
+    [
+      "the weight of a class that is none",
+      fitWith({ classWeight: { 3: 2 } }),
+      "fit: received classWeight: { 3: 2 }, expected an object of class numbers below 3 and weights of 0 or more.",
+    ],
+  ])("%s", async (_name, run, message) => {
+    expect(await parts(run)).toContain(message);
+  });
+
   it("a layer that does not fit is not added", () => {
     const growing = sequential([layers.dense({ units: 4, inputShape: [3] })]);
     // It would have its name from the model.
     expect(() => growing.add(layers.lstm({ units: 3 }))).toThrow('lstm "lstm": received [batch, 4]');
     growing.add(layers.dense({ units: 2 }));
-    expect(growing.outputShape?.map(String)).toEqual(["B", "2"]);
+    expect(growing.outputShape).toEqual([null, 2]);
     expect(growing.weightNames()).toEqual(["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]);
   });
 

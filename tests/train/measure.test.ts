@@ -129,7 +129,7 @@ describe("shapes that do not fit", () => {
     expect(() => measure("sparseCategoricalCrossentropy", [10], [10])).toThrow(
       'For one-hot rows use "categoricalCrossentropy"',
     );
-    expect(() => measure("mse", [2], [5, 2])).toThrow("Set returnSequences to false");
+    expect(() => measure("mse", [2], [5, 2])).toThrow("Set returnSequences: false");
     expect(() =>
       new Objective({ loss: "mse" }).measure(input("y", [B, 2]), input("p", [B, 2]), input("w", [B, 3])),
     ).toThrow("received sampleWeight of shape [B, 3]");

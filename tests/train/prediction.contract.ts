@@ -94,6 +94,26 @@ export function predictionContract(make: () => Promise<Backend>): void {
     });
   });
 
+  it("tells its shapes with null for what is open, and its configuration with its input", () => {
+    const open = sequential([layers.gru({ units: 3, inputShape: [null, 2], name: "g" })], { backend });
+    expect([open.inputShape, open.outputShape]).toEqual([
+      [null, null, 2],
+      [null, 3],
+    ]);
+    const [input, gru, ...more] = open.config().config.layers;
+    expect(input).toEqual({
+      class_name: "InputLayer",
+      config: { batch_shape: [null, null, 2], dtype: "float32", name: "input_layer" },
+    });
+    expect([gru?.class_name, gru?.config.name, more]).toEqual(["GRU", "g", []]);
+    const stated = sequential([layers.input({ shape: [3] }), layers.dense({ units: 1 })], { backend });
+    expect(stated.config().config.layers.map(({ class_name }) => class_name)).toEqual([
+      "InputLayer",
+      "Dense",
+    ]);
+    expect(sequential([layers.dense({ units: 1 })], { backend }).inputShape).toBeUndefined();
+  });
+
   it("takes sequences of any length where the time axis is open", async () => {
     const model = sequential(
       [layers.gru({ units: 3, inputShape: [null, 2], returnSequences: true }), layers.dense({ units: 1 })],

@@ -81,7 +81,7 @@ export class Recurrent<
         ? "Give every time step a single axis of features, for example with reshape"
         : this.settings.inputShape !== null
           ? "Set inputShape to [time, features]"
-          : "Set returnSequences: true on the layer before";
+          : "Set returnSequences: true on the layer before; where that is no recurrent layer, give its output a time axis with reshape";
     throw this.error(batchShapeText(shape), "[batch, time, features]", fix);
   }
 

@@ -1,4 +1,4 @@
-import { RondoError, valueText } from "../../errors.js";
+import { namesOf, RondoError, unknownName, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 
 /** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
@@ -63,6 +63,25 @@ export interface CallbackHooks {
   onPredictBatchEnd?: IndexedHook;
 }
 
+const hookNames = namesOf<Required<Omit<CallbackHooks, "setParams" | "setModel">>>({
+  onTrainBegin: true,
+  onTrainEnd: true,
+  onEpochBegin: true,
+  onEpochEnd: true,
+  onBatchBegin: true,
+  onBatchEnd: true,
+  onTrainBatchBegin: true,
+  onTrainBatchEnd: true,
+  onTestBegin: true,
+  onTestEnd: true,
+  onTestBatchBegin: true,
+  onTestBatchEnd: true,
+  onPredictBegin: true,
+  onPredictEnd: true,
+  onPredictBatchBegin: true,
+  onPredictBatchEnd: true,
+});
+
 /** Base class of callbacks that use the model or the run's parameters. */
 export class Callback implements CallbackHooks {
   #params: CallbackParams | undefined;
@@ -102,14 +121,20 @@ export function callbacksOf(
 ): readonly CallbackHooks[] {
   const list: readonly CallbackHooks[] = Array.isArray(given) ? given : [given];
   for (const callback of list as readonly unknown[]) {
-    if (typeof callback === "object" && callback !== null && !Array.isArray(callback)) continue;
+    if (typeof callback === "object" && callback !== null && !Array.isArray(callback)) {
+      const unknown = Object.keys(callback).find(
+        (name) => /^on[A-Z]/.test(name) && !hookNames.includes(name),
+      );
+      if (unknown !== undefined) throw unknownName(where, "hook of a callback", unknown, hookNames);
+      if (hookNames.some((name) => name in callback)) continue;
+    }
     throw new RondoError({
       where,
       received: `${valueText(callback)} for a callback`,
       expected: "an object with hooks such as onEpochEnd",
       fix:
         typeof callback === "function"
-          ? "Call it: callbacks.terminateOnNaN(), or give { onEpochEnd: yourFunction }"
+          ? `Call it where it makes a callback: ${callback.name || "…"}(); make a hook of it where it is one: { onEpochEnd: ${callback.name || "…"} }`
           : "Write for example callbacks: [callbacks.earlyStopping({ patience: 3 })]",
     });
   }

@@ -71,7 +71,7 @@ export function makeOptimizer<const S extends Settings & { readonly learningRate
   defaults: S,
   rule: (settings: Widened<S>) => Pick<Optimizer, "slots" | "update">,
 ): Optimizer {
-  checkOptions(name, options, [...sharedNames, ...Object.keys(defaults)]);
+  checkOptions(name, options, [...new Set([...sharedNames, ...Object.keys(defaults)])]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const config = { ...defaults, ...given } as Widened<S> & OptimizerOptions & Settings;
   for (const [option, value] of Object.entries(config)) {
