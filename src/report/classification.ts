@@ -1,5 +1,6 @@
-import { RondoError } from "../errors.js";
-import { shapeText, sizeOf, Tensor } from "../tensor.js";
+import { checkList, checkOptions, namesOf, RondoError } from "../errors.js";
+import { shapeText, sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import { checkCount } from "../train/fit.js";
 
 /** How well a model tells classes apart. N samples, C classes. */
 export interface Classification {
@@ -36,62 +37,106 @@ export interface ClassScores {
   readonly support: number;
 }
 
+/** What `classification` can be told. */
+export interface ClassificationOptions {
+  /** C names, in the order of the classes; default: their numbers. */
+  readonly names?: readonly string[];
+  /** [N, height, width] from 0 to 1, shown with the mistakes. */
+  readonly images?: TensorLike;
+  /** How many mistakes to keep; default 40. */
+  readonly mistakes?: number;
+}
+
+const where = "classification";
+const optionNames = namesOf<ClassificationOptions>({ names: true, images: true, mistakes: true });
+
 /**
  * Compares predictions with the truth.
  *
- * @param truth [N, C] one-hot, or [N] class numbers
- * @param probabilities [N, C] the model's output
- * @param options `names`: of the classes, default their numbers; `images`: [N, height, width] from 0 to 1, shown with
- *   the mistakes; `mistakes`: how many to keep, default 40
- * @throws RondoError when the shapes do not fit each other
+ * @param truth [N] or [N, 1] class numbers, or [N, C] one-hot
+ * @param probabilities the model's output: [N, C], or [N, 1] of a single sigmoid unit, whose classes are 0 and, above
+ *   0.5, 1
+ * @throws RondoError when shapes or options do not fit, and for labels that are no class
  */
 export function classification(
-  truth: Tensor,
-  probabilities: Tensor,
-  options: { readonly names?: readonly string[]; readonly images?: Tensor; readonly mistakes?: number } = {},
+  truth: TensorLike,
+  probabilities: TensorLike,
+  options: ClassificationOptions = {},
 ): Classification {
-  const [N = 0, C = 0] = probabilities.shape;
-  const fits = truth.shape[0] === N && (truth.rank === 1 || (truth.rank === 2 && truth.shape[1] === C));
-  if (probabilities.rank !== 2 || !fits) {
+  checkOptions(where, options, optionNames);
+  const labels = toTensor(`${where}, truth`, truth);
+  const output = toTensor(`${where}, probabilities`, probabilities);
+  const [N = 0, width = 0] = output.shape;
+  const C = width === 1 ? 2 : width;
+  const isNumbers = labels.rank === 1 || (labels.rank === 2 && labels.shape[1] === 1);
+  const isOneHot = !isNumbers && labels.rank === 2 && labels.shape[1] === C;
+  if (output.rank !== 2 || width === 0 || labels.shape[0] !== N || !(isNumbers || isOneHot)) {
     throw new RondoError({
-      where: "classification report",
-      received: `labels of shape ${shapeText(truth.shape)} and probabilities of shape ${shapeText(probabilities.shape)}`,
-      expected: "labels [N] or [N, C] and probabilities [N, C]",
+      where,
+      received: `labels of shape ${shapeText(labels.shape)} and probabilities of shape ${shapeText(output.shape)}`,
+      expected: "labels [N] or [N, C] and probabilities [N, C], or [N, 1] for two classes",
       fix: "Pass the labels and the model's output for the same samples",
     });
   }
+  const { names, images, count } = readOptions(options, N, C);
   const confusion = Array.from({ length: C }, () => new Array<number>(C).fill(0));
   const mistakes: Mistake[] = [];
   for (let sample = 0; sample < N; sample++) {
-    const row = probabilities.data.subarray(sample * C, (sample + 1) * C);
-    const predicted = largest(row);
-    const actual =
-      truth.rank === 1
-        ? (truth.data[sample] ?? 0)
-        : largest(truth.data.subarray(sample * C, (sample + 1) * C));
+    const row = output.data.subarray(sample * width, (sample + 1) * width);
+    const shares = width === 1 ? [1 - (row[0] ?? 0), row[0] ?? 0] : row;
+    const predicted = largest(shares);
+    const actual = isOneHot
+      ? largest(labels.data.subarray(sample * C, (sample + 1) * C))
+      : (labels.data[sample] ?? 0);
     const counts = confusion[actual];
     if (counts === undefined) {
       throw new RondoError({
-        where: "classification report",
+        where,
         received: `the label ${actual} for sample ${sample}`,
-        expected: `whole numbers from 0 to ${C - 1}`,
+        expected: `whole numbers from 0 to ${C - 1}, because the model's output ${width === 1 ? "[N, 1] has the classes 0 and 1" : `has ${C} classes`}`,
         fix: "Number the classes as the model's output does",
       });
     }
     counts[predicted] = (counts[predicted] ?? 0) + 1;
     if (predicted !== actual)
-      mistakes.push({ sample, truth: actual, predicted, confidence: row[predicted] ?? 0 });
+      mistakes.push({ sample, truth: actual, predicted, confidence: shares[predicted] ?? 0 });
   }
-  const worst = mistakes.sort((a, b) => b.confidence - a.confidence).slice(0, options.mistakes ?? 40);
-  const { images } = options;
+  const worst = mistakes.sort((a, b) => b.confidence - a.confidence).slice(0, count);
   return {
-    names: options.names ?? confusion.map((_, i) => String(i)),
+    names,
     confusion,
     mistakes:
       images === undefined
         ? worst
         : worst.map((mistake) => ({ ...mistake, image: picture(images, mistake.sample) })),
   };
+}
+
+/** The options with their defaults, for N samples of C classes. */
+function readOptions(options: ClassificationOptions, N: number, C: number) {
+  const { names = Array.from({ length: C }, (_, i) => String(i)), mistakes = 40 } = options;
+  const fix = "Give every class its name, in the order of the model's output";
+  checkList(where, names, "a list of names", fix, " for names");
+  if (names.length !== C) {
+    throw new RondoError({
+      where,
+      received: `a list of length ${names.length} for names`,
+      expected: `length ${C}, one name for each class`,
+      fix,
+    });
+  }
+  checkCount(where, "mistakes", mistakes, 0);
+  if (options.images === undefined) return { names, images: undefined, count: mistakes };
+  const images = toTensor(`${where}, images`, options.images);
+  if (images.rank !== 3 || images.shape[0] !== N) {
+    throw new RondoError({
+      where,
+      received: `images of shape ${shapeText(images.shape)}`,
+      expected: `[${N}, height, width], a picture for each sample`,
+      fix: "Reshape them, or leave images out where the samples are no pictures",
+    });
+  }
+  return { names, images, count: mistakes };
 }
 
 /** The scores of every class. */

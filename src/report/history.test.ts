@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { historyCsv, historyJson } from "./history.js";
+import { RondoError } from "../errors.js";
+import { History } from "../train/callbacks/history.js";
+import { type AnyHistory, historyCsv, historyJson } from "./history.js";
 
 const history = {
   unit: "step",
@@ -19,5 +21,24 @@ describe("history", () => {
       val_loss: [null, 0.25],
       'a "b", c': [0, 1],
     });
+  });
+
+  it("is also what fit returns, with epochs from 1", () => {
+    const fitted = new History();
+    fitted.onEpochEnd(0, { loss: 2, val_loss: 1 });
+    fitted.onEpochEnd(1, { loss: 1, val_loss: 0.5 });
+    expect(historyCsv(fitted)).toBe("epoch,loss,val_loss\r\n1,2,1\r\n2,1,0.5\r\n");
+    expect(JSON.parse(historyJson(fitted))).toEqual({ epoch: [1, 2], loss: [2, 1], val_loss: [1, 0.5] });
+  });
+
+  it.each([
+    [undefined, /historyCsv: received undefined for the history.*what fit returns/],
+    [Promise.resolve(new History()), /received a Promise.*Await the fit first/],
+    [{ loss: [1] }, /received an object/],
+    [{ unit: "batch", positions: [1], values: {} }, /received an object/],
+    [{ epoch: [0], history: { loss: 1 } }, /received an object/],
+  ])("refuses anything else: %j", (given, message) => {
+    expect(() => historyCsv(given as AnyHistory)).toThrow(message);
+    expect(() => historyJson(given as AnyHistory)).toThrow(RondoError);
   });
 });

@@ -1,9 +1,10 @@
 export {
   type Classification,
+  type ClassificationOptions,
   type ClassScores,
   classification,
   classScores,
   type Mistake,
 } from "./classification.js";
-export { historyCsv, historyJson, type RunHistory } from "./history.js";
+export { type AnyHistory, historyCsv, historyJson, type RunHistory } from "./history.js";
 export { type RunReport, renderReport } from "./report.js";

@@ -1,25 +1,54 @@
 import { inflateSync } from "node:zlib";
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { tensor } from "../tensor.js";
 import { pngDataUri } from "./png.js";
 
-it("writes a greyscale PNG", () => {
-  const uri = pngDataUri(
-    tensor([
-      [0, 0.5, 1],
-      [2, -1, Number.NaN],
-    ]),
-  );
-  const prefix = "data:image/png;base64,";
+const prefix = "data:image/png;base64,";
+
+/** The bytes of the picture's file, and its rows, each with its filter type before it. */
+function read(uri: string) {
   expect(uri.startsWith(prefix)).toBe(true);
   const file = Buffer.from(uri.slice(prefix.length), "base64");
+  const length = file.readUInt32BE(33);
+  expect(file.subarray(37, 41).toString()).toBe("IDAT");
+  return { file, rows: [...inflateSync(file.subarray(41, 41 + length))] };
+}
+
+it("writes a greyscale PNG", () => {
+  const { file, rows } = read(
+    pngDataUri(
+      tensor([
+        [0, 0.5, 1],
+        [2, -1, Number.NaN],
+      ]),
+    ),
+  );
   expect(file.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
   expect(file.subarray(8, 33).toString("hex")).toBe(
     "0000000d" + "49484452" + "0000000300000002" + "0800000000" + "b81f39c6",
   );
-  const length = file.readUInt32BE(33);
-  expect(file.subarray(37, 41).toString()).toBe("IDAT");
-  expect([...inflateSync(file.subarray(41, 41 + length))]).toEqual([0, 0, 128, 255, 0, 255, 0, 0]);
+  expect(rows).toEqual([0, 0, 128, 255, 0, 255, 0, 0]);
   // The checksum of an empty IEND is the same in every PNG.
   expect(file.subarray(-12).toString("hex")).toBe("0000000049454e44ae426082");
+});
+
+it("compresses without loss", () => {
+  const run = fc
+    .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 1, max: 40 }))
+    .map(([byte, length]) => new Array<number>(length).fill(byte));
+  fc.assert(
+    fc.property(fc.array(run, { minLength: 1, maxLength: 30 }), (runs) => {
+      const bytes = runs.flat();
+      expect(read(pngDataUri(tensor([bytes.map((byte) => byte / 255)]))).rows).toEqual([0, ...bytes]);
+    }),
+  );
+});
+
+it("writes little for areas of one shade", () => {
+  const image = tensor(
+    Float32Array.from({ length: 28 * 28 }, (_, i) => (i % 28 > 20 ? 1 : 0)),
+    [28, 28],
+  );
+  expect(read(pngDataUri(image)).file.length).toBeLessThan(300);
 });
