@@ -1,13 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { figure, lineChart, niceTicks } from "./chart.js";
+import { figure, lineChart, niceTicks, tickTexts } from "./chart.js";
 
 describe("niceTicks", () => {
   it.each([
     [0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1]],
     [0.04, 1.05, 5, [0, 0.5, 1, 1.5]],
     [1, 15, 8, [0, 2, 4, 6, 8, 10, 12, 14, 16]],
-    [3, 3, 5, [3, 4]],
+    [3, 3, 5, [2, 3, 4]],
+    [0.003, 0.003, 5, [0.002, 0.003, 0.004]],
+    [0.0035, 0.0035, 5, [0.003, 0.004]],
+    [0, 0, 5, [-1, 0, 1]],
+    [2.3, 2.3 + 1e-15, 5, [2, 3]],
     [-0.3, 0.2, 5, [-0.3, -0.2, -0.1, 0, 0.1, 0.2]],
   ])("from %d to %d", (low, high, count, ticks) => {
     expect(niceTicks(low, high, count)).toEqual(ticks);
@@ -39,9 +43,26 @@ describe("figure", () => {
     [12345, "12,345"],
     [0.00001234, "1.234e-5"],
     [Number.NaN, "NaN"],
+    [1e9, "1.000e9"],
+    [9_999_999, "9,999,999"],
     [0, "0"],
   ])("writes %d as %s", (value, text) => {
     expect(figure(value)).toBe(text);
+  });
+});
+
+describe("tickTexts", () => {
+  it.each([
+    [0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]],
+    [0, 5e-9, ["0", "1e-9", "2e-9", "3e-9", "4e-9", "5e-9"]],
+    [1.1e-7, 1.3e-7, ["1.10e-7", "1.15e-7", "1.30e-7"]],
+    [0, 4000, ["0", "1,000", "2,000", "3,000", "4,000"]],
+    [0, 3e9, ["0", "1e9", "2e9", "3e9"]],
+    [0.97, 0.99, ["0.970", "0.975", "0.980", "0.985", "0.990"]],
+  ])("tells the ticks from %d to %d apart", (low, high, texts) => {
+    const all = tickTexts(niceTicks(low, high, 5));
+    for (const text of texts) expect(all).toContain(text);
+    expect(new Set(all).size).toBe(all.length);
   });
 });
 
@@ -65,6 +86,68 @@ describe("lineChart", () => {
     expect(points(chart([1, null, 0.5]))[0]).toHaveLength(2);
     expect(points(chart([1, Number.NaN, Number.POSITIVE_INFINITY]))[0]).toHaveLength(1);
     expect(chart([Number.NaN, null, null])).toContain("Never a finite number");
+  });
+
+  const attributes = (text: string, element: RegExp, name: string) =>
+    [...text.matchAll(element)].map(([found]) =>
+      Number(new RegExp(` ${name}="([^"%]*)%?"`).exec(found)?.[1]),
+    );
+
+  it("draws one position in the middle, and values that are equal between the outer ticks", () => {
+    const text = chart([0.5], [13]);
+    expect(points(text)[0]?.[0]?.[0]).toBe(50);
+    expect(text).toMatch(/<text x="50%" [^>]*>13</);
+    const ys = attributes(text, /<line [^>]*>/g, "y1");
+    const [y = 0] = attributes(text, /<circle [^>]*>/g, "cy");
+    expect(y).toBeGreaterThan(Math.min(...ys));
+    expect(y).toBeLessThan(Math.max(...ys));
+  });
+
+  it.each([
+    [1, 2],
+    [1_000_001, 1_000_042],
+    [500, 4001],
+  ])("has whole-numbered ticks from %d to %d", (first, last) => {
+    const ticks = [...chart([1, 2], [first, last]).matchAll(/text-anchor="middle">([\d,]+)</g)];
+    expect(ticks.length).toBeGreaterThan(1);
+    for (const [, tick = ""] of ticks) {
+      expect(Number(tick.replaceAll(",", ""))).toBeGreaterThanOrEqual(first);
+      expect(Number(tick.replaceAll(",", ""))).toBeLessThanOrEqual(last);
+    }
+  });
+
+  it("gives labels room: within the plot, apart from each other, and as wide as their text", () => {
+    const labelled = (a: number, b: number) => {
+      const { text } = lineChart(
+        "Loss",
+        "epoch",
+        [1, 2],
+        [
+          { name: "training", style: "train", values: [1, a] },
+          { name: "validation", style: "validation", values: [0, b] },
+        ],
+      );
+      return { text, ys: attributes(text, /<text class="\w+ label"[^>]*>/g, "y").sort((x, y) => x - y) };
+    };
+    const height = Number(/<svg height="(\d+)"/.exec(labelled(0, 0).text)?.[1]);
+    for (const [a, b] of [
+      [0, 0],
+      [1, 1],
+      [0.5, 0.5],
+      [0.08, 0],
+    ] as const) {
+      const { ys } = labelled(a, b);
+      expect(ys).toHaveLength(4);
+      for (const [i, y] of ys.entries()) if (i > 0) expect(y - (ys[i - 1] ?? 0)).toBeGreaterThan(13);
+      expect(ys[0]).toBeGreaterThan(0);
+      expect(ys.at(-1)).toBeLessThanOrEqual(height);
+    }
+    const room = (text: string) => Number(/padding: 0 (\d+)px/.exec(text)?.[1]);
+    expect(room(chart([1, 2, 1_234_567.5]))).toBeGreaterThan(room(chart([1, 2, 3])) + 40);
+  });
+
+  it("names lines only where there are several", () => {
+    expect(chart([3, 2, 1])).not.toContain(">training</text>");
   });
 
   it("draws dots for few points only", () => {

@@ -1,6 +1,6 @@
 import { type Html, html } from "./html.js";
 
-/** One line of a chart: `null` or NaN leaves a gap. */
+/** One line of a chart: `null` and NaN are left out. */
 export interface Series {
   readonly name: string;
   /** CSS class that gives the colour. */
@@ -13,13 +13,18 @@ interface Point {
   readonly y: number;
 }
 
-const width = 560;
-const height = 300;
-const frame = { left: 52, right: width - 92, top: 14, bottom: height - 40 };
+const height = 230;
 const mostDots = 60;
-const labelGap = 15;
+/** Of a digit, at the size of the text in charts, in pixels; most letters are narrower. */
+const digitWidth = 7.5;
+const lineHeight = 14;
+/** The plot is at least this wide in pixels where it has all its ticks; on narrower screens the page hides every other one. */
+const leastWidth = 260;
 
-/** Lines over whole-numbered positions (epochs, steps), as SVG that takes its colours from the page. */
+/**
+ * Lines over whole-numbered positions (epochs, steps), as SVG that takes its colours from the page and its width from
+ * its place: positions are percentages of the plot's width, all other sizes pixels, so that text keeps its size.
+ */
 export function lineChart(
   title: string,
   unit: string,
@@ -34,76 +39,116 @@ export function lineChart(
     return html`<figure class="chart"><figcaption>${title}</figcaption><p class="soft">Never a finite number.</p></figure>`;
   }
   const yTicks = niceTicks(Math.min(...all.map(({ y }) => y)), Math.max(...all.map(({ y }) => y)), 5);
+  const yTexts = tickTexts(yTicks);
   const [low = 0, high = 1] = [yTicks[0], yTicks.at(-1)];
   const [first = 0, last = 1] = [positions[0], positions.at(-1)];
+  /** Percent of the width, pixels from the top. */
   const place = ({ x, y }: Point): Point => ({
-    x: frame.left + ((x - first) / Math.max(1, last - first)) * (frame.right - frame.left),
-    y: frame.bottom - ((y - low) / (high - low)) * (frame.bottom - frame.top),
+    x: round(last === first ? 50 : (100 * (x - first)) / (last - first)),
+    y: round((height * (high - y)) / (high - low)),
   });
-  const xTicks = niceTicks(first, last, 8).filter((x) => Number.isInteger(x) && x >= first && x <= last);
+  const xTicks = positionTicks(first, last);
   const labels = spread(
-    lines.map((line) => ({ line, y: place(line.points.at(-1) ?? { x: last, y: low }).y })),
+    lines.map(({ style, name, points }) => {
+      const end = points.at(-1) ?? { x: last, y: low };
+      // A line that is alone is known by the title.
+      const texts = [...(lines.length === 1 ? [] : [name]), figure(end.y)];
+      return { style, texts, y: place(end).y };
+    }),
   );
+  const left = 10 + widest(yTexts);
+  const right = 12 + widest(labels.flatMap(({ texts }) => texts));
 
   return html`<figure class="chart">
 <figcaption>${title}</figcaption>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title} by ${unit}">
-<g class="grid">${yTicks.map((tick) => {
+<div style="padding: 0 ${right}px 0 ${left}px">
+<svg height="${height}" role="img" aria-label="${title} by ${unit}">
+<g class="grid">${yTicks.map((tick, i) => {
     const { y } = place({ x: first, y: tick });
-    return html`<line x1="${frame.left}" x2="${frame.right}" y1="${round(y)}" y2="${round(y)}"/><text x="${frame.left - 8}" y="${round(y + 4)}" text-anchor="end">${tickText(tick, yTicks)}</text>`;
-  })}${xTicks.map((tick) => {
-    const { x } = place({ x: tick, y: low });
-    return html`<text x="${round(x)}" y="${frame.bottom + 18}" text-anchor="middle">${tick.toLocaleString("en")}</text>`;
-  })}<text x="${(frame.left + frame.right) / 2}" y="${height - 4}" text-anchor="middle">${unit}</text></g>
-${lines.map(
-  ({ style, points }) =>
-    html`<polyline class="${style}" points="${points
-      .map((point) => place(point))
-      .map(({ x, y }) => `${round(x)},${round(y)}`)
-      .join(" ")}"/>`,
-)}
+    return html`<line x2="100%" y1="${y}" y2="${y}"/><text x="-8" y="${y + 4}" text-anchor="end">${yTexts[i] ?? ""}</text>`;
+  })}${xTicks.map(
+    (tick, i) =>
+      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${place({ x: tick, y: low }).x}%" y="${height + 18}" text-anchor="middle">${tick.toLocaleString("en")}</text>`,
+  )}<text x="50%" y="${height + 36}" text-anchor="middle">${unit}</text></g>
+<svg viewBox="0 0 100 ${height}" preserveAspectRatio="none">${lines.map(
+    ({ style, points }) =>
+      html`<polyline class="${style}" vector-effect="non-scaling-stroke" points="${points
+        .map((point) => place(point))
+        .map(({ x, y }) => `${x},${y}`)
+        .join(" ")}"/>`,
+  )}</svg>
 ${lines.flatMap(({ style, name, points }) =>
   points.length > mostDots
     ? []
     : points.map((point) => {
         const { x, y } = place(point);
-        return html`<circle class="${style}" cx="${round(x)}" cy="${round(y)}" r="3"><title>${name}, ${unit} ${point.x}: ${figure(point.y)}</title></circle>`;
+        return html`<circle class="${style}" cx="${x}%" cy="${y}" r="3"><title>${name}, ${unit} ${point.x}: ${figure(point.y)}</title></circle>`;
       }),
 )}
-${labels.map(
-  ({ line, y }) =>
-    html`<text class="${line.style} label" x="${frame.right + 10}" y="${round(y + 4)}">${line.name}<tspan x="${frame.right + 10}" dy="13">${figure(line.points.at(-1)?.y ?? Number.NaN)}</tspan></text>`,
+${labels.map(({ style, texts, y }) =>
+  texts.map(
+    (text, i) =>
+      html`<text class="${style} label" x="100%" dx="10" y="${round(y + 4 + (i - (texts.length - 1) / 2) * lineHeight)}">${text}</text>`,
+  ),
 )}
 </svg>
+</div>
 </figure>`;
 }
 
-/** A number with four significant digits, or all digits of a whole number. */
+/** A number with four significant digits, or all digits of a whole number below ten million. */
 export function figure(value: number): string {
-  if (Number.isInteger(value)) return value.toLocaleString("en");
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
   if (size >= 1e-4 && size < 1e6)
     return value.toLocaleString("en", { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
-  return Number.isFinite(value) ? value.toExponential(3) : String(value);
+  return Number.isFinite(value) ? exponential(value, 3) : String(value);
 }
 
 /**
  * Round numbers (1, 2 or 5 times a power of ten apart) from at or below `low` to at or above `high`: about `count`.
+ * Values that are equal but for rounding lie between the outer ones.
  */
 export function niceTicks(low: number, high: number, count: number): number[] {
-  const span = high > low ? high - low : Math.abs(high) || 1;
-  const rough = span / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10) * power;
-  const start = Math.floor(low / step + 1e-9);
-  const end = Math.max(start + 1, Math.ceil(high / step - 1e-9));
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const isFlat = high - low <= 1e-9 * size;
+  const rough = isFlat ? size || 1 : (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough) + 1e-9);
+  const step = isFlat ? power : ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10) * power;
+  let start = Math.floor(low / step + 1e-9);
+  let end = Math.ceil(high / step - 1e-9);
+  if (start >= end) [start, end] = [start - 1, start + 1];
   return Array.from({ length: end - start + 1 }, (_, i) => Number(((start + i) * step).toPrecision(12)));
 }
 
-function tickText(tick: number, ticks: readonly number[]): string {
-  const digits = Math.max(...ticks.map((value) => String(value).split(".")[1]?.length ?? 0));
-  return tick.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+/** Round whole numbers from `first` to `last`, as many as there is room for; the two themselves where no round one is between. */
+function positionTicks(first: number, last: number): number[] {
+  const room = digitWidth * last.toLocaleString("en").length + 16;
+  const round = niceTicks(first, last, Math.min(8, Math.floor(leastWidth / room))).filter(
+    (x) => Number.isInteger(x) && x >= first && x <= last,
+  );
+  return round.length > 0 ? round : [...new Set([first, last])];
 }
+
+/** Ticks with the digits that tell them apart, in powers of ten where that is shorter than a long row of digits. */
+export function tickTexts(ticks: readonly number[]): string[] {
+  const [first = 0, second = 1] = ticks;
+  const digit = Math.floor(Math.log10(second - first) + 1e-6); // the power of ten of the last digit that is needed
+  const digits = Math.min(20, Math.max(0, -digit));
+  const fixed = ticks.map((tick) =>
+    tick.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  );
+  const powers = ticks.map((tick) =>
+    tick === 0 ? "0" : exponential(tick, Math.max(0, Math.floor(Math.log10(Math.abs(tick)) + 1e-9) - digit)),
+  );
+  return widest(fixed) > 8 * digitWidth && widest(powers) < widest(fixed) ? powers : fixed;
+}
+
+const exponential = (value: number, digits: number): string =>
+  value.toExponential(Math.min(100, digits)).replace("e+", "e");
+
+const widest = (texts: readonly string[]): number =>
+  Math.ceil(digitWidth * Math.max(...texts.map(({ length }) => length)));
 
 function pointsOf(positions: readonly number[], values: readonly (number | null)[]): Point[] {
   return positions.flatMap((x, i) => {
@@ -112,18 +157,18 @@ function pointsOf(positions: readonly number[], values: readonly (number | null)
   });
 }
 
-/** Moves labels apart that would overlap (each takes two lines), keeping their order and their middle. */
+/** Keeps labels (each of two lines, `y` its middle) within the plot, and moves those apart that would overlap. */
 function spread<L extends { readonly y: number }>(labels: readonly L[]): L[] {
-  const sorted = [...labels].sort((a, b) => a.y - b.y);
-  const needed = 2 * labelGap;
+  const within = (y: number, below = 0) => Math.min(Math.max(y, lineHeight / 2), height - lineHeight - below);
+  const sorted = labels.map((label) => ({ ...label, y: within(label.y) })).sort((a, b) => a.y - b.y);
+  const needed = 2 * lineHeight + 2;
+  if (!sorted.some(({ y }, i) => i > 0 && y - (sorted[i - 1]?.y ?? 0) < needed)) return sorted;
+  const length = (sorted.length - 1) * needed;
   const middle = sorted.reduce((sum, { y }) => sum + y, 0) / sorted.length;
-  const tight = sorted.some(({ y }, i) => i > 0 && y - (sorted[i - 1]?.y ?? 0) < needed);
-  if (!tight) return sorted;
-  const half = ((sorted.length - 1) * needed) / 2;
-  const top = Math.min(Math.max(middle - half, frame.top), frame.bottom - 2 * half);
+  const top = within(middle - length / 2, length);
   return sorted.map((label, i) => ({ ...label, y: top + i * needed }));
 }
 
 function round(value: number): number {
-  return Math.round(value * 10) / 10;
+  return Math.round(value * 100) / 100;
 }

@@ -1,5 +1,9 @@
+import { runInNewContext } from "node:vm";
+import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
+import { RondoError } from "../errors.js";
 import { tensor } from "../tensor.js";
+import { History } from "../train/callbacks/history.js";
 import { classification } from "./classification.js";
 import { type RunReport, renderReport } from "./report.js";
 
@@ -12,7 +16,14 @@ const report: RunReport = {
     positions: [1, 2],
     values: { loss: [1, 0.5], val_loss: [0.8, 0.6], accuracy: [0.5, 0.75] },
   },
-  configuration: { epochs: 2, optimizer: { name: "adam", learningRate: 0.001 }, data: undefined },
+  configuration: {
+    epochs: 2,
+    optimizer: { name: "adam", learningRate: 0.001 },
+    useGPU: false,
+    shuffle: true,
+    data: undefined,
+    cache: null,
+  },
   environment: { backend: "wasm, 1 thread" },
 };
 
@@ -40,10 +51,71 @@ describe("renderReport", () => {
     expect(charts[0]).toContain("<figcaption>Loss</figcaption>");
   });
 
-  it("writes nested settings with dotted names and leaves out what is not set", () => {
+  it("writes settings in words and leaves out what is not set", () => {
     const page = renderReport(report);
-    expect(page).toContain('<th scope="row">optimizer.learningRate</th><td>0.001</td>');
-    expect(page).not.toContain("undefined");
+    for (const [name, value] of [
+      ["Epochs", "2"],
+      ["Optimizer: learning rate", "0.001"],
+      ["Use GPU", "no"],
+      ["Shuffle", "yes"],
+    ])
+      expect(page).toContain(`<th scope="row">${name}</th><td>${value}</td>`);
+    expect(page).not.toMatch(/undefined|null|Data|Cache/);
+  });
+
+  it("writes the names of metrics in words", () => {
+    const page = renderReport({
+      ...report,
+      history: { unit: "epoch", positions: [1], values: { learningRate: [0.1], val_meanSquaredError: [1] } },
+    });
+    expect(page).toContain("<figcaption>Learning rate</figcaption>");
+    expect(page).toContain("<figcaption>Mean squared error</figcaption>");
+    expect(page).toContain(">validation mean squared error</th>");
+  });
+
+  it("takes what fit returns", () => {
+    const fitted = new History();
+    fitted.onEpochEnd(0, { loss: 2 });
+    expect(renderReport({ ...report, history: fitted })).toContain("<td>1</td><td");
+  });
+
+  it.each([
+    [{ title: "alone" }, /renderReport: received undefined for date, expected a valid Date/],
+    [{ ...report, date: new Date("no date") }, /a valid Date/],
+    [{ ...report, titel: "twice" }, /unknown option "titel".*Did you mean "title"/],
+    [
+      { ...report, headline: [undefined] },
+      /received a list for headline, expected a list of \{ label, value \}/,
+    ],
+    [{ ...report, history: {} }, /received an object for the history, expected what fit returns/],
+    [undefined, /received undefined for its options/],
+  ])("refuses a report with faulty parts: %#", (given, message) => {
+    const call = () => renderReport(given as unknown as RunReport);
+    expect(call).toThrow(message);
+    expect(call).toThrow(RondoError);
+  });
+
+  it("is drawn by any JavaScript: what is Node's alone is not needed", async () => {
+    const { outputFiles } = await build({
+      stdin: {
+        contents: `
+          import { classification, renderReport } from "./index.js";
+          const history = { unit: "epoch", positions: [1], values: { loss: [1] } };
+          page = renderReport({
+            title: "In a page", date: new Date(0), headline: [], history, configuration: {}, environment: {},
+            classification: classification([0], [[0.1, 0.9]], { images: [[[0, 1]]] }),
+          });`,
+        resolveDir: import.meta.dirname,
+      },
+      bundle: true,
+      platform: "browser",
+      format: "iife",
+      tsconfigRaw: "{}",
+      write: false,
+    });
+    const context = { btoa, page: "" };
+    runInNewContext(outputFiles[0]?.text ?? "", context);
+    expect(context.page).toContain("data:image/png;base64,");
   });
 
   it("leaves out the parts that were not given", () => {

@@ -1,6 +1,7 @@
+import { checkOptions, RondoError, valueText } from "../errors.js";
 import { figure, lineChart, type Series } from "./chart.js";
 import { type Classification, classScores } from "./classification.js";
-import type { RunHistory } from "./history.js";
+import { type AnyHistory, type RunHistory, readHistory } from "./history.js";
 import { Html, html } from "./html.js";
 import { pngDataUri } from "./png.js";
 import { style } from "./style.js";
@@ -14,20 +15,60 @@ export interface RunReport {
   readonly date: Date;
   /** The figures that count, first the one that matters most. */
   readonly headline: readonly { readonly label: string; readonly value: string; readonly note?: string }[];
-  readonly history: RunHistory;
+  /** What `fit` returns, or a history of one's own. */
+  readonly history: AnyHistory;
   /** On the test samples. */
   readonly classification?: Classification;
   /** The text of `model.summary()`. */
   readonly summary?: string;
-  /** The resolved configuration; nested objects become dotted names. */
+  /** What was configured. Names are written as words, `learningRate` as "Learning rate"; null is left out. */
   readonly configuration: object;
   /** Versions, backend, threads, machine … */
   readonly environment: object;
 }
 
-/** The report as one HTML page that loads nothing else. */
+const isObject = (value: unknown) => typeof value === "object" && value !== null;
+const isText = (value: unknown) => typeof value === "string";
+
+/** What each part must be, in words and as a test; `?` where it may be left out. */
+const parts: Readonly<
+  Record<keyof RunReport, readonly [expected: string, fits: (value: unknown) => boolean, "?"?]>
+> = {
+  title: ["text", isText],
+  description: ["text", isText, "?"],
+  date: ["a valid Date", (value) => value instanceof Date && !Number.isNaN(value.getTime())],
+  headline: ["a list of { label, value }", (value) => Array.isArray(value) && value.every(isObject)],
+  history: ["what fit returns, or { unit, positions, values }", isObject],
+  classification: ["what classification returns", isObject, "?"],
+  summary: ["text", isText, "?"],
+  configuration: ["an object", isObject],
+  environment: ["an object", isObject],
+};
+
+function checkReport(report: RunReport): void {
+  checkOptions("renderReport", report, Object.keys(parts));
+  const given: Partial<Record<string, unknown>> = { ...report };
+  for (const [name, [expected, fits, optional]] of Object.entries(parts)) {
+    const value = given[name];
+    if (fits(value) || (value === undefined && optional)) continue;
+    throw new RondoError({
+      where: "renderReport",
+      received: `${valueText(value)} for ${name}`,
+      expected,
+      fix: `Give the report its ${name}`,
+    });
+  }
+}
+
+/**
+ * The report as one HTML page that loads nothing else.
+ *
+ * @throws RondoError when a part is missing, unknown or of another kind
+ */
 export function renderReport(report: RunReport): string {
-  const { title, description, date, headline, history, summary } = report;
+  checkReport(report);
+  const { title, description, date, headline, summary } = report;
+  const history = readHistory("renderReport", report.history);
   const page = html`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -47,7 +88,7 @@ ${description === undefined ? "" : html`<p class="soft">${description}</p>`}
   )}</dl>
 ${history.positions.length === 0 ? "" : curves(history)}
 ${report.classification === undefined ? "" : classes(report.classification)}
-${summary === undefined ? "" : html`<h2>Model</h2><div class="card"><pre>${summary}</pre></div>`}
+${summary === undefined ? "" : html`<h2>Model</h2><div class="card scroll"><pre>${summary}</pre></div>`}
 <div class="columns">
 <section><h2>Configuration</h2>${settings(report.configuration)}</section>
 <section><h2>Environment</h2>${settings(report.environment)}</section>
@@ -70,20 +111,20 @@ function curves({ unit, positions, values }: RunHistory): Html {
       { name: "training", style: "train", values: values[metric] ?? [] },
       { name: "validation", style: "validation", values: values[validationPrefix + metric] ?? [] },
     ];
-    return lineChart(capitalized(metric), unit, positions, series);
+    return lineChart(heading(metric), unit, positions, series);
   });
   return html`<section>
 <h2>Learning curves</h2>
 <div class="columns">${charts}</div>
-<details class="card" style="margin-top: 16px">
+<details class="card">
 <summary>All figures</summary>
-<table class="rows">
-<thead><tr><th>${unit}</th>${names.map((name) => html`<th class="number">${name}</th>`)}</tr></thead>
+<div class="scroll"><table class="rows">
+<thead><tr><th>${unit}</th>${names.map((name) => html`<th class="number">${words(name)}</th>`)}</tr></thead>
 <tbody>${positions.map(
     (position, i) =>
-      html`<tr><td>${position}</td>${names.map((name) => html`<td class="number">${cell(values[name]?.[i])}</td>`)}</tr>`,
+      html`<tr><td>${figure(position)}</td>${names.map((name) => html`<td class="number">${cell(values[name]?.[i])}</td>`)}</tr>`,
   )}</tbody>
-</table>
+</table></div>
 </details>
 </section>`;
 }
@@ -92,15 +133,18 @@ function cell(value: number | null | undefined): string {
   return value === null || value === undefined ? "" : figure(value);
 }
 
+/** Classes of a confusion matrix that has room beside another table. */
+const mostBeside = 10;
+
 function classes(result: Classification): Html {
   const { mistakes } = result;
   const pictures = mistakes.flatMap(({ image, ...mistake }) =>
     image === undefined ? [] : [{ ...mistake, image }],
   );
   const name = (i: number) => result.names[i] ?? String(i);
-  return html`<div class="columns">
-<section><h2>Confusion matrix</h2><div class="card">${confusionTable(result)}</div></section>
-<section><h2>Classes</h2><div class="card">${scoresTable(result)}</div></section>
+  return html`<div class="${result.names.length > mostBeside ? "" : "columns"}">
+<section><h2>Confusion matrix</h2><div class="card scroll">${confusionTable(result)}</div></section>
+<section><h2>Classes</h2><div class="card scroll">${scoresTable(result)}</div></section>
 </div>
 ${
   pictures.length === 0
@@ -127,12 +171,12 @@ function confusionTable({ names, confusion }: Classification): Html {
       const told = `${count} of ${support} samples of class ${names[i] ?? i} taken for ${names[j] ?? j}`;
       return html`<td class="${i === j ? "hit" : "miss"}" style="--share: ${share}" title="${told}">${count}</td>`;
     });
-    return html`<tr><th scope="row">${names[i] ?? i}</th>${cells}</tr>`;
+    return html`<tr><th scope="row"><div>${names[i] ?? i}</div></th>${cells}</tr>`;
   });
-  return html`<table class="confusion" style="min-width: ${42 * (names.length + 1)}px">
+  return html`<table class="confusion">
 <thead>
-<tr><th></th><th colspan="${names.length}">predicted</th></tr>
-<tr><th>true</th>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr>
+<tr><th></th><th class="over" colspan="${names.length}">predicted</th></tr>
+<tr><th>true</th>${names.map((name) => html`<th scope="col"${name.length > 4 ? html` class="upright"` : ""} title="${name}">${name}</th>`)}</tr>
 </thead>
 <tbody>${body}</tbody>
 </table>`;
@@ -159,24 +203,36 @@ function settings(values: object): Html {
   )}</tbody></table></div>`;
 }
 
-/** Nested objects as rows with dotted names; what is undefined is left out. */
+/** Nested objects as rows, `optimizer: { learningRate }` as "Optimizer: learning rate"; what is not set is left out. */
 function flattened(values: object, prefix = ""): [name: string, value: string][] {
   return Object.entries(values).flatMap(([key, value]: [string, unknown]): [string, string][] => {
-    const name = prefix + key;
-    if (value === undefined) return [];
+    const name = prefix === "" ? heading(key) : `${prefix}: ${words(key)}`;
+    if (value === undefined || value === null) return [];
     if (Array.isArray(value))
       return [
         [name, value.map((item) => (typeof item === "object" ? JSON.stringify(item) : item)).join(", ")],
       ];
-    if (typeof value === "object" && value !== null) return flattened(value, `${name}.`);
-    return [[name, String(value)]];
+    if (typeof value === "object") return flattened(value, name);
+    return [[name, typeof value === "boolean" ? (value ? "yes" : "no") : String(value)]];
   });
+}
+
+/** A name in words: `learningRate` as "learning rate", `val_loss` as "validation loss". */
+function words(name: string): string {
+  return name
+    .replace(new RegExp(`^${validationPrefix}`), "validation ")
+    .replaceAll(
+      /([a-z0-9])([A-Z]+)/g,
+      (_, before: string, letters: string) =>
+        `${before} ${letters.length === 1 ? letters.toLowerCase() : letters}`,
+    );
+}
+
+function heading(name: string): string {
+  const text = words(name);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -35,7 +35,8 @@ p { margin: 0 0 12px; max-width: 70ch; }
 .columns > * { min-width: 0; }
 figure { margin: 0; }
 figcaption { font-size: 14px; font-weight: 600; }
-.chart svg { display: block; width: 100%; height: auto; overflow: visible; margin-top: 8px; }
+.chart div { margin: 14px 0 42px; }
+.chart svg { display: block; width: 100%; overflow: visible; }
 .chart text { font-size: 12px; fill: var(--soft); }
 .chart .grid line { stroke: var(--line); }
 .chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
@@ -45,7 +46,8 @@ figcaption { font-size: 14px; font-weight: 600; }
 .chart circle.train, .chart text.train { fill: var(--train); }
 .chart circle.validation, .chart text.validation { fill: var(--validation); }
 .chart .label { font-weight: 600; }
-.card { overflow-x: auto; }
+.scroll { overflow-x: auto; }
+details { margin-top: 16px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { font-weight: 500; text-align: left; }
 td, th { padding: 5px 8px; }
@@ -55,9 +57,19 @@ td, th { padding: 5px 8px; }
 .number { text-align: right; white-space: nowrap; }
 .settings th { width: 40%; font-weight: 400; vertical-align: top; }
 .settings td { overflow-wrap: anywhere; }
-.confusion { table-layout: fixed; border-spacing: 2px; border-collapse: separate; }
-.confusion td { text-align: center; padding: 7px 2px; border-radius: 4px; }
-.confusion th { text-align: center; padding: 4px 2px; }
+.confusion { border-spacing: 2px; border-collapse: separate; font-size: 13px; white-space: nowrap; }
+.confusion td { text-align: center; min-width: 26px; padding: 7px 3px; border-radius: 4px; }
+.confusion th { text-align: center; padding: 4px 3px; }
+.confusion tr > th:first-child {
+  position: sticky; left: 0; padding-right: 8px; background: var(--card); text-align: right;
+}
+.confusion div { width: max-content; max-width: 130px; margin-left: auto; white-space: normal; overflow-wrap: break-word; }
+.confusion .upright {
+  writing-mode: vertical-rl; transform: rotate(180deg); max-height: 240px; text-align: left;
+  overflow: hidden; text-overflow: ellipsis;
+}
+.confusion .over { text-align: left; }
+.confusion thead th { vertical-align: bottom; }
 .confusion .hit { background: rgba(var(--hit), calc(0.08 + 0.5 * var(--share))); font-weight: 600; }
 .confusion .miss { background: rgba(var(--miss), calc(0.06 + 0.6 * var(--share))); }
 .confusion .none { color: var(--line); }
@@ -72,6 +84,17 @@ pre { margin: 0; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "Deja
 details summary { cursor: pointer; color: var(--soft); }
 details[open] summary { margin-bottom: 8px; }
 footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
+@media (max-width: 500px) {
+  body { padding: 28px 16px 40px; }
+  h1 { font-size: 28px; }
+  .headline { grid-template-columns: 1fr 1fr; }
+  .headline div, .chart, .card { padding: 12px 14px; }
+  .headline dd { font-size: 22px; }
+  .chart .second { display: none; }
+  .scroll td, .scroll th { padding-left: 5px; padding-right: 5px; }
+  .confusion { font-size: 12px; }
+  .scroll .confusion td { padding: 6px 2px; }
+}
 @media print {
   :root {
     --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --validation: #c05a10;
@@ -86,12 +109,11 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   .headline dd { font-size: 19px; }
   .headline dt, .headline .note { font-size: 10px; }
   .headline div, .chart, .card { padding: 8px 10px; }
-  .chart text { font-size: 15px; }
+  .chart text { font-size: 10px; }
   table, .mistakes figcaption { font-size: 10px; }
   pre { font-size: 9px; }
   td, th { padding: 3px 5px; }
-  .confusion { min-width: 0 !important; }
-  .confusion td { padding: 4px 0; }
+  .scroll .confusion td { min-width: 0; padding: 4px 0; }
   details { display: none; }
   .mistakes { grid-template-columns: repeat(10, 1fr); }
 }

@@ -1,0 +1,97 @@
+import type { Browser, Page } from "playwright-core";
+import { classification, renderReport } from "rondo/report";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromium, describeWith } from "../machine.js";
+import { launch, patience } from "./browser.js";
+
+const positions = Array.from({ length: 15 }, (_, i) => i + 1);
+const many = 40;
+
+/** A report of a run with large and small figures, on samples of so many classes. */
+function report(classes: number, name: (i: number) => string): string {
+  const truth = Array.from({ length: 12_000 }, (_, sample) => sample % classes);
+  const output = truth.map((label, sample) =>
+    Array.from({ length: classes }, (_, i) => (i === (label + (sample % 9 === 0 ? 1 : 0)) % classes ? 1 : 0)),
+  );
+  return renderReport({
+    title: "A run",
+    date: new Date(0),
+    headline: [{ label: "Test accuracy", value: "0.9789" }],
+    history: {
+      unit: "step",
+      positions: positions.map((position) => 10_000 * position),
+      values: {
+        loss: positions.map((x) => 1e9 / x),
+        val_loss: positions.map((x) => 1.1e9 / x),
+        learningRate: positions.map((x) => 1e-7 / x),
+        accuracy: positions.map((x) => 1 - 1 / x),
+        val_accuracy: positions.map((x) => 1 - 1.1 / x),
+      },
+    },
+    classification: classification(truth, output, { names: truth.slice(0, classes).map(name) }),
+    configuration: { learningRate: 0.001 },
+    environment: {},
+  });
+}
+
+/** In the page: what is too small to read, lies over other text, or sticks out of what holds it. */
+function faults(): string[] {
+  const found: string[] = [];
+  const boxes = (selector: string) =>
+    [...document.querySelectorAll(selector)]
+      .map((element) => ({ element, text: element.textContent ?? "", box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.width > 0);
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) found.push("the page scrolls sideways");
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const card = figure.getBoundingClientRect();
+    const texts = boxes("figure.chart text").filter(({ element }) => figure.contains(element));
+    for (const [i, { text, box }] of texts.entries()) {
+      if (box.height < 12) found.push(`"${text}" is ${box.height} px high`);
+      if (box.left < card.left || box.right > card.right || box.bottom > card.bottom)
+        found.push(`"${text}" leaves its card`);
+      for (const other of texts.slice(i + 1)) {
+        const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+        const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+        if (across > 0 && down > 2) found.push(`"${text}" and "${other.text}" overlap`);
+      }
+    }
+  }
+  for (const { element, text } of boxes(".confusion td, .confusion th")) {
+    if (element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight + 1)
+      found.push(`"${text}" is larger than its cell`);
+  }
+  for (const { text, box } of boxes(".confusion tbody th")) {
+    if (box.height > 60) found.push(`"${text}" is broken into ${box.height} px`);
+  }
+  for (const { text, box } of boxes("details summary")) {
+    const scroller = document.querySelector("details");
+    if (scroller !== null && scroller.scrollWidth > scroller.clientWidth) found.push(`"${text}" scrolls`);
+    if (box.height === 0) found.push(`"${text}" is hidden`);
+  }
+  return found;
+}
+
+describeWith(chromium, "the report", (executable) => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch(executable);
+  }, patience);
+  afterAll(() => browser.close());
+
+  describe.each([
+    ["ten digits", report(10, String)],
+    ["many classes with long names", report(many, (i) => `${i} of the many classes`)],
+  ])("of %s", (_, html) => {
+    it.each([320, 375, 800, 1100])("can be read on %i pixels", async (width) => {
+      const page: Page = await browser.newPage({ viewport: { width, height: 800 } });
+      try {
+        await page.setContent(html);
+        await page.click("details summary");
+        expect(await page.evaluate(faults)).toEqual([]);
+      } finally {
+        await page.close();
+      }
+    });
+  });
+});
