@@ -12,10 +12,10 @@ export const recipe: Recipe = {
   source: {
     metric: "accuracy",
     value: 0.9789,
-    settings: { epochs: 15, batchSize: 500, learningRate: 0.001 },
+    settings: { count: 15, batchSize: 500, learningRate: 0.001 },
   },
   unit: "epoch",
-  defaults: { epochs: 15, batchSize: 500, learningRate: 0.003 },
+  defaults: { count: 15, batchSize: 500, learningRate: 0.003 },
 
   async train(settings, run) {
     const { train, validation, test } = await mnist({ data: settings.data });
@@ -37,7 +37,7 @@ export const recipe: Recipe = {
 
     const history = await model.fit(train.x, train.y, {
       batchSize: settings.batchSize,
-      epochs: settings.epochs,
+      epochs: settings.count,
       validationData: [validation.x, validation.y],
       callbacks: settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))],
       signal: run.signal,

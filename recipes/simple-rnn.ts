@@ -9,9 +9,9 @@ export const recipe: Recipe = {
   name: "simple-rnn",
   title: "MNIST digits through a SimpleRNN",
   adds: "The samples are shuffled, gradients are clipped to a norm of 0.5, and the learning rate starts higher and from the middle on follows half a cosine down to zero.",
-  source: { metric: "accuracy", value: 0.95, settings: { epochs: 4001, batchSize: 50, learningRate: 0.001 } },
+  source: { metric: "accuracy", value: 0.95, settings: { count: 4001, batchSize: 50, learningRate: 0.001 } },
   unit: "step",
-  defaults: { epochs: 4001, batchSize: 50, learningRate: 0.003 },
+  defaults: { count: 4001, batchSize: 50, learningRate: 0.003 },
 
   async train(settings, run) {
     // The source trains on all 60,000 images, in their own order.

@@ -11,10 +11,10 @@ export const recipe: Recipe = {
   source: {
     metric: "accuracy",
     value: 0.9858,
-    settings: { epochs: 2000, batchSize: 128, learningRate: 0.001 },
+    settings: { count: 2000, batchSize: 128, learningRate: 0.001 },
   },
   unit: "step",
-  defaults: { epochs: 2000, batchSize: 128, learningRate: 0.001 },
+  defaults: { count: 2000, batchSize: 128, learningRate: 0.001 },
 
   async train(settings, run) {
     const { train, test } = await mnist({ data: settings.data });

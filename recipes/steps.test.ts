@@ -6,7 +6,7 @@ import { type Recipe, Run } from "rondo/recipe";
 import { expect, it } from "vitest";
 import { trainSteps } from "./steps.js";
 
-const settings = { epochs: 9, batchSize: 2, learningRate: 0.1, seed: 7, asInSource: false, data: undefined };
+const settings = { count: 9, batchSize: 2, learningRate: 0.1, seed: 7, asInSource: false, data: undefined };
 const x = new Tensor(Float32Array.of(1, 0, 2, -1, 3, 0.5), [2, 3], "float32");
 const y = new Tensor(Float32Array.of(1, 0, 0, 1), [2, 2], "float32");
 
@@ -67,7 +67,7 @@ const number = expect.any(Number);
 
 it("counts the steps between the last evaluation and an interruption, without test figures", async () => {
   const { text, history, result } = await interrupted(6);
-  expect(result).toMatchObject({ epochs: 6, interrupted: true });
+  expect(result).toMatchObject({ count: 6, interrupted: true });
   expect(history).toEqual({
     step: [4, 6],
     loss: [number, number],
@@ -82,7 +82,7 @@ it("counts the steps between the last evaluation and an interruption, without te
 
 it("counts the steps before the first evaluation", async () => {
   const { history, result } = await interrupted(1);
-  expect(result).toMatchObject({ epochs: 1, interrupted: true });
+  expect(result).toMatchObject({ count: 1, interrupted: true });
   expect(history).toMatchObject({ step: [1], loss: [number], val_loss: [null] });
 });
 
@@ -90,6 +90,6 @@ it("adds no row where a stretch was just evaluated", async () => {
   expect((await interrupted(4)).history).toMatchObject({ step: [4], val_loss: [number] });
   const whole = await interrupted(10);
   expect(whole.history).toMatchObject({ step: [4, 8, 9] });
-  expect(whole.result).toMatchObject({ epochs: 9, interrupted: false });
+  expect(whole.result).toMatchObject({ count: 9, interrupted: false });
   expect(whole.text).toContain("after 9 steps");
 });

@@ -42,10 +42,10 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
     const text = Object.entries(figures).map(([name, value]) =>
       value === null ? "" : ` - ${name}: ${value.toFixed(4)}`,
     );
-    run.say(`step ${step}/${settings.epochs}${text.join("")}`);
+    run.say(`step ${step}/${settings.count}${text.join("")}`);
     [lossSum, accuracySum, count] = [0, 0, 0];
   };
-  while (step < settings.epochs && !run.signal.aborted) {
+  while (step < settings.count && !run.signal.aborted) {
     const next = options.batches.next();
     if (next.done === true) break;
     const [x, y] = next.value;
@@ -56,8 +56,8 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
     accuracySum += accuracy;
     step++;
     count++;
-    run.progress(step, settings.epochs, { loss: lossSum / count, accuracy: accuracySum / count });
-    if (step % evaluateEvery !== 0 && step !== settings.epochs) continue;
+    run.progress(step, settings.count, { loss: lossSum / count, accuracy: accuracySum / count });
+    if (step % evaluateEvery !== 0 && step !== settings.count) continue;
     endStretch(await model.evaluate(...test, { batchSize: 1000, verbose: 0 }));
   }
   if (count > 0) endStretch([]);

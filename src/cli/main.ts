@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { RondoError, unknownName } from "../errors.js";
-import type { Recipe } from "../recipe/index.js";
-import { Run } from "../recipe/index.js";
+import { counted, type Recipe, Run, type Training } from "../recipe/index.js";
 import { createBackend } from "../runtime/select.js";
 
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was trained is kept).
@@ -36,11 +36,12 @@ async function main(argv: readonly string[]): Promise<number> {
     .description(
       "Trains recurrent networks: each recipe is a model, its data and the training that reaches its figure.",
     )
+    .version(version(), "-V, --version", "Rondo's version")
     .exitOverride()
     .showHelpAfterError("Run with --help for the options.");
   program
     .command("list")
-    .description("the recipes")
+    .description("the recipes, how long each trains, and what it is measured by")
     .option("--json", "as JSON")
     .action(({ json }: { json?: boolean }) => {
       console.log(json === true ? JSON.stringify(recipes.map(described)) : table(recipes));
@@ -49,19 +50,28 @@ async function main(argv: readonly string[]): Promise<number> {
     .command("train")
     .description("trains a recipe on its data and writes history, weights and a report")
     .argument("<recipe>", recipes.map((r) => r.name).join(" | "))
-    .option("--as-in-source", "the source's settings exactly, without what the default adds")
-    .option("--epochs <n>", "epochs (steps, where a recipe counts steps)", wholeNumber(1))
-    .option("--batch-size <n>", "samples of one step", wholeNumber(1))
-    .option("--learning-rate <x>", "of the optimizer, where the schedule begins", positive)
+    .option("--as-in-source", "the settings of the tutorial that the recipe replaces, with nothing added")
+    .option(
+      "--epochs <n>",
+      "how long to train: epochs, or steps where the recipe counts steps (default: the recipe's, see below)",
+      wholeNumber(1),
+    )
+    .option("--batch-size <n>", "samples of one step (default: the recipe's)", wholeNumber(1))
+    .option(
+      "--learning-rate <x>",
+      "of the optimizer, where the schedule begins (default: the recipe's)",
+      positive,
+    )
     .option("--seed <n>", "weights, dropout and order follow from it (default: a new one)", wholeNumber(0))
     .addOption(
       new Option("--backend <name>", "what computes").choices(["auto", "native", "wasm"]).default("auto"),
     )
-    .option("--threads <n>", "threads that compute (default: one per core)", wholeNumber(1))
-    .option("--data <folder>", "folder of the data set's files")
+    .option("--threads <n>", "threads that compute (default: one per core)", wholeNumber(1, 256))
+    .option("--data <folder>", "folder of the data set's files (default: those of its npm package)", folder)
     .option(
       "--out <folder>",
       "folder to write (default: runs/<recipe>-<time>); replaces an earlier run's result there",
+      folder,
     )
     .option("--json", "one line of JSON at the end instead of text")
     .option("--quiet", "no output but errors")
@@ -111,7 +121,7 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
     const time = new Date().toISOString().slice(0, 23).replaceAll(/[:.]/g, "-");
     const settings = {
       ...(options.asInSource === true ? recipe.source.settings : recipe.defaults),
-      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+      ...(options.epochs === undefined ? {} : { count: options.epochs }),
       ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
       ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
       seed: options.seed ?? randomInt(2 ** 31),
@@ -151,27 +161,51 @@ const described = ({ name, title, adds, source, unit, defaults }: Recipe) => ({
   defaults,
 });
 
+/** Three or four lines a recipe: title, defaults, what they add, the figure to reach. */
 function table(recipes: readonly Recipe[]): string {
   const width = Math.max(...recipes.map((r) => r.name.length));
   return recipes
-    .map((r) => `  ${r.name.padEnd(width)}  ${r.title} (source: ${r.source.metric} ${r.source.value})`)
+    .map(({ name, title, unit, defaults, adds, source }) => {
+      const { settings, metric, value } = source;
+      const lines = [
+        title,
+        `Default: ${settingsText(defaults, unit)}.`,
+        ...(adds === undefined ? [] : [adds]),
+        `The tutorial that it replaces prints a test ${metric} of ${value} after ${settingsText(settings, unit)}.`,
+      ];
+      return lines.map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`).join("\n");
+    })
     .join("\n");
 }
 
-function wholeNumber(least: number): (text: string) => number {
+const settingsText = ({ count, batchSize, learningRate }: Training, unit: Recipe["unit"]): string =>
+  `${counted(count, unit)}, batch size ${batchSize}, learning rate ${learningRate}`;
+
+function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`expected a whole number from ${least} to ${Number.MAX_SAFE_INTEGER}.`);
-    }
-    return value;
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    const isBound = most < Number.MAX_SAFE_INTEGER || value > most;
+    throw new InvalidArgumentError(
+      `Give a whole number${isBound ? ` from ${least} to ${most}` : `, ${least} or larger`}.`,
+    );
   };
 }
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number above 0.");
-  return value;
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Give a number above 0, for example 0.001.");
+}
+
+function folder(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Give the name of a folder.");
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 // Node 20 and 21 have relaxed SIMD behind a flag. Only a program may set flags for its whole process, never the library.

@@ -1,1 +1,9 @@
-export { type Recipe, Run, type RunOptions, type RunResult, type Settings, type Training } from "./run.js";
+export {
+  counted,
+  type Recipe,
+  Run,
+  type RunOptions,
+  type RunResult,
+  type Settings,
+  type Training,
+} from "./run.js";

@@ -29,7 +29,7 @@ const files = [
   "weights.safetensors",
 ];
 const settings = {
-  epochs: 20,
+  count: 20,
   batchSize: 2,
   learningRate: 0.1,
   seed: 7,
@@ -137,7 +137,7 @@ describe("Run", () => {
       expect(text).toContain(` ${where}, `);
       expect(text.includes("Interrupted; what was trained is kept.")).toBe(cut);
       const result = JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as RunResult;
-      expect(result).toMatchObject({ epochs: completed, interrupted: cut });
+      expect(result).toMatchObject({ unit, count: completed, interrupted: cut });
       const report = readFileSync(join(folder, "report.html"), "utf8");
       expect(report.includes(`interrupted ${where}`)).toBe(cut);
     },
@@ -149,7 +149,7 @@ describe("Run", () => {
     run.begin(model);
     abort.abort();
     await run.finish(model, upTo("epoch", 20), test);
-    expect(run.result).toMatchObject({ epochs: 20, interrupted: false });
+    expect(run.result).toMatchObject({ count: 20, interrupted: false });
     expect(lines.join("\n")).not.toContain("Interrupted");
   });
 });

@@ -2,7 +2,9 @@ import { cpus } from "node:os";
 import { checkFolder, writeFiles } from "../formats/files.js";
 import { encodeSafetensors } from "../formats/safetensors.js";
 import type { Sequential } from "../models/sequential.js";
+import { readHistory } from "../report/history.js";
 import {
+  type AnyHistory,
   type Classification,
   classification,
   historyCsv,
@@ -12,12 +14,11 @@ import {
 } from "../report/index.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
-import type { History } from "../train/callbacks/history.js";
 
 /** How long and how fast a recipe trains. */
 export interface Training {
-  /** Epochs, or steps where the recipe counts steps. */
-  readonly epochs: number;
+  /** How many epochs or steps, whichever is the recipe's `unit`. */
+  readonly count: number;
   readonly batchSize: number;
   /** Where the learning rate begins. */
   readonly learningRate: number;
@@ -27,7 +28,7 @@ export interface Training {
 export interface Settings extends Training {
   /** Weights, dropout and the order of the samples follow from it. */
   readonly seed: number;
-  /** The settings of the recipe's source exactly, without what Rondo's default adds. */
+  /** The settings of the tutorial that the recipe replaces exactly, without what Rondo's default adds. */
   readonly asInSource: boolean;
   /** Folder of the data; undefined: where the data set looks by itself. */
   readonly data: string | undefined;
@@ -39,11 +40,11 @@ export interface Recipe {
   readonly name: string;
   /** One line. */
   readonly title: string;
-  /** What the default adds to the source's settings and why, in a sentence; shown by `--help`. */
+  /** What the default adds to the tutorial's settings, in a sentence; shown by `rondo list`. */
   readonly adds?: string;
-  /** The test figure that its source prints, and the settings that it prints it with. */
+  /** The tutorial that it replaces: the test figure that it prints, and the settings that it prints it with. */
   readonly source: { readonly metric: "accuracy"; readonly value: number; readonly settings: Training };
-  /** What an epoch is called here: most recipes count epochs, some count steps. */
+  /** What the length of a training is counted in. */
   readonly unit: "epoch" | "step";
   /** The settings that reach the source's figure on the average over seeds. */
   readonly defaults: Training;
@@ -75,11 +76,14 @@ export interface RunResult {
   readonly interrupted: boolean;
   readonly backend: string;
   readonly seed: number;
-  /** Completed epochs, or steps where the recipe counts steps. */
-  readonly epochs: number;
+  /** What `count` counts. */
+  readonly unit: Recipe["unit"];
+  /** Completed epochs or steps. */
+  readonly count: number;
   readonly parameters: number;
   readonly testLoss: number;
   readonly testAccuracy: number;
+  /** The test accuracy that the tutorial prints. */
   readonly sourceAccuracy: number;
   readonly trainingSeconds: number;
 }
@@ -148,17 +152,17 @@ export class Run {
     if (step === steps) process.stdout.write("\n");
   }
 
-  /** Evaluates on the test samples, prints the figures beside the source's, and writes the run's folder. */
+  /** Evaluates on the test samples, prints the figures beside the tutorial's, and writes the run's folder. */
   async finish(
     model: Sequential,
-    measured: History | RunHistory,
+    measured: AnyHistory,
     test: { readonly x: Tensor; readonly y: Tensor; readonly images?: Tensor },
   ): Promise<void> {
     const { recipe, settings, folder, backend, signal } = this.#options;
     const trainingSeconds = (performance.now() - this.#start) / 1000;
-    const history = asRunHistory(measured);
-    const epochs = history.positions.at(-1) ?? 0;
-    const interrupted = signal.aborted && epochs < settings.epochs;
+    const history = readHistory("finish", measured);
+    const count = history.positions.at(-1) ?? 0;
+    const interrupted = signal.aborted && count < settings.count;
     const probabilities = await model.predict(test.x, { batchSize: 1000 });
     const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(test.x, test.y, {
       batchSize: 1000,
@@ -175,7 +179,8 @@ export class Run {
       interrupted,
       backend: backend.name,
       seed: settings.seed,
-      epochs,
+      unit: recipe.unit,
+      count,
       parameters: model.countParams(),
       testLoss,
       testAccuracy,
@@ -199,24 +204,24 @@ export class Run {
     await writeFiles(folder, files);
     this.say(
       `${interrupted ? "Interrupted; what was trained is kept. " : ""}Test loss ${testLoss.toFixed(4)}, ` +
-        `accuracy ${testAccuracy.toFixed(4)} (source: ${recipe.source.value}) ` +
-        `${this.#ending(result)}, ${trainingSeconds.toFixed(1)} s of training.`,
+        `accuracy ${testAccuracy.toFixed(4)} ${this.#ending(result)}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
+    const { metric, value } = recipe.source;
+    this.say(`The tutorial that this recipe replaces prints a test ${metric} of ${value}.`);
     this.say(`Weights, history and report: ${folder}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
   }
 
   /** How far the weights were trained, for example `after 15 epochs`; an epoch that was cut short is not a completed one. */
-  #ending({ epochs, interrupted }: RunResult): string {
-    const { recipe, settings } = this.#options;
-    if (!interrupted) return `after ${epochs} ${recipe.unit}${epochs === 1 ? "" : "s"}`;
-    return recipe.unit === "step"
-      ? `after ${epochs} of ${settings.epochs} steps`
-      : `within epoch ${epochs + 1} of ${settings.epochs}`;
+  #ending({ unit, count, interrupted }: RunResult): string {
+    const wanted = this.#options.settings.count;
+    if (!interrupted) return `after ${counted(count, unit)}`;
+    return unit === "step" ? `after ${count} of ${wanted} steps` : `within epoch ${count + 1} of ${wanted}`;
   }
 
   #report(model: Sequential, history: RunHistory, compared: Classification, result: RunResult): string {
-    const { recipe } = this.#options;
+    const { recipe, settings } = this.#options;
+    const { asInSource, batchSize, learningRate, seed, data } = settings;
     const lines: string[] = [];
     model.summary({ print: (line: string) => lines.push(line) });
     return renderReport({
@@ -227,7 +232,7 @@ export class Run {
         {
           label: "Test accuracy",
           value: result.testAccuracy.toFixed(4),
-          note: `source: ${recipe.source.value}`,
+          note: `${recipe.source.value} in the tutorial that this recipe replaces`,
         },
         { label: "Test loss", value: result.testLoss.toFixed(4) },
         { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
@@ -236,7 +241,15 @@ export class Run {
       history,
       classification: compared,
       summary: lines.join("\n"),
-      configuration: this.#configuration(),
+      configuration: {
+        recipe: recipe.name,
+        length: counted(settings.count, recipe.unit),
+        batchSize,
+        learningRate,
+        addedToTheTutorial: asInSource ? "nothing" : recipe.adds,
+        seed,
+        data,
+      },
       environment: {
         backend: result.backend,
         node: process.version,
@@ -248,7 +261,13 @@ export class Run {
 
   #configuration(): object {
     const { recipe, settings, backend } = this.#options;
-    return { recipe: recipe.name, ...settings, data: settings.data ?? null, backend: backend.name };
+    return {
+      recipe: recipe.name,
+      unit: recipe.unit,
+      ...settings,
+      data: settings.data ?? null,
+      backend: backend.name,
+    };
   }
 }
 
@@ -264,7 +283,6 @@ const fileNames = [
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
-function asRunHistory(measured: History | RunHistory): RunHistory {
-  if ("positions" in measured) return measured;
-  return { unit: "epoch", positions: measured.epoch.map((e) => e + 1), values: measured.history };
-}
+/** A length in words: `1 epoch`, `4,001 steps`. */
+export const counted = (count: number, unit: Recipe["unit"]): string =>
+  `${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`;
