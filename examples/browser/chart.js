@@ -1,6 +1,8 @@
 const width = 460;
-const height = 200;
-const frame = { left: 36, right: width - 96, top: 26, bottom: height - 22 };
+const height = 210;
+// The text grows on narrow screens (style.css): there is room for it.
+const frame = { left: 40, right: width - 110, top: 34, bottom: height - 24 };
+const labelGap = 20;
 
 const namespace = "http://www.w3.org/2000/svg";
 
@@ -33,12 +35,12 @@ export function chart(title, epochs, top, lines) {
     svg.append(element("text", { x: x(epoch), y: height - 4, "text-anchor": "middle" }, String(epoch)));
   }
   const ends = lines.map(({ values }) => (values.length === 0 ? undefined : y(values.at(-1))));
-  const tooClose = ends.length === 2 && Math.abs(ends[0] - ends[1]) < 14;
+  const tooClose = ends.length === 2 && Math.abs(ends[0] - ends[1]) < labelGap;
   for (const [i, { name, style, values }] of lines.entries()) {
     if (values.length === 0) continue;
     const points = values.map((value, epoch) => `${x(epoch + 1).toFixed(1)},${y(value).toFixed(1)}`);
     const isUpper = ends[i] < (ends[1 - i] ?? 0) || (ends[i] === ends[1 - i] && i === 0);
-    const end = tooClose ? (ends[0] + ends[1]) / 2 + (isUpper ? -7 : 7) : ends[i];
+    const end = tooClose ? (ends[0] + ends[1]) / 2 + (isUpper ? -labelGap : labelGap) / 2 : ends[i];
     svg.append(
       element("polyline", { class: style, points: points.join(" ") }),
       element("text", { class: style, x: x(values.length) + 8, y: end + 4 }, name),

@@ -118,6 +118,29 @@ describeWith(chromium, "the example", (executable) => {
     });
   });
 
+  it.each([320, 375])(
+    "fits a screen of %i pixels: nothing sticks out, text and bars can be read",
+    async (width) => {
+      const server = await serve({ folders, files, isolated: false });
+      try {
+        await visit(browser, server.url + path, async (page) => {
+          await page.setViewportSize({ width, height: 700 });
+          await train(page, { digits: 100, epochs: 1, units: 8, seed: 1 });
+          await statusIs(page, /^Trained for 1 epoch over/);
+          expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+          const heights = await page.$$eval("svg text", (texts) =>
+            texts.map((text) => text.getBoundingClientRect().height),
+          );
+          expect(Math.min(...heights)).toBeGreaterThan(11);
+          await page.$eval("#scores li", (row) => (row as HTMLElement).style.setProperty("--score", "1"));
+          expect((await page.locator("#scores i").first().boundingBox())?.width).toBeGreaterThan(100);
+        });
+      } finally {
+        await server.close();
+      }
+    },
+  );
+
   it("takes files of digits, gzipped or not, and says what is wrong with others", async () => {
     const server = await serve({ folders, files, isolated: false });
     const [images = new Uint8Array(), labels = new Uint8Array()] = Object.values(await digitFiles(60));
