@@ -110,10 +110,12 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   .headline dt, .headline .note { font-size: 10px; }
   .headline div, .chart, .card { padding: 8px 10px; }
   .chart text { font-size: 10px; }
-  table, .mistakes figcaption { font-size: 10px; }
+  table, .confusion, .mistakes figcaption { font-size: 10px; }
   pre { font-size: 9px; }
   td, th { padding: 3px 5px; }
+  .confusion { border-spacing: 1px; }
   .scroll .confusion td { min-width: 0; padding: 4px 0; }
+  .scroll .confusion th { padding: 3px 0; }
   details { display: none; }
   .mistakes { grid-template-columns: repeat(10, 1fr); }
 }

@@ -79,6 +79,20 @@ describeWith(chromium, "the report", (executable) => {
   }, patience);
   afterAll(() => browser.close());
 
+  it("fits a printed page", async () => {
+    const page = await browser.newPage({ viewport: { width: 718, height: 1000 } });
+    try {
+      await page.emulateMedia({ media: "print" });
+      await page.setContent(report(10, String));
+      const cut = await page.$$eval(".scroll", (cards) =>
+        cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.textContent),
+      );
+      expect(cut).toEqual([]);
+    } finally {
+      await page.close();
+    }
+  });
+
   describe.each([
     ["ten digits", report(10, String)],
     ["many classes with long names", report(many, (i) => `${i} of the many classes`)],
