@@ -198,7 +198,7 @@ export class Run {
       ),
       "history.json": historyJson(history),
       "history.csv": historyCsv(history),
-      "report.html": this.#report(model, history, compared, result),
+      "report.html": await this.#report(model, history, compared, result),
       "result.json": json(result),
     };
     await writeFiles(folder, files);
@@ -219,7 +219,12 @@ export class Run {
     return unit === "step" ? `after ${count} of ${wanted} steps` : `within epoch ${count + 1} of ${wanted}`;
   }
 
-  #report(model: Sequential, history: RunHistory, compared: Classification, result: RunResult): string {
+  async #report(
+    model: Sequential,
+    history: RunHistory,
+    compared: Classification,
+    result: RunResult,
+  ): Promise<string> {
     const { recipe, settings } = this.#options;
     const { asInSource, batchSize, learningRate, seed, data } = settings;
     const lines: string[] = [];

@@ -28,8 +28,8 @@ const report: RunReport = {
 };
 
 describe("renderReport", () => {
-  it("loads nothing from elsewhere", () => {
-    const page = renderReport({
+  it("loads nothing from elsewhere", async () => {
+    const page = await renderReport({
       ...report,
       classification: classification(tensor([0]), tensor([[0.1, 0.9]]), { images: tensor([[[0, 1]]]) }),
     });
@@ -39,20 +39,20 @@ describe("renderReport", () => {
     expect(page).toContain("sample 0, a 0 taken for 1");
   });
 
-  it("escapes what it is given", () => {
-    expect(renderReport(report)).toContain("<h1>digits &lt;1&gt;</h1>");
-    expect(renderReport(report)).not.toContain("digits <1>");
+  it("escapes what it is given", async () => {
+    expect(await renderReport(report)).toContain("<h1>digits &lt;1&gt;</h1>");
+    expect(await renderReport(report)).not.toContain("digits <1>");
   });
 
-  it("draws training and validation of a metric in one chart", () => {
-    const charts = renderReport(report).split('<figure class="chart">').slice(1);
+  it("draws training and validation of a metric in one chart", async () => {
+    const charts = (await renderReport(report)).split('<figure class="chart">').slice(1);
     expect(charts).toHaveLength(2);
     expect(charts.map((chart) => chart.match(/<polyline/g)?.length)).toEqual([2, 1]);
     expect(charts[0]).toContain("<figcaption>Loss</figcaption>");
   });
 
-  it("writes settings in words and leaves out what is not set", () => {
-    const page = renderReport(report);
+  it("writes settings in words and leaves out what is not set", async () => {
+    const page = await renderReport(report);
     for (const [name, value] of [
       ["Epochs", "2"],
       ["Optimizer: learning rate", "0.001"],
@@ -63,8 +63,8 @@ describe("renderReport", () => {
     expect(page).not.toMatch(/undefined|null|Data|Cache/);
   });
 
-  it("writes the names of metrics in words", () => {
-    const page = renderReport({
+  it("writes the names of metrics in words", async () => {
+    const page = await renderReport({
       ...report,
       history: { unit: "epoch", positions: [1], values: { learningRate: [0.1], val_meanSquaredError: [1] } },
     });
@@ -73,10 +73,10 @@ describe("renderReport", () => {
     expect(page).toContain(">validation mean squared error</th>");
   });
 
-  it("takes what fit returns", () => {
+  it("takes what fit returns", async () => {
     const fitted = new History();
     fitted.onEpochEnd(0, { loss: 2 });
-    expect(renderReport({ ...report, history: fitted })).toContain("<td>1</td><td");
+    expect(await renderReport({ ...report, history: fitted })).toContain("<td>1</td><td");
   });
 
   it.each([
@@ -89,10 +89,10 @@ describe("renderReport", () => {
     ],
     [{ ...report, history: {} }, /received an object for the history, expected what fit returns/],
     [undefined, /received undefined for its options/],
-  ])("refuses a report with faulty parts: %#", (given, message) => {
+  ])("refuses a report with faulty parts: %#", async (given, message) => {
     const call = () => renderReport(given as unknown as RunReport);
-    expect(call).toThrow(message);
-    expect(call).toThrow(RondoError);
+    await expect(call()).rejects.toThrow(message);
+    await expect(call()).rejects.toThrow(RondoError);
   });
 
   it("is drawn by any JavaScript: what is Node's alone is not needed", async () => {
@@ -113,13 +113,13 @@ describe("renderReport", () => {
       tsconfigRaw: "{}",
       write: false,
     });
-    const context = { btoa, page: "" };
+    const context = { btoa, Blob, CompressionStream, Response, page: Promise.resolve("") };
     runInNewContext(outputFiles[0]?.text ?? "", context);
-    expect(context.page).toContain("data:image/png;base64,");
+    expect(await context.page).toContain("data:image/png;base64,");
   });
 
-  it("leaves out the parts that were not given", () => {
-    const page = renderReport({ ...report, history: { unit: "epoch", positions: [], values: {} } });
+  it("leaves out the parts that were not given", async () => {
+    const page = await renderReport({ ...report, history: { unit: "epoch", positions: [], values: {} } });
     for (const part of ["Learning curves", "Confusion matrix", "Worst mistakes", "<pre>"])
       expect(page).not.toContain(part);
     expect(page).toContain("2026-01-02 03:04 UTC");

@@ -63,9 +63,9 @@ function checkReport(report: RunReport): void {
 /**
  * The report as one HTML page that loads nothing else.
  *
- * @throws RondoError when a part is missing, unknown or of another kind
+ * @throws (rejects with) RondoError when a part is missing, unknown or of another kind
  */
-export function renderReport(report: RunReport): string {
+export async function renderReport(report: RunReport): Promise<string> {
   checkReport(report);
   const { title, description, date, headline, summary } = report;
   const history = readHistory("renderReport", report.history);
@@ -87,7 +87,7 @@ ${description === undefined ? "" : html`<p class="soft">${description}</p>`}
       html`<div><dt>${label}</dt><dd>${value}</dd>${note === undefined ? "" : html`<dd class="note">${note}</dd>`}</div>`,
   )}</dl>
 ${history.positions.length === 0 ? "" : curves(history)}
-${report.classification === undefined ? "" : classes(report.classification)}
+${report.classification === undefined ? "" : await classes(report.classification)}
 ${summary === undefined ? "" : html`<h2>Model</h2><div class="card scroll"><pre>${summary}</pre></div>`}
 <div class="columns">
 <section><h2>Configuration</h2>${settings(report.configuration)}</section>
@@ -136,10 +136,11 @@ function cell(value: number | null | undefined): string {
 /** Classes of a confusion matrix that has room beside another table. */
 const mostBeside = 10;
 
-function classes(result: Classification): Html {
-  const { mistakes } = result;
-  const pictures = mistakes.flatMap(({ image, ...mistake }) =>
-    image === undefined ? [] : [{ ...mistake, image }],
+async function classes(result: Classification): Promise<Html> {
+  const pictures = await Promise.all(
+    result.mistakes.flatMap(({ image, ...mistake }) =>
+      image === undefined ? [] : [pngDataUri(image).then((uri) => ({ ...mistake, uri }))],
+    ),
   );
   const name = (i: number) => result.names[i] ?? String(i);
   return html`<div class="${result.names.length > mostBeside ? "" : "columns"}">
@@ -153,8 +154,8 @@ ${
 <h2>Worst mistakes</h2>
 <p class="soft">The ${pictures.length} test samples that the model got wrong with the most confidence: the true class, what it was taken for, and the probability given to that.</p>
 <div class="mistakes">${pictures.map(
-        ({ sample, truth, predicted, confidence, image }) =>
-          html`<figure><div><img src="${pngDataUri(image)}" alt="sample ${sample}, a ${name(truth)} taken for ${name(predicted)}" title="sample ${sample}"></div><figcaption><b>${name(truth)}</b> → <b class="wrong">${name(predicted)}</b><br>${percent(confidence)}</figcaption></figure>`,
+        ({ sample, truth, predicted, confidence, uri }) =>
+          html`<figure><div><img src="${uri}" alt="sample ${sample}, a ${name(truth)} taken for ${name(predicted)}" title="sample ${sample}"></div><figcaption><b>${name(truth)}</b> → <b class="wrong">${name(predicted)}</b><br>${percent(confidence)}</figcaption></figure>`,
       )}</div>
 </section>`
 }`;

@@ -8,7 +8,7 @@ const positions = Array.from({ length: 15 }, (_, i) => i + 1);
 const many = 40;
 
 /** A report of a run with large and small figures, on samples of so many classes. */
-function report(classes: number, name: (i: number) => string): string {
+function report(classes: number, name: (i: number) => string): Promise<string> {
   const truth = Array.from({ length: 12_000 }, (_, sample) => sample % classes);
   const output = truth.map((label, sample) =>
     Array.from({ length: classes }, (_, i) => (i === (label + (sample % 9 === 0 ? 1 : 0)) % classes ? 1 : 0)),
@@ -83,7 +83,7 @@ describeWith(chromium, "the report", (executable) => {
     const page = await browser.newPage({ viewport: { width: 718, height: 1000 } });
     try {
       await page.emulateMedia({ media: "print" });
-      await page.setContent(report(10, String));
+      await page.setContent(await report(10, String));
       const cut = await page.$$eval(".scroll", (cards) =>
         cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.textContent),
       );
@@ -100,7 +100,7 @@ describeWith(chromium, "the report", (executable) => {
     it.each([320, 375, 800, 1100])("can be read on %i pixels", async (width) => {
       const page: Page = await browser.newPage({ viewport: { width, height: 800 } });
       try {
-        await page.setContent(html);
+        await page.setContent(await html);
         await page.click("details summary");
         expect(await page.evaluate(faults)).toEqual([]);
       } finally {
