@@ -1,4 +1,4 @@
-// Compiles the kernels and the Node-API host into dist/native/rondo.node: `node scripts/build-native.mjs`.
+// Compiles the kernels and the Node-API host into dist/native: `node scripts/build-native.mjs`.
 // Needs a C++17 compiler ($CXX, g++ or clang++) and the headers of the package node-api-headers; nothing is downloaded.
 import { execFile } from "node:child_process";
 import {
@@ -21,7 +21,8 @@ import { folder, hashOf, readSources } from "./kernel-sources.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const objects = join(root, "build/native");
 const output = join(root, "dist/native");
-const addon = join(output, "rondo.node");
+/** Carries its platform in its name, so that a package installed elsewhere does not take it for its own. */
+const addon = join(output, `rondo-${process.platform}-${process.arch}.node`);
 const run = promisify(execFile);
 
 /** The instruction sets of a processor family, with what the compiler needs for each. kernels/napi.cpp picks at load. */
@@ -79,7 +80,7 @@ export async function buildNative({ quiet = false } = {}) {
     }
   }
   function objectOf(file, set, flags) {
-    const key = hashOf(sources, file, [compiler.version, ...flags]);
+    const key = hashOf(sources, file, [process.platform, process.arch, compiler.version, ...flags]);
     return { file, set, flags, object: join(objects, `${set}-${file}-${key}.o`) };
   }
 
@@ -118,7 +119,7 @@ export async function buildNative({ quiet = false } = {}) {
   }
   await compile([...jobs.map((job) => job.object), ...linking], addon, "the addon");
   writeFileSync(stamp, wanted);
-  rmSync(join(output, "unavailable.txt"), { force: true });
+  removeOthers(addon);
   for (const file of readdirSync(objects)) {
     const old = Date.now() - statSync(join(objects, file)).mtimeMs > keptMilliseconds;
     if (file.endsWith(".o") && old && !wanted.includes(file)) rmSync(join(objects, file), { force: true });
@@ -127,11 +128,20 @@ export async function buildNative({ quiet = false } = {}) {
   return { built: true };
 
   function unavailable(reason) {
+    const note = join(output, "unavailable.txt");
     mkdirSync(output, { recursive: true });
-    rmSync(addon, { force: true });
-    writeFileSync(join(output, "unavailable.txt"), reason);
+    writeFileSync(note, reason);
+    removeOthers(note);
     say(`Native addon: not built, ${reason}`);
     return { built: false, reason };
+  }
+}
+
+/** What else earlier builds left: it would be packed, and may be of other sources. */
+function removeOthers(kept) {
+  for (const file of readdirSync(output)) {
+    if (/\.(node|txt)$/.test(file) && join(output, file) !== kept)
+      rmSync(join(output, file), { force: true });
   }
 }
 

@@ -42,7 +42,7 @@ const groups = [
     {
       name: "native addon",
       from: ["kernels", "scripts/build-native.mjs", "scripts/kernel-sources.mjs"],
-      to: ["dist/native/rondo.node"],
+      to: [`dist/native/rondo-${process.platform}-${process.arch}.node`],
       run: async () => (await import("./build-native.mjs")).buildNative({ quiet: true }),
       without: "Rondo runs on wasm",
     },

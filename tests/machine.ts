@@ -21,7 +21,9 @@ export interface Requirement {
 /** The native addon: set-up builds it where there is a C++ compiler. */
 export const nativeAddon: Requirement = {
   name: "the native addon",
-  path: [fileURLToPath(new URL("../dist/native/rondo.node", import.meta.url))].find(existsSync),
+  path: [
+    fileURLToPath(new URL(`../dist/native/rondo-${process.platform}-${process.arch}.node`, import.meta.url)),
+  ].find(existsSync),
   howToGetIt: "install a C++17 compiler (Debian: apt-get install g++) and run `npm run build`",
 };
 

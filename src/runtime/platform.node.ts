@@ -4,44 +4,76 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { RondoError } from "../errors.js";
 import type { Addon } from "./native.js";
 import type { Platform, WasmBuild, WasmWorker } from "./platform.js";
 
-/** The built package: around this file, or, when the sources run as they are (tests), beside them. */
-const dist = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", import.meta.url);
+const platformName = `${process.platform}-${process.arch}`;
+
+/** Undefined in a bundle of CommonJS. */
+const here = import.meta.url as string | undefined;
+
+/** A file of the built package: around this one, or, when the sources run as they are (tests), beside them. */
+function fileOf(path: string): URL {
+  const [, extension] = here?.match(/\/runtime\/platform\.node\.(js|ts)$/) ?? [];
+  if (extension === undefined) {
+    throw new RondoError({
+      where: "rondo",
+      received: `a bundle for Node${here === undefined ? "" : ` (${here})`}`,
+      expected: "its own package folder, where its kernels and workers lie",
+      fix: "Keep it out of the bundle: --external:rondo in esbuild, external or externals in other bundlers",
+    });
+  }
+  return new URL(extension === "ts" ? `../../dist/${path}` : `../${path}`, here);
+}
 
 /** Only a checkout has the sources of the addon. */
-const buildable = existsSync(new URL("../scripts/build-native.mjs", dist));
+const isCheckout = () => existsSync(fileOf("../scripts/build-native.mjs"));
+const checkout = () => fileURLToPath(fileOf("..")).replace(/[\\/]$/, "");
 
 export const platform: Platform = {
   cores: availableParallelism(),
   native: true,
-  nativeFix: buildable
-    ? `Install a C++ compiler (g++ or clang++) and run npm run build in ${fileURLToPath(new URL("..", dist)).replace(/[\\/]$/, "")}`
-    : "For native speed build Rondo from its repository with a C++ compiler, and install that folder",
   sharedMemory: true,
   environment: (name) => process.env[name] || undefined,
 
+  get nativeFix() {
+    return isCheckout()
+      ? `Install a C++ compiler (g++ or clang++) and run npm run build in ${checkout()}`
+      : `For native speed, build Rondo in a clone of its repository on ${platformName} with a C++ compiler, and install that`;
+  },
+
   loadAddon(): Addon {
-    const file = fileURLToPath(new URL("native/rondo.node", dist));
+    const file = fileURLToPath(fileOf(`native/rondo-${platformName}.node`));
     if (!existsSync(file)) {
-      const reason = new URL("native/unavailable.txt", dist);
+      const reason = fileOf("native/unavailable.txt");
       if (existsSync(reason)) throw new Error(readFileSync(reason, "utf8"));
       throw new Error(
-        buildable
-          ? "it has not been built"
-          : `this package comes without one for ${process.platform} ${process.arch}`,
+        isCheckout() ? "it has not been built" : `this package comes without one for ${platformName}`,
       );
     }
-    return createRequire(import.meta.url)(file) as Addon;
+    return createRequire(file)(file) as Addon;
   },
 
   async compile(build: WasmBuild): Promise<WebAssembly.Module> {
-    return WebAssembly.compile(await readFile(new URL(`wasm/${build}.wasm`, dist)));
+    const file = fileOf(`wasm/${build}.wasm`);
+    try {
+      return await WebAssembly.compile(await readFile(file));
+    } catch (cause) {
+      throw new RondoError(
+        {
+          where: "wasm kernels",
+          received: cause instanceof Error ? cause.message : String(cause),
+          expected: `the compiled kernels in ${fileURLToPath(file)}`,
+          fix: isCheckout() ? `Run npm run build in ${checkout()}` : "Install the package again",
+        },
+        { cause },
+      );
+    }
   },
 
   startWorker(): WasmWorker {
-    const worker = new Worker(new URL("runtime/wasm.worker.node.js", dist), { execArgv: [] });
+    const worker = new Worker(fileOf("runtime/wasm.worker.node.js"), { execArgv: [] });
     let ending = false;
     return {
       post: (message, transfer) => worker.postMessage(message, transfer),

@@ -27,8 +27,10 @@ export interface Platform {
   readonly sharedMemory: boolean;
   /** An environment variable that is set and not empty. */
   environment(name: string): string | undefined;
-  /** Throws an Error that says why there is no addon. */
+  /** Throws an Error that says why there is no addon, a RondoError where no backend can start. */
   loadAddon(): Addon;
+  /** Rejects with a RondoError that says what to do. */
   compile(build: WasmBuild): Promise<WebAssembly.Module>;
+  /** What keeps the script from starting throws, or reaches the worker's listener: a RondoError where the remedy is known. */
   startWorker(): WasmWorker;
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { platform } from "#platform";
 import { describeWith, nativeAddon } from "../../tests/machine.js";
+import { RondoError } from "../errors.js";
 import type { Backend, BackendOptions } from "./backend.js";
 import { defaultBackend } from "./default.js";
 import { createBackend } from "./select.js";
@@ -52,6 +53,10 @@ describe("createBackend", () => {
     vi.stubEnv("RONDO_THREADS", "2");
     expect((await open()).name).toMatch(/^wasm .*, 2 threads$/);
     expect((await open({ threads: 1 })).name).toMatch(/^wasm .*, 1 thread$/);
+    const warn = vi.fn();
+    withoutAddon("no C++ compiler was found");
+    await open({ warn, threads: 1 });
+    expect(warn).not.toHaveBeenCalled();
     vi.stubEnv("RONDO_BACKEND", "webgl");
     await expect(open()).rejects.toThrow(/unknown backend "webgl"/);
     expect((await open({ backend: "wasm" })).kind).toBe("wasm");
@@ -63,7 +68,11 @@ describe("createBackend", () => {
     const backend = await open({ warn, threads: 1 });
     expect(backend.kind).toBe("wasm");
     expect(warn.mock.calls).toEqual([
-      [expect.stringMatching(/^rondo: .*no C\+\+ compiler was found.*WebAssembly.*npm run build[^\n]*$/)],
+      [
+        expect.stringMatching(
+          /^rondo: .*no C\+\+ compiler was found.*WebAssembly.*npm run build.*RONDO_BACKEND=wasm[^\n]*$/,
+        ),
+      ],
     ]);
   });
 
@@ -94,9 +103,25 @@ describe("createBackend", () => {
     await expect(open({ threads })).rejects.toThrow(/threads .*expected a whole number from 1 to 256/);
   });
 
-  it("says what is missing when the files of wasm are", async () => {
-    vi.spyOn(platform, "compile").mockRejectedValue(new Error("no such file"));
-    await expect(open({ backend: "wasm" })).rejects.toThrow(/no such file.*npm run build/);
+  it("says which of the remedies helps when wasm cannot start", async () => {
+    const parts = { where: "wasm kernels", received: "none", expected: "some", fix: "Build them" };
+    vi.spyOn(platform, "compile").mockRejectedValue(new RondoError(parts));
+    await expect(open({ backend: "wasm" })).rejects.toMatchObject({
+      ...parts,
+      where: "createBackend: wasm kernels",
+    });
+  });
+
+  it("says once, and not as a worker that broke, that a worker does not start", async () => {
+    const { startWorker } = platform;
+    vi.spyOn(platform, "startWorker").mockImplementation(() => {
+      const worker = startWorker();
+      return { ...worker, listen: (_, error) => setTimeout(error, 0, new Error("out of luck")) };
+    });
+    await expect(open({ backend: "wasm", threads: 1 })).rejects.toMatchObject({
+      where: "createBackend, wasm",
+      received: "a failure to start (out of luck)",
+    });
   });
 });
 

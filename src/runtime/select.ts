@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName, within } from "../errors.js";
 import { codes } from "../plan/abi.js";
 import type { Backend, BackendOptions } from "./backend.js";
 import { type Addon, nativeBackend } from "./native.js";
@@ -18,7 +18,8 @@ const optionNames = namesOf<BackendOptions>({
 
 /**
  * Makes a backend: the native addon where it loads, else WebAssembly with relaxed SIMD where the engine has it, else
- * with plain SIMD. Falling back from native to wasm is said in one line through `options.warn`.
+ * with plain SIMD. Falling back from native to wasm is said in one line through `options.warn`; asking for wasm, by the
+ * option or by `RONDO_BACKEND=wasm`, says nothing.
  *
  * @throws RondoError for an unknown option, backend or instruction set, for a number of threads that is none, and when the
  * backend that was asked for cannot be had here
@@ -33,7 +34,7 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
     const addon = addonOr((reason, cause) => {
       if (kind === "native" || instructionSet !== undefined) throw nativeMissing(reason, cause);
       warn(
-        `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}.`,
+        `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}; or set RONDO_BACKEND=wasm, which leaves out this line.`,
       );
     });
     if (addon !== undefined) return nativeBackend(addon, threads, instructionSet);
@@ -45,6 +46,7 @@ function addonOr(missing: (reason: string, cause: unknown) => void): Addon | und
   try {
     return platform.loadAddon();
   } catch (cause) {
+    if (cause instanceof RondoError) throw within("createBackend", cause);
     const [reason = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
     missing(reason, cause);
     return undefined;
@@ -56,7 +58,7 @@ function nativeMissing(reason: string, cause: unknown): RondoError {
     {
       where: "createBackend",
       received: `a request for the native backend, which is not available (${reason})`,
-      expected: "the built addon dist/native/rondo.node",
+      expected: "an addon that loads",
       fix: platform.nativeFix,
     },
     { cause },

@@ -9,6 +9,7 @@ export class WasmServer {
   #settled: (reply: Settled) => void = () => {};
   #failed: (error: Error) => void = () => {};
   #failure: Error | undefined;
+  #started = false;
 
   constructor(worker: WasmWorker) {
     this.#worker = worker;
@@ -19,6 +20,7 @@ export class WasmServer {
         else if (reply.kind === "broken") this.fail(new Error(reply.reason));
         else {
           worker.hold(false);
+          this.#started = true;
           resolve(reply);
         }
       };
@@ -52,15 +54,19 @@ export class WasmServer {
   }
 
   fail(error: Error): void {
-    this.#failure ??= new RondoError(
-      {
-        where: "wasm backend",
-        received: `a worker that broke (${error.message})`,
-        expected: "workers that run until the backend is closed",
-        fix: "Make a new backend with createBackend(); if it happens again, it is a defect of Rondo",
-      },
-      { cause: error },
-    );
+    this.#failure ??= !this.#started || error instanceof RondoError ? error : broken(error);
     this.#failed(this.#failure);
   }
+}
+
+function broken(cause: Error): RondoError {
+  return new RondoError(
+    {
+      where: "wasm backend",
+      received: `a worker that broke (${cause.message})`,
+      expected: "workers that run until the backend is closed",
+      fix: "Make a new backend with createBackend(); if it happens again, it is a defect of Rondo",
+    },
+    { cause },
+  );
 }

@@ -1,4 +1,4 @@
-import { RondoError } from "../errors.js";
+import { RondoError, within } from "../errors.js";
 import type { Backend } from "./backend.js";
 import { Engine } from "./engine.js";
 import { threadsRefused } from "./fault.js";
@@ -55,6 +55,7 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
     );
   } catch (cause) {
     await Promise.all(workers.map((worker) => worker.terminate()));
+    if (cause instanceof RondoError) throw within("createBackend", cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
     const where = "createBackend, wasm";
     throw new RondoError(
@@ -63,8 +64,8 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
         : {
             where,
             received: `a failure to start (${reason})`,
-            expected: "the WebAssembly files and the worker's script of the library",
-            fix: "Build the library (npm run build); on a web server, serve its folders dist/wasm and dist/browser",
+            expected: "an engine that runs Rondo's workers",
+            fix: "Free memory or lower threads; if it happens again, it is a defect of Rondo",
           },
       { cause },
     );

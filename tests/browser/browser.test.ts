@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
@@ -47,6 +47,13 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
 
 /** What must be the same bits wherever the same WebAssembly runs. */
 const bits = ({ losses, history, prediction }: Outcome) => ({ losses, history, prediction });
+
+/** How an answer to a path differs from what it should be. */
+type Alter = (path: string) => {
+  readonly status?: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
 describeWith(chromium, "in a page", (executable) => {
   let folder: string;
@@ -137,7 +144,7 @@ describeWith(chromium, "in a page", (executable) => {
           "RondoError: fit: received x of shape [4, 5], expected [batch, 3], as the model's inputShape says. Reshape x, or change the first layer's inputShape.",
           "RondoError: fit: received 4 samples in x (shape [4, 3]) and 3 in y (shape [3, 2]), expected the same number of samples in both. Give one row of y for every row of x.",
           "RondoError: predictSync: received a call while weights or states are being changed, expected no fit, trainOnBatch or setWeights under way, and no other run of a stateful model. Await them first, or use predict, which takes its turn.",
-          "RondoError: createBackend: received a request for the native backend, which is not available (browsers have no native addons), expected the built addon dist/native/rondo.node. Use backend: "wasm" here.",
+          "RondoError: createBackend: received a request for the native backend, which is not available (browsers have no native addons), expected an addon that loads. Use backend: "wasm" here.",
           "RondoError: createBackend: received threads 0, expected a whole number from 1 to 256. Leave threads (and RONDO_THREADS) out to use all cores.",
         ]
       `);
@@ -146,21 +153,81 @@ describeWith(chromium, "in a page", (executable) => {
     }
   });
 
-  it.each([
-    { missing: "the wasm files", served: "browser", reason: /wasm: HTTP status 404/ },
-    { missing: "the worker's script", served: "wasm", reason: /the worker's script did not load/ },
-  ])("names $missing when the server has none", async ({ served, reason }) => {
-    const server = await serve({
-      folders: { [`/dist/${served}/`]: join(root, "dist", served), "/app/": join(folder, "plain") },
-      files: { ...pages, "/dist/browser/rondo.js": readFileSync(join(root, "dist/browser/rondo.js")) },
-      isolated: false,
-    });
+  it.each<{ when: string; alter: Alter; message: RegExp; isolated?: true }>([
+    {
+      when: "the server has no wasm",
+      alter: (path) => (/wasm$/.test(path) ? { status: 404 } : {}),
+      message:
+        /: wasm kernels: received HTTP status 404, expected a wasm file at http.+simd\.wasm\. Serve .*esbuild/,
+    },
+    {
+      when: "the server answers with a page for wasm",
+      alter: (path) => (/wasm$/.test(path) ? { status: 200, body: "<!doctype html>" } : {}),
+      message:
+        /: wasm kernels: received an HTML page, expected a wasm file at http.+simd\.wasm\. .*optimizeDeps/,
+    },
+    {
+      when: "wasm does not reach the page",
+      alter: () => ({ headers: { "Content-Security-Policy": "connect-src 'none'" } }),
+      message: /: wasm kernels: received no answer \(.+\), .*connect-src/,
+    },
+    {
+      when: "the wasm is damaged",
+      alter: (path) => (/wasm$/.test(path) ? { body: "half of it" } : {}),
+      message: /: wasm kernels: received http.+simd\.wasm, which does not compile \(.*magic/,
+    },
+    {
+      when: "a policy forbids wasm",
+      alter: () => ({
+        headers: { "Content-Security-Policy": "script-src 'self' 'unsafe-inline'" },
+      }),
+      message:
+        /: wasm kernels: received a content security policy that forbids WebAssembly.*'wasm-unsafe-eval'/,
+    },
+    {
+      when: "a policy forbids workers",
+      alter: () => ({ headers: { "Content-Security-Policy": "worker-src 'none'" } }),
+      message: /: wasm worker: received a content security policy that forbids the worker.*worker-src 'self'/,
+    },
+    {
+      when: "only the page has the headers of isolation",
+      isolated: true,
+      alter: (path) => (/worker/.test(path) ? { headers: { "Cross-Origin-Embedder-Policy": "" } } : {}),
+      message:
+        /: wasm worker: received a script without the header Cross-Origin-Embedder-Policy at http.+js.* Send/,
+    },
+    {
+      when: "the server has no worker",
+      alter: (path) => (/worker/.test(path) ? { status: 404 } : {}),
+      message:
+        /: wasm worker: received a script that did not load \(HTTP status 404 at http.+js\), .*esbuild/,
+    },
+    {
+      when: "the server answers with a page for the worker",
+      alter: (path) =>
+        /worker/.test(path) ? { headers: { "Content-Type": "text/html" }, body: "<!doctype html>" } : {},
+      message:
+        /: wasm worker: .* did not load \(no JavaScript at http.+js\), expected wasm\.worker\.browser\.js beside/,
+    },
+    {
+      when: "the worker's script does not parse",
+      alter: (path) => (/worker/.test(path) ? { body: "half of it" } : {}),
+      message: /: wasm worker: received a script that did not load from http.+js, .* browser's console/,
+    },
+  ])("says how to help where $when", async ({ alter, message, isolated = false }) => {
+    const server = await open(isolated, library());
     const page = await browser.newPage();
     try {
+      await page.route("**/*", async (route) => {
+        const response = await route.fetch();
+        const { headers, ...rest } = alter(new URL(route.request().url()).pathname);
+        await route.fulfill({ response, ...rest, headers: { ...response.headers(), ...headers } });
+      });
       await page.goto(`${server.url}/plain`);
-      const message = await page.evaluate(script.startFailure);
-      expect(message).toMatch(reason);
-      expect(message).toMatch(/^RondoError: createBackend, wasm: .* serve its folders/);
+      const said = await page.evaluate(script.startFailure);
+      expect(said).toMatch(/^RondoError: createBackend: wasm /);
+      expect(said).toMatch(message);
+      expect(said).not.toMatch(/defect|broke/);
     } finally {
       await page.close();
       await server.close();
