@@ -21,6 +21,9 @@ const optionNames = namesOf<BackendOptions>({
  * with plain SIMD. Falling back from native to wasm is said in one line through `options.warn`; asking for wasm, by the
  * option or by `RONDO_BACKEND=wasm`, says nothing.
  *
+ * Its threads, and on wasm some 16 MB for each, are its own until `close()`, or until it and its models are garbage and
+ * collected. Models that are given no backend share one.
+ *
  * @throws RondoError for an unknown option, backend or instruction set, for a number of threads that is none, and when the
  * backend that was asked for cannot be had here
  */

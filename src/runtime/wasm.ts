@@ -15,6 +15,9 @@ const initialPages = 16;
 /** Of every further thread; a task of the kernels may use half of it. */
 const stackBytes = 262144;
 
+/** Ends the workers of backends that were never closed: running workers are not garbage themselves. */
+const dropped = new FinalizationRegistry<WasmDriver>((driver) => driver.stop());
+
 /**
  * A backend on WebAssembly. One worker owns the memory and runs; with more than one thread the memory is shared and
  * further workers compute with it. Rejects with a RondoError when they cannot start.
@@ -49,10 +52,10 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
     }
     const jobs = new Jobs();
     const capabilities = { vectorWidth: ready.vectorWidth, threads, synchronous: true };
-    return new QueuedBackend(
-      new WasmDriver({ platform, set, capabilities, workers, server, heap, jobs }),
-      jobs,
-    );
+    const driver = new WasmDriver({ platform, set, capabilities, workers, server, heap, jobs });
+    const backend = new QueuedBackend(driver, jobs);
+    dropped.register(backend, driver);
+    return backend;
   } catch (cause) {
     await Promise.all(workers.map((worker) => worker.terminate()));
     if (cause instanceof RondoError) throw within("createBackend", cause);

@@ -84,6 +84,29 @@ function describeProcess(name: string, options: object): void {
       `;
       expect(Number(await child(options, script, ["--expose-gc"]))).toBeLessThan(160);
     });
+
+    it.runIf(process.platform === "linux")("gets the threads back of backends that are garbage", async () => {
+      const script = `
+        const { readFile } = await import("node:fs/promises");
+        const threads = async () =>
+          Number(/^Threads:\\s*(\\d+)$/m.exec(await readFile("/proc/self/status", "utf8"))[1]);
+        const before = await threads();
+        const use = async () => {
+          const other = await createBackend(${JSON.stringify(options)});
+          other.load(slow);
+          await other.allocate(8).read(0, new Uint8Array(1));
+        };
+        for (let i = 0; i < 3; i++) await use();
+        const made = (await threads()) - before;
+        for (let i = 0; i < 500 && (await threads()) > before; i++) {
+          gc();
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        console.log(made > 0, (await threads()) - before);
+        await runSlow();
+      `;
+      expect(await child(options, script, ["--expose-gc"])).toBe("true 0");
+    });
   });
 }
 
