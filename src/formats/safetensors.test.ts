@@ -35,6 +35,22 @@ describe("encodeSafetensors", () => {
     expect(bytes.subarray(8 + length)).toEqual(Uint8Array.of(...floats, 1, 0, 1));
   });
 
+  it("takes an object and a Map as it takes pairs", () => {
+    const named = { w: tensor([1, -2]), mask: tensor([true]) };
+    const bytes = encodeSafetensors(Object.entries(named));
+    expect(encodeSafetensors(named)).toEqual(bytes);
+    expect(encodeSafetensors(new Map(Object.entries(named)))).toEqual(bytes);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["tensors without names", [tensor([1])], /received a Tensor without a name.*model\.weightNames\(\)/],
+    ["arrays", { w: Float32Array.of(1) }, /received a Float32Array as "w", expected tensors by name/],
+    ["names that are no text", [[1, tensor([1])]], /received the name 1,/],
+    ["nothing", undefined, /received undefined, expected tensors by name/],
+  ])("refuses %s", (_, given, message) => {
+    expect(() => encodeSafetensors(given as Record<string, Tensor>)).toThrow(message);
+  });
+
   it("refuses two tensors of one name", () => {
     const pair: [string, Tensor] = ["w", tensor([1])];
     expect(() => encodeSafetensors([pair, pair])).toThrow(/the name "w" twice/);
@@ -71,6 +87,13 @@ describe("decodeSafetensors", () => {
     };
     const { tensors } = decodeSafetensors(file(header, Uint8Array.of(7, ...floats)), "file");
     expect(tensors.get("w")?.array()).toEqual([1, -2]);
+  });
+
+  it("names itself where the file has no name, and refuses what is no bytes", () => {
+    expect(() => decodeSafetensors(new Uint8Array())).toThrow(/^read safetensors: received 0 bytes/);
+    expect(() => decodeSafetensors(new ArrayBuffer(8) as unknown as Uint8Array)).toThrow(
+      /received an ArrayBuffer, expected a Uint8Array.*new Uint8Array/,
+    );
   });
 
   it("reads metadata", () => {

@@ -1,5 +1,5 @@
 import { bytesPerElement, type Dtype, type TypedArray } from "../dtype.js";
-import { RondoError } from "../errors.js";
+import { RondoError, valueText } from "../errors.js";
 import { shapeText, sizeOf, Tensor } from "../tensor.js";
 
 /** What a safetensors file holds: tensors by name, in the file's order, and text by key. */
@@ -30,13 +30,17 @@ const alignment = 64;
  * the data. The data begins at a multiple of 64 bytes, wide elements first, so that every tensor is aligned.
  * (Source: the format's description in the repository huggingface/safetensors.)
  *
- * @throws RondoError for two tensors of the same name
+ * @param tensors by their names: `{ name: tensor }`, a Map, or pairs of name and tensor
+ * @param metadata text by key
+ * @throws RondoError for two tensors of the same name, and for what is no tensors by name
  */
 export function encodeSafetensors(
-  tensors: Iterable<readonly [name: string, tensor: Tensor]>,
+  tensors: Readonly<Record<string, Tensor>> | Iterable<readonly [name: string, tensor: Tensor]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const entries = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const entries = entriesOf(tensors).sort(
+    ([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT,
+  );
   const header = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
   let end = 0;
@@ -66,16 +70,44 @@ export function encodeSafetensors(
   return file;
 }
 
+function entriesOf(tensors: Parameters<typeof encodeSafetensors>[0]): (readonly [string, Tensor])[] {
+  const refuse = (received: string): never => {
+    throw new RondoError({
+      where: "write safetensors",
+      received,
+      expected: "tensors by name: an object, a Map, or a list of [name, tensor]",
+      fix: "Write { name: tensor }; the tensors of a model are model.getWeights(), named by model.weightNames()",
+    });
+  };
+  if (typeof tensors !== "object" || tensors === null) return refuse(valueText(tensors));
+  const entries: readonly unknown[] = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);
+  return entries.map((entry) => {
+    if (!Array.isArray(entry)) return refuse(`${valueText(entry)} without a name`);
+    const [name, value]: unknown[] = entry;
+    if (typeof name !== "string") return refuse(`the name ${valueText(name)}`);
+    return [name, isTensor(value) ? value : refuse(`${valueText(value)} as "${name}"`)];
+  });
+}
+
+/** Tensors of rondo/browser, which brings its own class, are tensors too. */
+function isTensor(value: unknown): value is Tensor {
+  return (
+    typeof value === "object" && value !== null && "dtype" in value && "shape" in value && "data" in value
+  );
+}
+
 /**
  * Reads a safetensors file. Tensors share the memory of `bytes` where their alignment allows it.
  *
  * @param name what errors call the file
  * @throws RondoError for a truncated file, a header that is not as described, or data that overlaps or leaves gaps
  */
-export function decodeSafetensors(bytes: Uint8Array, name: string): Safetensors {
+export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
   const fail = (received: string, expected: string, fix = "Export or download the file again"): never => {
     throw new RondoError({ where: `read ${name}`, received, expected, fix });
   };
+  if (!ArrayBuffer.isView(bytes) || bytes.BYTES_PER_ELEMENT !== 1)
+    return fail(valueText(bytes), "a Uint8Array", "Read the file as bytes: new Uint8Array(buffer)");
   const { header, begin } = readHeader(bytes, fail);
   const dataBytes = bytes.length - begin;
   const tensors = new Map<string, Tensor>();
