@@ -63,7 +63,7 @@ const groups = [
   ],
 ];
 
-/** Installs the packages of package-lock.json unless they are there. */
+/** Installs the packages of package-lock.json unless they are there, and runs no script of theirs. */
 async function install() {
   const lock = join(root, "package-lock.json");
   const installed = join(root, "node_modules/.package-lock.json");
@@ -76,8 +76,9 @@ async function install() {
   if (!upToDate) {
     console.log("Set-up: installing packages");
     const npm = process.env.npm_execpath;
-    if (npm?.endsWith("npm-cli.js")) await command(process.execPath, [npm, "ci"]);
-    else await command("npm", ["ci"], { shell: process.platform === "win32" });
+    const args = ["ci", "--ignore-scripts", "--no-dry-run"]; // `npm pack --dry-run` hands its option down
+    if (npm?.endsWith("npm-cli.js")) await command(process.execPath, [npm, ...args]);
+    else await command("npm", args, { shell: process.platform === "win32" });
   }
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== hash) writeFileSync(stamp, hash);
 }

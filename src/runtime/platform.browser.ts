@@ -30,7 +30,7 @@ export const platform: Platform = {
         where: "wasm kernels",
         received: `a page without ${missing}`,
         expected: "a browser",
-        fix: "In Jest write @jest-environment node at the head of the test; elsewhere too, use Node's environment or a real browser",
+        fix: "Run tests in a real browser, or in Node's environment (Jest: @jest-environment node at the head of the file)",
       });
     }
     const url = files[build]().href;
