@@ -234,6 +234,30 @@ describeWith(chromium, "in a page", (executable) => {
     }
   });
 
+  it("says how to help in a simulated page, and where its scripts come from another origin", async () => {
+    const server = await open(false, library());
+    const page = await browser.newPage();
+    try {
+      await page.route("**/*.{js,wasm}", async (route) => {
+        const response = await route.fetch();
+        const headers = { ...response.headers(), "Access-Control-Allow-Origin": "*" };
+        await route.fulfill({ response, headers });
+      });
+      await page.goto(server.url.replace("localhost", "127.0.0.1"));
+      const start = `import("${server.url}/dist/browser/rondo.js").then((rondo) => rondo.createBackend()).catch(String)`;
+      expect(await page.evaluate(start)).toMatch(
+        /: wasm worker: received .*cannot be accessed from origin.* Serve Rondo from the page's own origin/,
+      );
+      await page.evaluate("delete globalThis.fetch");
+      expect(await page.evaluate(start)).toMatch(
+        /: wasm kernels: received a page without fetch, expected a browser\. .*@jest-environment node/,
+      );
+    } finally {
+      await page.close();
+      await server.close();
+    }
+  });
+
   describe("bundled by esbuild", () => {
     beforeAll(async () => {
       const app = join(folder, "bundled");
