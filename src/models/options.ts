@@ -11,7 +11,10 @@ export interface ModelOptions {
   readonly name?: string;
   /** From which weights, dropout and shuffling follow: the same seed gives the same bits. Default: a fresh random one. */
   readonly seed?: number;
-  /** Where it runs; default: one backend that all models share, native where it loads, else WebAssembly. */
+  /**
+   * Where it runs; default: one backend that all models share, native where it loads, else WebAssembly. One from
+   * createBackend is yours: call its `close()` when its last model is done, or its threads stay until it is garbage.
+   */
   readonly backend?: Backend | Promise<Backend>;
 }
 
