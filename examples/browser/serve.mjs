@@ -91,20 +91,60 @@ async function idxHead(path, count) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+const usage = "Usage: node examples/browser/serve.mjs [--port 8080] [--digits 2000] [--no-threads]";
+
+/** The options of the command line; `help` where there is one to be shown. Throws for wrong ones. */
+function readArguments() {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: "8080" },
       digits: { type: "string", default: "2000" },
       "no-threads": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
-  if (!existsSync(join(root, "dist/browser/rondo.js"))) throw new Error("Run `npm run build` first.");
-  const { url } = await serve({
-    folders,
-    files: await digitFiles(Number(values.digits)),
+  const whole = (name, least, most) => {
+    const value = Number(values[name]);
+    if (values[name].trim() !== "" && Number.isInteger(value) && value >= least && value <= most)
+      return value;
+    throw new Error(`--${name} takes a whole number from ${least} to ${most}, and got "${values[name]}".`);
+  };
+  return {
+    help: values.help,
+    port: whole("port", 0, 65535),
+    digits: whole("digits", 1, 60000),
     isolated: !values["no-threads"],
-    port: Number(values.port),
-  });
-  console.log(`${url}/examples/browser/`);
+  };
 }
+
+async function main() {
+  let options;
+  try {
+    options = readArguments();
+  } catch (error) {
+    console.error(`${error.message}\n${usage}`);
+    return 2;
+  }
+  const { help, port, digits, isolated } = options;
+  if (help) {
+    console.log(usage);
+    return 0;
+  }
+  if (!existsSync(join(root, "dist/browser/rondo.js"))) {
+    console.error("There is no dist/browser/rondo.js. Run `npm run build` first.");
+    return 1;
+  }
+  try {
+    const { url } = await serve({ folders, files: await digitFiles(digits), isolated, port });
+    console.log(`${url}/examples/browser/`);
+    return 0;
+  } catch (error) {
+    if (error.code !== "EADDRINUSE") throw error;
+    console.error(
+      `Port ${port} is taken. Give another: --port ${port + 1}, or --port 0 for any that is free.`,
+    );
+    return 1;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main();

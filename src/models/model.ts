@@ -204,8 +204,8 @@ export abstract class Model implements CallbackModel {
    * Trains on x [N, ..] and y [N, ..]; the optimizer's state goes on from call to call.
    *
    * Shuffled batches are gathered while the step before runs; never more than two steps are under way, and the event loop
-   * is not blocked. The arrays of x and y are read while it runs, so they must stay as they are until it resolves. When `signal` aborts, the steps under way are finished, what was trained stays, and the history has
-   * the completed epochs.
+   * is not blocked. The arrays of x and y are read while it runs, so they must stay as they are until it resolves. When
+   * `signal` aborts, the steps under way are finished, what was trained stays, and the history has the completed epochs.
    *
    * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
    * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled

@@ -63,7 +63,7 @@ function checkReport(report: RunReport): void {
 /**
  * The report as one HTML page that loads nothing else.
  *
- * @throws (rejects with) RondoError when a part is missing, unknown or of another kind
+ * @throws RondoError when a part is missing, unknown or of another kind
  */
 export async function renderReport(report: RunReport): Promise<string> {
   checkReport(report);
