@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
+import { measuresContract } from "./measures.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
@@ -9,6 +10,7 @@ import { weightsContract } from "./weights.contract.js";
 describeWith(nativeAddon, "models on the native backend", () => {
   const make = () => createBackend({ backend: "native" });
   trainingContract(make);
+  measuresContract(make);
   predictionContract(make);
   weightsContract(make);
 

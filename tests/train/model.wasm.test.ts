@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { createBackend } from "../../src/index.js";
+import { measuresContract } from "./measures.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
@@ -7,6 +8,7 @@ import { weightsContract } from "./weights.contract.js";
 describe("models on the wasm backend", () => {
   const make = () => createBackend({ backend: "wasm", threads: 1 });
   trainingContract(make);
+  measuresContract(make);
   predictionContract(make);
   weightsContract(make);
 });
