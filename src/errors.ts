@@ -74,10 +74,16 @@ export function valueText(value: unknown): string {
   if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return "a list";
-  const { name = "" } = (value.constructor ?? {}) as { readonly name?: string };
-  return name === "" || name === "Object"
+  const name = classOf(value);
+  return name === undefined
     ? "an object"
     : `${/^(?!Uint)[AEIOU]|^[FHLMNRSX][A-Z]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** The name of an object's class; undefined where it is a plain one. */
+function classOf(value: object): string | undefined {
+  const { name = "" } = (value.constructor ?? {}) as { readonly name?: string };
+  return name === "" || name === "Object" ? undefined : name;
 }
 
 /** Refuses what is no object of options, and options of which one has a name that is not in the list. */
@@ -86,7 +92,7 @@ export function checkOptions(where: string, options: unknown, valid: readonly st
     throw noOptions(where, options, valid);
   const wrong = Object.keys(options).find((name) => !valid.includes(name));
   if (wrong === undefined) return;
-  if (valueText(options) === "an object") throw unknownName(where, "option", wrong, valid);
+  if (classOf(options) === undefined) throw unknownName(where, "option", wrong, valid);
   throw noOptions(where, options, valid);
 }
 

@@ -1,8 +1,7 @@
 import { RondoError, valueText } from "../errors.js";
-import { equal, type Shape, sameShape, shapeText } from "../graph/dim.js";
+import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
-import { softmaxOp } from "../graph/ops/softmax.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import type { CallContext, Layer } from "../layers/layer.js";
 import { gradients } from "../passes/autodiff.js";
@@ -118,22 +117,10 @@ function measured(network: Network, objective: Objective, types: Types, training
   const y = input("y", types.y?.shape ?? [], types.y?.dtype);
   const weight = types.sampleWeight && input("sampleWeight", types.sampleWeight);
   const pass = forward(network, x, training);
-  warnOfOneClass(network, objective, pass.prediction);
+  const doubt = objective.doubt(pass.prediction);
+  if (doubt !== undefined) network.warn(doubt);
   const inputs = weight === undefined ? [x, y] : [x, y, weight];
   return { ...pass, inputs, ...objective.measure(y, pass.prediction, weight) };
-}
-
-/** A softmax over one unit is always 1, and a cross-entropy of one class always 0: it would seem to train. */
-function warnOfOneClass(
-  { warn }: Network,
-  { loss }: Objective,
-  { shape, node: { op } }: SymbolicTensor,
-): void {
-  if (!equal(shape.at(-1) ?? 0, 1)) return;
-  const advice = 'for two classes use units: 1, activation: "sigmoid" and the loss "binaryCrossentropy"';
-  if (op === softmaxOp) warn(`a softmax over one unit is always 1; ${advice}`);
-  else if (loss.name === "categoricalCrossentropy")
-    warn(`${loss.name} with one class is always 0; ${advice}`);
 }
 
 /** x, y, weights → figures: (sum, count) of the loss and of each metric. */

@@ -44,7 +44,7 @@ export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
   const smoothing = smoothingOf("categoricalCrossentropy", options);
   return {
     name: "categoricalCrossentropy",
-    target: "values",
+    target: "oneHot",
     link: softmaxOp,
     values(yTrue, yPred, linked) {
       const classes = yPred.shape.at(-1) ?? 1;

@@ -16,11 +16,11 @@ export type MeasureFunction = (yTrue: SymbolicTensor, yPred: SymbolicTensor) => 
 export interface Measure {
   readonly name: string;
   /**
-   * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `classes`: class
-   * numbers, the prediction's shape without its last axis (or with a last axis of size 1); `any`: passed on as it is, but
-   * for a last axis of size 1 as with values.
+   * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `oneHot`: the
+   * same, a number for each class; `classes`: class numbers, the prediction's shape without its last axis (or with a last
+   * axis of size 1); `any`: passed on as it is, but for a last axis of size 1 as with values.
    */
-  readonly target: "values" | "classes" | "any";
+  readonly target: "values" | "oneHot" | "classes" | "any";
   /** Where the model's last op is this one, the measure takes its operand instead, as logits. */
   readonly link?: Op<Readonly<Record<string, never>>>;
   /** yTrue and yPred as `target` says → [B] or [B, T]. */
@@ -84,8 +84,11 @@ function checkedValues({ name }: Measure, values: unknown, { shape }: SymbolicTe
 }
 
 /** yTrue in the form that the measure takes. */
-function alignTarget(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor): SymbolicTensor {
-  const { name, target } = measure;
+function alignTarget(
+  { name, target }: Measure,
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+): SymbolicTensor {
   const lacksLast = yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1);
   if (target === "any") {
     const hasMore = yTrue.rank === yPred.rank + 1 && equal(yTrue.shape.at(-1) ?? 0, 1);
@@ -95,7 +98,7 @@ function alignTarget(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTen
   const aligned =
     target === "classes" && yTrue.rank === yPred.rank && equal(yTrue.shape.at(-1) ?? 0, 1)
       ? squeeze(yTrue, [-1])
-      : target === "values" && lacksLast
+      : target !== "classes" && lacksLast
         ? expandDims(yTrue, -1)
         : yTrue;
   if (!sameShape(aligned.shape, wanted)) {
@@ -103,27 +106,27 @@ function alignTarget(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTen
       where: name,
       received: `y of shape ${shapeText(yTrue.shape)} for a model whose output is ${shapeText(yPred.shape)}`,
       expected: `y of shape ${shapeText(wanted)}${target === "classes" ? " holding class numbers" : ""}`,
-      fix: mismatchFix(measure, yTrue.shape, wanted, yPred.shape),
+      fix: mismatchFix(target, yTrue.shape, wanted, yPred.shape),
     });
   }
   return cast(aligned, target === "classes" ? "int32" : "float32");
 }
 
 /** @param wanted the shape that y should have */
-function mismatchFix({ name, target }: Measure, y: Shape, wanted: Shape, prediction: Shape): string {
+function mismatchFix(target: Measure["target"], y: Shape, wanted: Shape, prediction: Shape): string {
   const units = prediction.at(-1);
   const ofOne = equal(y.at(-1) ?? 0, 1);
   const oneValue = sameShape(y, prediction.slice(0, -1));
   if (target === "classes" && sameShape(y, prediction))
     return 'For one-hot rows use "categoricalCrossentropy"';
-  if (name.startsWith("categorical") && (oneValue || (ofOne && y.length === wanted.length)))
+  if (target === "oneHot" && (oneValue || (ofOne && y.length === wanted.length)))
     return 'For class numbers use "sparseCategoricalCrossentropy", or make one-hot rows of them with toCategorical';
   if (oneValue) return `Set units: 1 on the last layer, or give ${units} values in the place of each`;
   if (y.length > wanted.length)
     return `Set returnSequences: true on the last recurrent layer for a target per step; or give one target per sample${target === "classes" ? ', and for one-hot rows use "categoricalCrossentropy"' : ""}`;
   if (y.length < wanted.length || (ofOne && target === "classes"))
     return "Set returnSequences: false on the last recurrent layer, or give one target per step";
-  return sameShape(y.slice(0, -1), wanted.slice(0, -1)) && target === "values"
+  return sameShape(y.slice(0, -1), wanted.slice(0, -1)) && target !== "classes"
     ? `Set units: ${y.at(-1)} on the last layer, or give targets whose last axis has ${units}`
     : "Give a target for each step of the model's output, no more and no less";
 }

@@ -11,7 +11,7 @@ export type Metric = Measure;
 /** Whether the most probable class is the target's: yTrue, yPred [.., C] → [..]. */
 export const categoricalAccuracy = (): Metric => ({
   name: "categoricalAccuracy",
-  target: "values",
+  target: "oneHot",
   values: (yTrue, yPred) => cast(equalTo(argMax(yTrue, -1), argMax(yPred, -1)), "float32"),
 });
 

@@ -1,8 +1,10 @@
 import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
+import { equal } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { div, maximum } from "../graph/ops/elementwise.js";
 import { concat } from "../graph/ops/join.js";
 import { reshape } from "../graph/ops/shape.js";
+import { softmaxOp } from "../graph/ops/softmax.js";
 import { type Loss, type LossName, resolveLoss } from "./losses.js";
 import { type Contribution, contribution, type MeasureFunction } from "./measure.js";
 import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics.js";
@@ -69,6 +71,18 @@ export class Objective {
   /** The same with another learning rate. */
   withLearningRate(learningRate: number): Objective {
     return new Objective({ ...this.#options, optimizer: { ...this.optimizer, learningRate } });
+  }
+
+  /**
+   * What seems to train and cannot: a softmax over one unit is always 1, and a cross-entropy of one class always 0.
+   * Undefined where there is nothing to say.
+   */
+  doubt({ shape, node }: SymbolicTensor): string | undefined {
+    if (!equal(shape.at(-1) ?? 0, 1)) return undefined;
+    const advice = 'for two classes use units: 1, activation: "sigmoid" and the loss "binaryCrossentropy"';
+    if (node.op === softmaxOp) return `a softmax over one unit is always 1; ${advice}`;
+    if (this.loss.link === softmaxOp) return `${this.loss.name} with one class is always 0; ${advice}`;
+    return undefined;
   }
 
   /**
