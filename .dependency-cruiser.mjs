@@ -6,6 +6,7 @@ const rooms = [
   "src/errors.ts",
   "src/dtype.ts",
   "src/tensor.ts",
+  "src/breather.ts",
   "src/graph/",
   "src/passes/",
   "src/plan/",

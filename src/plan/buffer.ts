@@ -45,6 +45,9 @@ export interface Operation {
   emit(encoder: Encoder, index: (buffer: Buffer) => number): void;
 }
 
+export const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
+
 export const elements = (shape: readonly number[]): number => shape.reduce((p, d) => p * d, 1);
 
 /** Row-major strides. */

@@ -1,11 +1,12 @@
+import { atOnce, type Steps } from "../breather.js";
 import type { Bindings, Graph } from "../graph/ir.js";
-import type { InputAttrs, StateAttrs } from "../graph/ops/source.js";
+import type { InputAttrs } from "../graph/ops/source.js";
 import { optimize } from "../passes/index.js";
 import { type Buffer, byteSize, elements, type Operation, whole } from "./buffer.js";
 import { Encoder } from "./encode.js";
 import { instructions } from "./instructions.js";
 import { Constants, Lowering, type Sink } from "./lower.js";
-import { layArena, placeInOrder, resolve } from "./memory.js";
+import { layCache, layScratch, lifetimes, placeInOrder, resolve, rootOf } from "./memory.js";
 import type { BufferSlot, Entry, Port, Program } from "./program.js";
 import type { StateLayout } from "./state.js";
 
@@ -19,8 +20,14 @@ export interface CompileOptions {
 }
 
 /** From a traced graph to a program: passes, lowering, memory plan, encoding. */
-export function compile(graph: Graph, options: CompileOptions): Program {
-  const optimized = optimize(graph);
+export const compile = (graph: Graph, options: CompileOptions): Program => plan(optimize(graph), options);
+
+/** From a graph that has gone through the passes to a program: lowering, memory plan, encoding. */
+export const plan = (optimized: Graph, options: CompileOptions): Program =>
+  atOnce(planSteps(optimized, options));
+
+/** `plan`, as work that can pause. */
+export function* planSteps(optimized: Graph, options: CompileOptions): Steps<Program> {
   const constants = new Constants();
   const lowering = new Lowering(options, instructions, constants, undefined);
 
@@ -40,11 +47,9 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   });
   for (const { variable, value } of optimized.updates) {
     const to = whole(lowering.stateBuffer(variable), variable.dtype, variable.shape);
-    const replaces: Sink["replaces"] = (source) =>
-      source.op.name === "state" && (source.attrs as StateAttrs).variable === variable;
-    sinks.push({ value, to, replaces });
+    sinks.push({ value, to, replaces: variable });
   }
-  lowering.run(sinks);
+  yield* lowering.run(sinks);
 
   const weights = new Set<Buffer>();
   for (const [variable, buffer] of lowering.states) if (variable.role === "weight") weights.add(buffer);
@@ -52,7 +57,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   const { prepare, main } = changesWeights
     ? { prepare: [], main: lowering.operations }
     : hoist(lowering.operations, weights);
-  return assemble(optimized.name, prepare, main, {
+  return yield* assemble(optimized.name, prepare, main, {
     inputs,
     outputs,
     constants: constants.bytes(),
@@ -66,14 +71,14 @@ function hoist(
   operations: readonly Operation[],
   weights: ReadonlySet<Buffer>,
 ): { prepare: Operation[]; main: Operation[] } {
-  const withBodies = (list: readonly Operation[]): Operation[] =>
-    list.flatMap((op) => [op, ...withBodies(op.loop?.body ?? [])]);
-  const writers = new Map<Buffer, Operation[]>();
-  for (const op of withBodies(operations))
-    for (const b of op.writes) {
-      const { root } = resolve(b);
-      writers.set(root, [...(writers.get(root) ?? []), op]);
+  const writers = new Map<Buffer, number>();
+  const count = (list: readonly Operation[]): void => {
+    for (const { writes, loop } of list) {
+      for (const b of writes) writers.set(rootOf(b), (writers.get(rootOf(b)) ?? 0) + 1);
+      if (loop !== undefined) count(loop.body);
     }
+  };
+  count(operations);
   const prepared = new Set<Buffer>();
   const prepare: Operation[] = [];
   const main: Operation[] = [];
@@ -82,19 +87,19 @@ function hoist(
       op.loop === undefined &&
       op.reads.length > 0 &&
       op.reads.every((b) => {
-        const { root } = resolve(b);
+        const root = rootOf(b);
         return weights.has(root) || root.region === "constant" || prepared.has(root);
       }) &&
       op.writes.every((b) => {
-        const { root } = resolve(b);
-        return root.region === "scratch" && (writers.get(root)?.length ?? 0) === 1;
+        const root = rootOf(b);
+        return root.region === "scratch" && writers.get(root) === 1;
       });
     if (!steady) {
       main.push(op);
       continue;
     }
     prepare.push(op);
-    for (const b of op.writes) prepared.add(resolve(b).root);
+    for (const b of op.writes) prepared.add(rootOf(b));
   }
   for (const buffer of prepared) buffer.region = "cache";
   return { prepare, main };
@@ -108,16 +113,16 @@ interface Parts {
   readonly writes: Entry["writes"];
 }
 
-function assemble(
+function* assemble(
   name: string,
   prepare: readonly Operation[],
   main: readonly Operation[],
   parts: Parts,
-): Program {
+): Steps<Program> {
   const operations = [...prepare, ...main];
-  placeInOrder(operations);
-  const scratch = layArena(operations, "scratch");
-  const cache = layArena(operations, "cache");
+  const lives = yield* lifetimes(operations);
+  yield* placeInOrder(operations, lives);
+  const [scratch, cache] = [yield* layScratch(lives), layCache(lives)];
   const indices = new Map<Buffer, number>();
   const buffers: BufferSlot[] = [];
   const index = (buffer: Buffer): number => {
@@ -136,9 +141,15 @@ function assemble(
     return buffers.length - 1;
   };
   const encoder = new Encoder();
-  for (const operation of prepare) operation.emit(encoder, index);
+  function* emit(list: readonly Operation[]): Steps<void> {
+    for (const operation of list) {
+      operation.emit(encoder, index);
+      yield;
+    }
+  }
+  yield* emit(prepare);
   const middle = encoder.length;
-  for (const operation of main) operation.emit(encoder, index);
+  yield* emit(main);
   const entries: Record<string, Entry> = {
     prepare: { begin: 0, end: middle, writes: "nothing" },
     main: { begin: middle, end: encoder.length, writes: parts.writes },

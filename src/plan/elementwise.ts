@@ -1,9 +1,9 @@
 import type { Dtype } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import { codes, mapOp } from "./abi.js";
-import { type Buffer, elements, isContiguous, type Operation, type View } from "./buffer.js";
+import { elements, isContiguous, type Operation, sameNumbers, type View } from "./buffer.js";
 import type { MapOpName, MapSpec, MapStep } from "./encode.js";
-import { resolve } from "./memory.js";
+import { rootOf } from "./memory.js";
 
 /** An operand of `map`: a view of the iteration's shape, or a number. */
 export type MapOperand = View | { readonly value: number; readonly dtype: Dtype };
@@ -42,43 +42,57 @@ export function broadcastStrides(view: View, shape: readonly number[]): number[]
   );
 }
 
+/** What a `map` instruction computes, in registers. */
+export interface MapComputation {
+  readonly shape: readonly number[];
+  /** Loaded into the first registers. */
+  readonly inputs: readonly View[];
+  /** Of each input, broadcast to `shape`. */
+  readonly strides: readonly (readonly number[])[];
+  readonly steps: readonly MapStep[];
+  registerOf(node: Node): number;
+}
+
 /**
- * One `map` instruction for elementwise nodes of one shape; undefined where they need more than one instruction can hold.
+ * The computation of elementwise nodes of one shape; undefined where it is more than one instruction can hold.
  *
- * @param shape the bound shape that all nodes have
+ * @param nodes in topological order
+ * @param shape the bound shape that all of them have
+ * @param outputs the nodes whose values are stored
  * @param operand what an input from outside is
- * @param outputs nodes whose values are stored, and where
  */
-export function mapOperation(
+export function mapComputation(
   nodes: readonly Node[],
   shape: readonly number[],
+  outputs: readonly Node[],
   operand: (x: SymbolicTensor) => MapOperand,
-  outputs: readonly { readonly node: Node; readonly to: View }[],
-): Operation | undefined {
+): MapComputation | undefined {
   const own = new Set(nodes);
   const inputs: View[] = [];
-  const inputRegister = new Map<string, number>();
-  const external = new Map<Node, Map<number, MapOperand>>();
+  const strides: number[][] = [];
+  /** The register of a view, loaded once however often it is seen. */
+  const load = (view: View): number => {
+    const own = broadcastStrides(view, shape);
+    const known = inputs.findIndex(
+      ({ buffer, offset, dtype }, i) =>
+        buffer === view.buffer &&
+        offset === view.offset &&
+        dtype === view.dtype &&
+        sameNumbers(strides[i] ?? [], own),
+    );
+    if (known >= 0) return known;
+    strides.push(own);
+    return inputs.push(view) - 1;
+  };
+  const external = new Map<Node, (number | { readonly value: number; readonly dtype: Dtype })[]>();
   for (const node of nodes)
     for (const x of node.inputs) {
       if (own.has(x.node)) continue;
-      const known = external.get(x.node) ?? new Map<number, MapOperand>();
-      if (!known.has(x.index)) known.set(x.index, operand(x));
+      const known = external.get(x.node) ?? [];
       external.set(x.node, known);
-    }
-  const bufferIds = new Map<Buffer, number>();
-  const keyOf = (view: View): string => {
-    const id = bufferIds.get(view.buffer) ?? bufferIds.size;
-    bufferIds.set(view.buffer, id);
-    return `${id}:${view.offset}:${view.dtype}:${broadcastStrides(view, shape)}`;
-  };
-  for (const byIndex of external.values())
-    for (const x of byIndex.values()) {
-      if ("value" in x) continue;
-      const key = keyOf(x);
-      if (inputRegister.has(key)) continue;
-      inputRegister.set(key, inputs.length);
-      inputs.push(x);
+      if (known[x.index] !== undefined) continue;
+      const from = operand(x);
+      known[x.index] = "value" in from ? from : load(from);
     }
 
   // Registers: inputs keep theirs; the others are given back after their last use.
@@ -87,7 +101,7 @@ export function mapOperation(
   nodes.forEach((node, i) => {
     for (const x of node.inputs) if (own.has(x.node)) lastUse.set(x.node, i);
   });
-  const stored = new Set(outputs.map((o) => o.node));
+  const stored = new Set(outputs);
   const registerOf = new Map<Node, number>();
   const free: number[] = [];
   let registers = inputs.length;
@@ -107,9 +121,9 @@ export function mapOperation(
   nodes.forEach((node, i) => {
     const args = node.inputs.map((x) => {
       if (own.has(x.node)) return registerOf.get(x.node) ?? 0;
-      const from = external.get(x.node)?.get(x.index);
+      const from = external.get(x.node)?.[x.index];
       if (from === undefined) throw new Error("map: an operand is missing");
-      return "value" in from ? constant(from.value, from.dtype) : (inputRegister.get(keyOf(from)) ?? 0);
+      return typeof from === "number" ? from : constant(from.value, from.dtype);
     });
     const kernel = node.op.kernel;
     // A register has 32 bits and a uint8 eight, which others in the unit read.
@@ -144,22 +158,33 @@ export function mapOperation(
 
   const { mapInputs, mapOutputs, mapRegisters } = codes.limit;
   if (inputs.length > mapInputs || outputs.length > mapOutputs || registers > mapRegisters) return undefined;
-  const sinks = outputs.map(({ node, to }) => ({ to, register: registerOf.get(node) ?? 0 }));
+  return { shape, inputs, strides, steps, registerOf: (node) => registerOf.get(node) ?? 0 };
+}
+
+/**
+ * One `map` instruction.
+ *
+ * @param outputs nodes whose values are stored, and where
+ */
+export function mapOperation(
+  { shape, inputs, strides: loaded, steps, registerOf }: MapComputation,
+  outputs: readonly { readonly node: Node; readonly to: View }[],
+): Operation {
+  const sinks = outputs.map(({ node, to }) => ({ to, register: registerOf(node) }));
   const { dims, strides } = collapse(shape, [
-    ...inputs.map((v) => broadcastStrides(v, shape)),
+    ...loaded,
     ...sinks.map(({ to }) => broadcastStrides(to, shape)),
   ]);
-  const rootOf = (v: View): Buffer => resolve(v.buffer).root;
   const inPlace = sinks.flatMap(({ to }, k) =>
     inputs
       .filter(
         (v, i) =>
-          inputs.every((u) => u === v || rootOf(u) !== rootOf(v)) &&
+          inputs.every((u) => u === v || rootOf(u.buffer) !== rootOf(v.buffer)) &&
           v.dtype === to.dtype &&
           v.offset === 0 &&
           to.offset === 0 &&
           isContiguous(to) &&
-          `${strides[i]}` === `${strides[inputs.length + k]}` &&
+          sameNumbers(strides[i] ?? [], strides[inputs.length + k] ?? []) &&
           elements(v.shape) === elements(to.shape),
       )
       .map((v) => ({ output: to.buffer, input: v.buffer })),

@@ -1,3 +1,4 @@
+import { atOnce } from "../breather.js";
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { ScanAttrs } from "../graph/ops/scan.js";
@@ -74,9 +75,9 @@ export function lowerScan(l: Lowering, node: Node): void {
     const old = body.states[i];
     if (to === undefined || old === undefined) return;
     l.set(node, n + i, to);
-    sinks.push({ value, to, replaces: (source) => source === old.node });
+    sinks.push({ value, to, replaces: old.node });
   });
-  inner.run(sinks);
+  atOnce(inner.run(sinks));
 
   const operations = inner.operations;
   l.emit({
@@ -103,11 +104,19 @@ interface Advance {
 
 /** The cursors of a loop and all parts of them that its body uses (pieces, cursors of inner loops): they move together. */
 function moving(body: readonly Operation[], cursors: readonly Advance[]): Advance[] {
+  const own = new Map(cursors.map((cursor) => [cursor.buffer, cursor]));
   const cursorOf = (buffer: Buffer): Advance | undefined =>
-    cursors.find((c) => c.buffer === buffer) ?? (buffer.alias && cursorOf(buffer.alias.of));
-  const used = (operations: readonly Operation[]): Buffer[] =>
-    operations.flatMap(({ reads, writes, loop }) => [...reads, ...writes, ...(loop ? used(loop.body) : [])]);
-  return [...new Set(used(body))].flatMap((buffer) => {
+    own.get(buffer) ?? (buffer.alias && cursorOf(buffer.alias.of));
+  const used = new Set<Buffer>();
+  const walk = (operations: readonly Operation[]): void => {
+    for (const { reads, writes, loop } of operations) {
+      for (const buffer of reads) used.add(buffer);
+      for (const buffer of writes) used.add(buffer);
+      if (loop !== undefined) walk(loop.body);
+    }
+  };
+  walk(body);
+  return [...used].flatMap((buffer) => {
     const cursor = cursorOf(buffer);
     return cursor === undefined ? [] : [{ buffer, bytes: cursor.bytes }];
   });

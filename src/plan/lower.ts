@@ -1,6 +1,14 @@
+import type { Steps } from "../breather.js";
 import { bytesPerElement, type Dtype, type TypedArray } from "../dtype.js";
 import { bind, type Dim, type Shape } from "../graph/dim.js";
-import type { Bindings, Node, StateVariable, SymbolicTensor, TensorType } from "../graph/ir.js";
+import {
+  type Bindings,
+  type Node,
+  type StateVariable,
+  type SymbolicTensor,
+  type TensorType,
+  topological,
+} from "../graph/ir.js";
 import type { ConstantAttrs, SizeAttrs, StateAttrs } from "../graph/ops/source.js";
 import {
   type Buffer,
@@ -9,14 +17,21 @@ import {
   isContiguous,
   type Loop,
   type Operation,
+  sameNumbers,
   type View,
   whole,
 } from "./buffer.js";
-import { copyOperation, type MapOperand, mapOperation } from "./elementwise.js";
-import { resolve } from "./memory.js";
+import {
+  copyOperation,
+  type MapComputation,
+  type MapOperand,
+  mapComputation,
+  mapOperation,
+} from "./elementwise.js";
+import { rootOf } from "./memory.js";
 import type { Region } from "./program.js";
 import type { StateLayout } from "./state.js";
-import { formUnits, type Unit } from "./units.js";
+import { formUnits, memoryUses, type Unit } from "./units.js";
 
 /** How a node becomes operations: one rule per kernel name that ops declare (instructions.ts). */
 export type LowerRule = (lowering: Lowering, node: Node) => void;
@@ -33,8 +48,21 @@ export interface LowerOptions {
 export interface Sink {
   readonly value: SymbolicTensor;
   readonly to: View;
-  /** Where `to` holds an older value that the graph reads: whether a source stands for it. */
-  replaces?(source: Node): boolean;
+  /** Where `to` holds an older value that the graph may read: the state variable, or the placeholder that stands for it. */
+  readonly replaces?: StateVariable | Node;
+}
+
+interface BoundShape {
+  readonly sizes: readonly number[];
+  /** Equal for equal sizes. */
+  readonly key: string;
+}
+
+/** Who reads a node's outputs. */
+interface Uses {
+  readonly nodes: Node[];
+  /** The outputs that nodes read or sinks hold. */
+  readonly outputs: Set<number>;
 }
 
 /** Literal data of a program, gathered while lowering. */
@@ -76,7 +104,8 @@ export class Constants {
 export class Lowering {
   readonly operations: Operation[] = [];
   readonly #views = new Map<Node, (View | undefined)[]>();
-  readonly #consumers = new Map<Node, Node[]>();
+  readonly #uses = new Map<Node, Uses>();
+  readonly #shapes = new Map<Shape, BoundShape>();
   readonly #destinations = new Map<Node, Map<number, View>>();
 
   constructor(
@@ -94,8 +123,17 @@ export class Lowering {
     return bind(d, this.options.bindings);
   }
 
-  shape(shape: Shape): number[] {
-    return shape.map((d) => this.size(d));
+  shape(shape: Shape): readonly number[] {
+    return this.#bound(shape).sizes;
+  }
+
+  #bound(shape: Shape): BoundShape {
+    const known = this.#shapes.get(shape);
+    if (known !== undefined) return known;
+    const sizes = shape.map((d) => this.size(d));
+    const bound = { sizes, key: sizes.join() };
+    this.#shapes.set(shape, bound);
+    return bound;
   }
 
   /** A temporary of the given number of bytes. */
@@ -150,15 +188,12 @@ export class Lowering {
 
   /** Whether anything reads output `index` of a node. */
   isUsed(node: Node, index: number): boolean {
-    const read = this.#consumers
-      .get(node)
-      ?.some((c) => c.inputs.some((x) => x.node === node && x.index === index));
-    return read === true || this.#sinkValues.some((v) => v.node === node && v.index === index);
+    return this.#uses.get(node)?.outputs.has(index) === true;
   }
 
   /** The nodes that read any output of a node. */
   consumers(node: Node): readonly Node[] {
-    return this.#consumers.get(node) ?? [];
+    return this.#uses.get(node)?.nodes ?? [];
   }
 
   /** The computed value. */
@@ -238,71 +273,135 @@ export class Lowering {
 
   // ---- units
 
-  #sinkValues: SymbolicTensor[] = [];
-
   /** Lowers everything that the sinks need, and brings their values where they belong. */
-  run(sinks: readonly Sink[]): void {
-    const roots = sinks.map((s) => s.value);
-    this.#sinkValues = roots;
-    const shapeKey = (node: Node) => `${this.shape(node.outputs[0]?.shape ?? [])}`;
-    const units = formUnits(
-      roots,
-      shapeKey,
-      sinks.flatMap(({ value, replaces }) => (replaces === undefined ? [] : [{ value, replaces }])),
+  *run(sinks: readonly Sink[]): Steps<void> {
+    const nodes = topological(sinks.map((s) => s.value));
+    const wanted = this.#countUses(nodes, sinks);
+    const memory = memoryUses(nodes);
+    const readersOf = ({ replaces }: Sink): readonly Node[] =>
+      replaces === undefined ? [] : (memory.readers.get(replaces) ?? []);
+    const units = yield* formUnits(
+      nodes,
+      (node) => this.#bound(node.outputs[0]?.shape ?? []).key,
+      sinks.map((sink) => ({ value: sink.value, readers: readersOf(sink) })),
     );
-    for (const unit of units)
-      for (const node of unit.nodes)
-        for (const x of new Set(node.inputs.map((y) => y.node)))
-          this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
 
-    const unitOf = new Map(units.flatMap((u) => u.nodes.map((n) => [n, u] as const)));
-    const done = new Set<Unit>();
-    const late: Sink[] = [];
-    const writers = this.#claimSinks(sinks, unitOf, late);
-    this.#claimPieces(units);
-    for (const unit of units) {
-      for (const sink of writers.get(unit) ?? []) {
-        if (sink.replaces === undefined || this.#mayOverwrite(sink, unit, units, done, late)) continue;
-        // Someone still reads the old value: write beside, and bring it over at the end.
-        this.#destinations.get(sink.value.node)?.delete(sink.value.index);
-        late.push(sink);
-      }
-      this.#unit(unit);
-      done.add(unit);
+    const { claimed, late } = this.#claimSinks(sinks);
+    // Late values that are windows on the memory of a source: what the source held is read once more at the end.
+    const readLate = new Map<object, SymbolicTensor[]>();
+    for (const { value } of late) {
+      const source = memory.memoryOf.get(value.node);
+      if (source !== undefined) readLate.set(source, [...(readLate.get(source) ?? []), value]);
     }
-    // A late value may be the old one of a late sink's place, its own or another's: such values are read before
-    // anything is written.
-    const rootOf = (view: View): Buffer => resolve(view.buffer).root;
+    this.#claimPieces(units);
+    const done = new Set<Node>();
+    for (const unit of units) {
+      yield;
+      // What one instruction cannot compute is cut in halves, each of which may write in place what the rest reads no more.
+      const rest = [unit.nodes];
+      for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
+        const stored = unit.elementwise ? this.#stored(part, wanted) : [];
+        const map = unit.elementwise ? this.#computation(part, stored) : undefined;
+        if (unit.elementwise && map === undefined) {
+          const half = part.length >> 1;
+          if (half === 0) throw new Error(`map: ${part[0]?.op.name} has too many operands`);
+          rest.push(part.slice(half), part.slice(0, half));
+          continue;
+        }
+        for (const node of part)
+          for (const sink of claimed.get(node) ?? []) {
+            const { replaces } = sink;
+            if (replaces === undefined) continue;
+            const open = readersOf(sink).filter((reader) => !done.has(reader));
+            const own = new Set(unit.elementwise ? part : []);
+            if (this.#mayOverwrite(sink, open, own, readLate.get(replaces) ?? [])) continue;
+            // Someone still reads the old value: write beside, and bring it over at the end.
+            this.#destinations.get(node)?.delete(sink.value.index);
+            late.push(sink);
+          }
+        if (map === undefined) this.#alone(part[0]);
+        else {
+          const outputs = stored.map((node) => ({ node, to: this.place(node) }));
+          this.emit(mapOperation(map, outputs));
+          for (const { node, to } of outputs) this.set(node, 0, to);
+        }
+        for (const node of part) done.add(node);
+      }
+    }
+    this.#bringLate(late);
+  }
+
+  /** Notes who reads what; gives the nodes whose values the sinks hold. */
+  #countUses(nodes: readonly Node[], sinks: readonly Sink[]): ReadonlySet<Node> {
+    const usesOf = (node: Node): Uses => {
+      const known = this.#uses.get(node);
+      if (known !== undefined) return known;
+      const uses: Uses = { nodes: [], outputs: new Set() };
+      this.#uses.set(node, uses);
+      return uses;
+    };
+    for (const node of nodes)
+      for (const x of node.inputs) {
+        const uses = usesOf(x.node);
+        if (uses.nodes.at(-1) !== node) uses.nodes.push(node);
+        uses.outputs.add(x.index);
+      }
+    for (const { value } of sinks) usesOf(value.node).outputs.add(value.index);
+    return new Set(sinks.map((s) => s.value.node));
+  }
+
+  /** The nodes of a lot of elementwise ones whose values something outside needs. */
+  #stored(nodes: readonly Node[], wanted: ReadonlySet<Node>): Node[] {
+    const own = new Set(nodes);
+    return nodes.filter((node) => wanted.has(node) || this.consumers(node).some((c) => !own.has(c)));
+  }
+
+  #computation(nodes: readonly Node[], stored: readonly Node[]): MapComputation | undefined {
+    const shape = this.shape(nodes[0]?.outputs[0]?.shape ?? []);
+    return mapComputation(nodes, shape, stored, (x) => this.operand(x));
+  }
+
+  /**
+   * Copies late values to where they belong. One may be the old value of a late sink's place, its own or another's: such
+   * values are read before anything is written.
+   */
+  #bringLate(late: readonly Sink[]): void {
     const stays = (from: View, to: View): boolean =>
-      rootOf(from) === rootOf(to) && from.offset === to.offset && isContiguous(from);
+      rootOf(from.buffer) === rootOf(to.buffer) && from.offset === to.offset && isContiguous(from);
+    const byRoot = new Map<Buffer, Sink[]>();
+    for (const sink of late) {
+      const root = rootOf(sink.to.buffer);
+      byRoot.set(root, [...(byRoot.get(root) ?? []), sink]);
+    }
     const staged = late.map((sink) => {
+      const { to } = sink;
       const from = this.operand(sink.value);
-      const overwrites = (s: Sink, view: View) =>
-        rootOf(s.to) === rootOf(view) && !(s === sink && stays(view, s.to));
-      if ("value" in from || !late.some((s) => overwrites(s, from))) return { from, to: sink.to };
-      const copy = this.temporary(sink.to.dtype, sink.to.shape);
+      if ("value" in from) return { from, to };
+      const overwritten = byRoot.get(rootOf(from.buffer))?.some((s) => s !== sink || !stays(from, to));
+      if (overwritten !== true) return { from, to };
+      const copy = this.temporary(to.dtype, to.shape);
       this.copy(from, copy);
-      return { from: copy, to: sink.to };
+      return { from: copy, to };
     });
     for (const { from, to } of staged) {
       if ("value" in from || !stays(from, to)) this.copy(from, to);
     }
   }
 
-  /** Sinks whose values a kernel can write straight to where they belong; the others are copied at the end. */
-  #claimSinks(sinks: readonly Sink[], unitOf: ReadonlyMap<Node, Unit>, late: Sink[]): Map<Unit, Sink[]> {
-    const writers = new Map<Unit, Sink[]>();
+  /** Sinks whose values a kernel can write straight to where they belong, by node; the others are copied at the end. */
+  #claimSinks(sinks: readonly Sink[]): { claimed: ReadonlyMap<Node, Sink[]>; late: Sink[] } {
+    const claimed = new Map<Node, Sink[]>();
+    const late: Sink[] = [];
     for (const sink of sinks) {
       const { node, index } = sink.value;
-      const unit = unitOf.get(node);
-      if (unit === undefined || !this.#isFree(node, index)) {
+      if (!this.#isFree(node, index)) {
         late.push(sink);
         continue;
       }
       this.#claim(node, index, sink.to);
-      writers.set(unit, [...(writers.get(unit) ?? []), sink]);
+      claimed.set(node, [...(claimed.get(node) ?? []), sink]);
     }
-    return writers;
+    return { claimed, late };
   }
 
   /** Whether output `index` of a node can be computed wherever it is wanted, and nothing has wanted it so far. */
@@ -321,36 +420,34 @@ export class Lowering {
     this.#destinations.set(node, own);
   }
 
+  /**
+   * Whether a sink's value may take the place of the old one at once.
+   *
+   * @param readers nodes that read the old value and are not lowered yet
+   * @param own nodes of the instruction that writes it, where it goes element by element
+   * @param late values that are read at the end
+   */
   #mayOverwrite(
-    sink: Sink,
-    unit: Unit,
-    units: readonly Unit[],
-    done: ReadonlySet<Unit>,
-    late: readonly Sink[],
+    { to }: Sink,
+    readers: readonly Node[],
+    own: ReadonlySet<Node>,
+    late: readonly SymbolicTensor[],
   ): boolean {
-    const target = resolve(sink.to.buffer).root;
-    const touches = (x: SymbolicTensor): View | undefined => {
+    const target = rootOf(to.buffer);
+    const touched = (x: SymbolicTensor): View | undefined => {
       const view = this.#views.get(x.node)?.[x.index] ?? this.#source(x.node) ?? this.#window(x);
-      return view !== undefined && resolve(view.buffer).root === target ? view : undefined;
+      return view !== undefined && rootOf(view.buffer) === target ? view : undefined;
     };
     // The old value may itself be what another sink holds in the end.
-    if (late.some(({ value }) => touches(value) !== undefined)) return false;
-    for (const other of units) {
-      if (done.has(other) || other.nodes.every((n) => n.op.kernel.kind === "view")) continue;
-      for (const node of other.nodes)
-        for (const x of node.inputs) {
-          const view = touches(x);
-          if (view === undefined) continue;
-          const exact =
-            other === unit &&
-            unit.elementwise &&
-            view.offset === sink.to.offset &&
-            isContiguous(view) &&
-            `${view.shape}` === `${sink.to.shape}`;
-          if (!exact) return false;
-        }
-    }
-    return true;
+    if (late.some((value) => touched(value) !== undefined)) return false;
+    return readers.every((node) =>
+      node.inputs.every((x) => {
+        const view = touched(x);
+        if (view === undefined) return true;
+        const same = view.offset === to.offset && isContiguous(view) && sameNumbers(view.shape, to.shape);
+        return same && own.has(node);
+      }),
+    );
   }
 
   /** The window that a chain of views opens on a source, before the chain is lowered. */
@@ -403,12 +500,8 @@ export class Lowering {
     return this.#isFree(value.node, value.index) ? value : undefined;
   }
 
-  #unit(unit: Unit): void {
-    if (unit.elementwise) {
-      this.#elementwise(unit.nodes);
-      return;
-    }
-    const [node] = unit.nodes;
+  /** A node that is no part of a `map`. */
+  #alone(node: Node | undefined): void {
     if (node === undefined || this.#views.has(node)) return;
     const { kernel } = node.op;
     if (kernel.kind === "view") {
@@ -432,25 +525,5 @@ export class Lowering {
     const lower = this.rules[name];
     if (lower === undefined) throw new Error(`there is no instruction for ${name}`);
     lower(this, node);
-  }
-
-  #elementwise(nodes: readonly Node[]): void {
-    const own = new Set(nodes);
-    const shape = this.shape(nodes[0]?.outputs[0]?.shape ?? []);
-    const stored = nodes.filter((node) => {
-      const outside = this.consumers(node).some((c) => !own.has(c));
-      return outside || this.#sinkValues.some((v) => v.node === node);
-    });
-    const outputs = stored.map((node) => ({ node, to: this.place(node) }));
-    const operation = mapOperation(nodes, shape, (x) => this.operand(x), outputs);
-    if (operation === undefined) {
-      const half = nodes.length >> 1;
-      if (half === 0) throw new Error(`map: ${nodes[0]?.op.name} has too many operands`);
-      this.#elementwise(nodes.slice(0, half));
-      this.#elementwise(nodes.slice(half));
-      return;
-    }
-    this.emit(operation);
-    for (const { node, to } of outputs) this.set(node, 0, to);
   }
 }

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../breather.js";
 import type { Buffer, Loop, Operation } from "./buffer.js";
-import { layArena, placeInOrder, resolve } from "./memory.js";
+import { layScratch, lifetimes, placeInOrder, resolve } from "./memory.js";
 
 const make = (bytes: number, scope?: Loop): Buffer => ({
   bytes,
@@ -23,9 +24,11 @@ const op = (
   emit: () => undefined,
 });
 
-/** Byte ranges that a buffer occupies. */
-function rangesOf(operations: readonly Operation[]) {
-  const { offsets, bytes } = layArena(operations, "scratch");
+/** Outputs take over inputs; then the byte ranges that buffers occupy. */
+function laidOut(operations: readonly Operation[]) {
+  const lives = atOnce(lifetimes(operations));
+  atOnce(placeInOrder(operations, lives));
+  const { offsets, bytes } = atOnce(layScratch(lives));
   return {
     bytes,
     range(buffer: Buffer): [number, number] {
@@ -58,8 +61,7 @@ describe("memory planner", () => {
           buffers.push(output);
           return op(used, [output], steals && first !== undefined ? [{ output, input: first }] : []);
         });
-        placeInOrder(operations);
-        const { range, bytes } = rangesOf(operations);
+        const { range, bytes } = laidOut(operations);
         // Simulate: every buffer is filled with its own number when written; reads must find it.
         const memory = new Int32Array(bytes);
         operations.forEach((operation, i) => {
@@ -77,7 +79,7 @@ describe("memory planner", () => {
   it("takes no more than the most that lives at one time where sizes are equal", () => {
     const chain = Array.from({ length: 10 }, () => make(64));
     const operations = chain.map((b, i) => op(i === 0 ? [] : [chain[i - 1] ?? b], [b]));
-    expect(layArena(operations, "scratch").bytes).toBe(128);
+    expect(laidOut(operations).bytes).toBe(128);
   });
 
   it("keeps what a loop reads from outside through all of its passes", () => {
@@ -101,7 +103,7 @@ describe("memory planner", () => {
       },
       op([carried], [after]),
     ];
-    const { range } = rangesOf(operations);
+    const { range } = laidOut(operations);
     const overlaps = (a: Buffer, b: Buffer) => range(a)[0] < range(b)[1] && range(b)[0] < range(a)[1];
     for (const b of [inner, late, carried]) expect(overlaps(outside, b)).toBe(false);
     for (const b of [inner, late]) expect(overlaps(carried, b)).toBe(false);
@@ -110,7 +112,7 @@ describe("memory planner", () => {
 
   it("lets an output take over a dying input, but not one that is read again", () => {
     const [a, b, c, d] = [make(64), make(64), make(64), make(64)];
-    placeInOrder([
+    laidOut([
       op([], [a]),
       op([a], [b], [{ output: b, input: a }]),
       op([b], [c], [{ output: c, input: b }]),

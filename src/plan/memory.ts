@@ -1,4 +1,6 @@
+import type { Steps } from "../breather.js";
 import type { Buffer, Operation } from "./buffer.js";
+import type { Region } from "./program.js";
 
 const alignment = 64;
 
@@ -13,17 +15,28 @@ export function resolve(buffer: Buffer): { root: Buffer; offset: number } {
   return { root, offset: offset + root.offset };
 }
 
+/** The buffer at the root of a chain of aliases. */
+export function rootOf(buffer: Buffer): Buffer {
+  let root = buffer;
+  while (root.alias !== undefined) root = root.alias.of;
+  return root;
+}
+
+/** First and last operation that uses a buffer, counted over the flattened operations. */
 interface Lifetime {
   first: number;
   last: number;
 }
 
+/** By root buffer. */
+export type Lifetimes = Map<Buffer, Lifetime>;
+
 /**
  * First and last use of every buffer over the flattened operations. A buffer that was made outside of a loop and is
  * used inside lives through the whole loop.
  */
-function lifetimes(operations: readonly Operation[]): Map<Buffer, Lifetime> {
-  const lives = new Map<Buffer, Lifetime>();
+export function* lifetimes(operations: readonly Operation[]): Steps<Lifetimes> {
+  const lives: Lifetimes = new Map();
   const extend = (buffer: Buffer, first: number, last: number) => {
     const life = lives.get(buffer);
     if (life === undefined) lives.set(buffer, { first, last });
@@ -33,33 +46,39 @@ function lifetimes(operations: readonly Operation[]): Map<Buffer, Lifetime> {
     }
   };
   let position = 0;
-  const walk = (list: readonly Operation[]): Set<Buffer> => {
-    const touched = new Set<Buffer>();
-    for (const operation of list) {
+  /** @param touched receives what the operations use */
+  function* walk(list: readonly Operation[], touched: Set<Buffer>): Steps<void> {
+    for (const { reads, writes, loop } of list) {
+      yield;
       const first = position++;
-      const own = [...operation.reads, ...operation.writes].map((b) => resolve(b).root);
-      if (operation.loop !== undefined) {
-        const inner = walk(operation.loop.body);
-        const last = position++;
-        for (const b of inner) if (resolve(b).root.scope !== operation.loop.loop) own.push(b);
-        for (const b of own) extend(b, first, last);
-      } else {
-        for (const b of own) extend(b, first, first);
+      const own = new Set<Buffer>();
+      for (const b of reads) own.add(rootOf(b));
+      for (const b of writes) own.add(rootOf(b));
+      if (loop !== undefined) {
+        const inner = new Set<Buffer>();
+        yield* walk(loop.body, inner);
+        position++;
+        for (const b of inner) if (b.scope !== loop.loop) own.add(b);
       }
-      for (const b of own) touched.add(b);
+      for (const b of own) {
+        extend(b, first, position - 1);
+        touched.add(b);
+      }
     }
-    return touched;
-  };
-  walk(operations);
+  }
+  yield* walk(operations, new Set());
   return lives;
 }
 
-/** Lets outputs take over inputs that are read for the last time: same size, both temporaries, neither part of another. */
-export function placeInOrder(operations: readonly Operation[]): void {
-  const lives = lifetimes(operations);
+/**
+ * Lets outputs take over inputs that are read for the last time: same size, both temporaries, neither part of another.
+ * The two have one lifetime from then on.
+ */
+export function* placeInOrder(operations: readonly Operation[], lives: Lifetimes): Steps<void> {
   let position = 0;
-  const walk = (list: readonly Operation[]) => {
+  function* walk(list: readonly Operation[]): Steps<void> {
     for (const operation of list) {
+      yield;
       const now = position++;
       for (const { output, input } of operation.inPlace ?? []) {
         const { root, offset } = resolve(input);
@@ -75,43 +94,61 @@ export function placeInOrder(operations: readonly Operation[]): void {
         if (!free || a === undefined || b === undefined || a.last !== now || b.first !== now) continue;
         output.alias = { of: root, offset: 0 };
         a.last = b.last;
+        lives.delete(output);
       }
       if (operation.loop !== undefined) {
-        walk(operation.loop.body);
+        yield* walk(operation.loop.body);
         position++;
       }
     }
-  };
-  walk(operations);
+  }
+  yield* walk(operations);
+}
+
+/** Offsets of the root buffers of a region, and its size. */
+export interface Arena {
+  readonly offsets: ReadonlyMap<Buffer, number>;
+  readonly bytes: number;
+}
+
+const padded = ({ bytes }: Buffer): number => Math.ceil(bytes / alignment) * alignment;
+
+const ofRegion = (lives: Lifetimes, region: Region): [Buffer, Lifetime][] =>
+  [...lives].filter(([buffer]) => buffer.region === region);
+
+/** What `prepare` leaves in the cache lives for ever: its buffers lie side by side. */
+export function layCache(lives: Lifetimes): Arena {
+  const offsets = new Map<Buffer, number>();
+  let bytes = 0;
+  for (const [buffer] of ofRegion(lives, "cache")) {
+    offsets.set(buffer, bytes);
+    bytes += padded(buffer);
+  }
+  return { offsets, bytes };
 }
 
 /**
- * Lays all buffers of one region into an arena: largest first, each at the lowest offset that no buffer alive at the
- * same time occupies (greedy by size, as in Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net
- * Inference", 2020). Returns offsets of the root buffers and the size of the arena.
+ * Lays all temporaries into an arena: largest first, each at the lowest offset that no buffer alive at the same time
+ * occupies (greedy by size, as in Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
  */
-export function layArena(
-  operations: readonly Operation[],
-  region: "scratch" | "cache",
-): { offsets: ReadonlyMap<Buffer, number>; bytes: number } {
-  const lives = [...lifetimes(operations)].filter(([b]) => b.region === region);
-  lives.sort(([a, la], [b, lb]) => b.bytes - a.bytes || la.first - lb.first);
-  const placed: { offset: number; end: number; life: Lifetime }[] = [];
+export function* layScratch(lives: Lifetimes): Steps<Arena> {
+  const buffers = ofRegion(lives, "scratch");
+  buffers.sort(([a, la], [b, lb]) => b.bytes - a.bytes || la.first - lb.first);
+  const placed: { readonly offset: number; readonly end: number; readonly life: Lifetime }[] = [];
   const offsets = new Map<Buffer, number>();
   let bytes = 0;
-  for (const [buffer, life] of lives) {
-    // What `prepare` leaves in the cache lives for ever.
-    const whole = region === "cache" ? { first: 0, last: Number.POSITIVE_INFINITY } : life;
-    const size = Math.ceil(buffer.bytes / alignment) * alignment;
+  for (const [buffer, life] of buffers) {
+    yield;
+    const size = padded(buffer);
     let offset = 0;
     for (const other of placed) {
-      if (other.life.last < whole.first || other.life.first > whole.last) continue;
       if (other.offset >= offset + size) break;
+      if (other.life.last < life.first || other.life.first > life.last) continue;
       offset = Math.max(offset, other.end);
     }
     offsets.set(buffer, offset);
     const at = placed.findIndex((p) => p.offset > offset);
-    placed.splice(at < 0 ? placed.length : at, 0, { offset, end: offset + size, life: whole });
+    placed.splice(at < 0 ? placed.length : at, 0, { offset, end: offset + size, life });
     bytes = Math.max(bytes, offset + size);
   }
   return { offsets, bytes };

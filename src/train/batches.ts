@@ -1,28 +1,10 @@
+import { Breather } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { sizeOf, type Tensor } from "../tensor.js";
-
-/** How long the event loop may be kept busy at a time, ms. */
-const slice = 8;
 
 /** Elements copied between two looks at the clock, and what copying a row costs beyond them, in elements. */
 const looked = 1 << 18;
 const perRow = 64;
-
-/** Lets the event loop turn whenever `tick` finds that a slice of time is used up. */
-export class Breather {
-  #begin = performance.now();
-
-  /** A promise to wait for, or nothing where there is time left. */
-  tick(): Promise<void> | undefined {
-    if (performance.now() - this.#begin < slice) return undefined;
-    return new Promise((resolve) =>
-      setTimeout(() => {
-        this.#begin = performance.now();
-        resolve();
-      }, 0),
-    );
-  }
-}
 
 /**
  * The batches of one epoch over tensors with the same number of rows. Unshuffled batches are windows on the caller's

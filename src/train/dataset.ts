@@ -1,8 +1,8 @@
+import { Breather } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
-import { Breather } from "./batches.js";
 import type { Measure } from "./measure.js";
 
 /** How much one sample of a class counts in the loss: by class number; 1 where none is given. */

@@ -26,7 +26,9 @@ const variable = (name: string, role: StateVariable["role"]): StateVariable => (
 const variables = [variable("v0", "slot"), variable("v1", "recurrent"), variable("v2", "weight")];
 /** Of more elements than a kernel takes at a time. */
 const large: StateVariable = { name: "large", shape: [40, 40], dtype: "float32", role: "slot" };
-const everyVariable = [...variables, large];
+/** More than one instruction can write. */
+const many = Array.from({ length: 20 }, (_, i) => variable(`m${i}`, "slot"));
+const everyVariable = [...variables, large, ...many];
 
 let backend: Backend;
 beforeAll(async () => {
@@ -263,7 +265,41 @@ describe("updates", () => {
     },
   });
 
+  /** A formula with as many results as it has operands; the first result goes where the last operand was. */
+  const half = ops.scalar(0.5);
+  const crosswise = (values: readonly X[]): X[] => {
+    const results: X[] = [];
+    for (const value of values) results.unshift(ops.add(ops.mul(results[0] ?? value, half), value));
+    return results;
+  };
+  const rows = (x: X) => ({
+    forth: ops.concat([ops.sin(ops.slice(x, [1])), ops.tanh(ops.slice(x, [0], [1]))], 0),
+    back: ops.concat([ops.tanh(ops.slice(x, [2])), ops.sin(ops.slice(x, [0], [2]))], 0),
+  });
+  const crossed = ops.scan({
+    sequences: [steps],
+    states: many.map(ops.read),
+    step: (_, states) => ({ outputs: [], states: crosswise(states) }),
+  }).states;
+  const turned = ops.scan({
+    sequences: [steps],
+    states: [a, b],
+    step: (_, [p = a, q = b]) => ({ outputs: [], states: [rows(p).forth, rows(q).back] }),
+  }).states;
+
   it.each([
+    [
+      "by a formula longer than an instruction",
+      {},
+      crosswise(many.map(ops.read)).map((value, i) => set(many[i], value)),
+    ],
+    [
+      "by a formula longer than an instruction, in a scan",
+      Object.fromEntries(crossed.map((y, i) => [`y${i}`, y])),
+      [],
+    ],
+    ["from pieces of themselves", {}, [set(v0, rows(a).forth), set(v1, rows(b).back)]],
+    ["from pieces of themselves, in a scan", Object.fromEntries(turned.map((y, i) => [`y${i}`, y])), []],
     ["of one from itself, its old value an output", { was: a }, [set(v0, ops.mul(a, 2))]],
     ["that swap", {}, [set(v0, b), set(v1, a)]],
     ["that swap and change", { a, b }, [set(v0, ops.neg(b)), set(v1, ops.add(a, b))]],
