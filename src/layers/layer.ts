@@ -200,6 +200,8 @@ export const batchShape = (
  */
 export class LayerNames {
   readonly #owners = new Map<string, Component>();
+  /** By base: up to which number names are taken. */
+  readonly #taken = new Map<string, number>();
 
   /**
    * Names a layer that joins the model. Where it has the name of another layer already, from a model before or by hand,
@@ -226,8 +228,10 @@ export class LayerNames {
 
   #free(layer: Component): string {
     const base = snakeCase(layer.className);
-    let name = base;
-    for (let n = 1; this.#owners.has(name); n++) name = `${base}_${n}`;
-    return name;
+    let n = this.#taken.get(base) ?? 0;
+    const name = () => (n === 0 ? base : `${base}_${n}`);
+    while (this.#owners.has(name())) n++;
+    this.#taken.set(base, n);
+    return name();
   }
 }

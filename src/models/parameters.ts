@@ -1,3 +1,4 @@
+import type { Steps } from "../breather.js";
 import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { concat } from "../graph/ops/join.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
@@ -85,12 +86,14 @@ export class Parameters {
   }
 
   /** First values of a flat variable, by its weights' initializers. */
-  initial(variable: StateVariable, random: RandomSource): SymbolicTensor {
-    const pieces = this.places
-      .filter((place) => place.variable === variable)
-      .map(({ weight, path }) =>
-        reshape(weight.initializer.values(weight.shape, random, streamOf(path)), [-1]),
-      );
+  *initial(variable: StateVariable, random: RandomSource): Steps<SymbolicTensor> {
+    const pieces: SymbolicTensor[] = [];
+    for (const { weight, path, variable: own } of this.places) {
+      if (own !== variable) continue;
+      yield;
+      const values = weight.initializer.values(weight.shape, random, streamOf(path));
+      pieces.push(reshape(values, [-1]));
+    }
     return concat(pieces, 0);
   }
 }

@@ -76,7 +76,8 @@ export class Sequential extends Model {
         fix: "Pass layers to sequential, or add some",
       });
     }
-    const twice = this.#layers.find((layer, i) => this.#layers.indexOf(layer) !== i);
+    const lastPlaces = new Map(this.#layers.map((layer, i) => [layer, i]));
+    const twice = this.#layers.find((layer, i) => lastPlaces.get(layer) !== i);
     let shape = inputShape;
     this.#rows = this.#layers.map((layer) => {
       shape = onlyOutput(layer, layer.outputShapes(shape));

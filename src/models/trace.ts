@@ -1,10 +1,11 @@
+import { atOnce, type Steps } from "../breather.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import type { CallContext, Layer } from "../layers/layer.js";
-import { gradients } from "../passes/autodiff.js";
+import { gradientSteps } from "../passes/autodiff.js";
 import type { Objective } from "../train/objective.js";
 import { clipGradients } from "../train/optimizers/clipping.js";
 import type { Parameters } from "./parameters.js";
@@ -68,7 +69,7 @@ interface Forward {
   readonly updates: Update[];
 }
 
-function forward(network: Network, x: SymbolicTensor, training: boolean): Forward {
+function* forward(network: Network, x: SymbolicTensor, training: boolean): Steps<Forward> {
   const { layers, parameters, counters } = network;
   const updates: Update[] = [];
   const weight = parameters.values();
@@ -82,6 +83,7 @@ function forward(network: Network, x: SymbolicTensor, training: boolean): Forwar
   };
   let value = cast(x, "float32");
   for (const layer of layers) {
+    yield;
     layer.build(value.shape);
     value = onlyOutput(layer, layer.callChecked(value, context));
   }
@@ -100,10 +102,14 @@ export function onlyOutput<T>(layer: Layer, outputs: readonly T[]): T {
 }
 
 /** x → prediction. */
-export function tracePrediction(network: Network, { x }: Types): Graph {
-  const inputs = [input("x", x.shape, x.dtype)];
-  const { prediction, updates } = forward(network, inputs[0] as SymbolicTensor, false);
-  return { name: "predict", inputs, outputs: { prediction: prediction.withMask(undefined) }, updates };
+export const tracePrediction = (network: Network, types: Types): Graph =>
+  atOnce(predictionSteps(network, types));
+
+/** `tracePrediction`, as work that can pause. */
+export function* predictionSteps(network: Network, types: Types): Steps<Graph> {
+  const x = input("x", types.x.shape, types.x.dtype);
+  const { prediction, updates } = yield* forward(network, x, false);
+  return { name: "predict", inputs: [x], outputs: { prediction: prediction.withMask(undefined) }, updates };
 }
 
 interface Measured extends Forward {
@@ -112,11 +118,11 @@ interface Measured extends Forward {
   readonly figures: SymbolicTensor;
 }
 
-function measured(network: Network, objective: Objective, types: Types, training: boolean): Measured {
+function* measured(network: Network, objective: Objective, types: Types, training: boolean): Steps<Measured> {
   const x = input("x", types.x.shape, types.x.dtype);
   const y = input("y", types.y?.shape ?? [], types.y?.dtype);
   const weight = types.sampleWeight && input("sampleWeight", types.sampleWeight);
-  const pass = forward(network, x, training);
+  const pass = yield* forward(network, x, training);
   const doubt = objective.doubt(pass.prediction);
   if (doubt !== undefined) network.warn(doubt);
   const inputs = weight === undefined ? [x, y] : [x, y, weight];
@@ -124,27 +130,40 @@ function measured(network: Network, objective: Objective, types: Types, training
 }
 
 /** x, y, weights → figures: (sum, count) of the loss and of each metric. */
-export function traceEvaluation(network: Network, objective: Objective, types: Types): Graph {
-  const { inputs, figures, updates } = measured(network, objective, types, false);
+export const traceEvaluation = (network: Network, objective: Objective, types: Types): Graph =>
+  atOnce(evaluationSteps(network, objective, types));
+
+/** `traceEvaluation`, as work that can pause. */
+export function* evaluationSteps(network: Network, objective: Objective, types: Types): Steps<Graph> {
+  const { inputs, figures, updates } = yield* measured(network, objective, types, false);
   return { name: "evaluate", inputs, outputs: { figures }, updates };
 }
 
 /** One training step: x, y, weights → figures, with new parameters, optimizer slots and counters. */
-export function traceTraining(
+export const traceTraining = (
   network: Network,
   objective: Objective,
   optimizer: OptimizerState,
   types: Types,
-): Graph {
+): Graph => atOnce(trainingSteps(network, objective, optimizer, types));
+
+/** `traceTraining`, as work that can pause. */
+export function* trainingSteps(
+  network: Network,
+  objective: Objective,
+  optimizer: OptimizerState,
+  types: Types,
+): Steps<Graph> {
   const { parameters, counters } = network;
-  const { inputs, loss, figures, weight, updates } = measured(network, objective, types, true);
+  const { inputs, loss, figures, weight, updates } = yield* measured(network, objective, types, true);
   const step = { variable: counters.step, value: add(read(counters.step), 1) };
   const iterations = add(read(optimizer.iterations), 1);
   updates.push(step, { variable: optimizer.iterations, value: iterations });
   const { trainable } = parameters;
   if (trainable !== undefined) {
     const targets = parameters.places.filter((p) => p.variable === trainable).map((p) => weight(p.weight));
-    const slopes = gradients(loss, targets).map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
+    const taken = yield* gradientSteps(loss, targets);
+    const slopes = taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
     const updated = objective.optimizer.update({
       parameters: read(trainable),
       gradients: clipGradients(slopes, objective.optimizer.clipping),
@@ -188,11 +207,13 @@ function slotOf({ slots }: OptimizerState, name: string): StateVariable {
 }
 
 /** First values of the weights, drawn from the model's seed. */
-export function traceInitialization({ parameters, counters }: Network): Graph {
+export const traceInitialization = (network: Network): Graph => atOnce(initializationSteps(network));
+
+/** `traceInitialization`, as work that can pause. */
+export function* initializationSteps({ parameters, counters }: Network): Steps<Graph> {
   const random = { seed: read(counters.seed) };
-  const updates = parameters.variables.map((variable) => ({
-    variable,
-    value: parameters.initial(variable, random),
-  }));
+  const updates: Update[] = [];
+  for (const variable of parameters.variables)
+    updates.push({ variable, value: yield* parameters.initial(variable, random) });
   return { name: "initialize", inputs: [], outputs: {}, updates };
 }

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from "../breather.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import { type Node, SymbolicTensor, topological } from "../graph/ir.js";
@@ -8,10 +9,11 @@ import { ones } from "../graph/ops/source.js";
  * Reverse-mode differentiation (Griewank & Walther, "Evaluating Derivatives", 2008, §3.2): the gradients of a scalar
  * `loss` with respect to `targets`, as further nodes of the graph. Undefined where the loss does not depend on one.
  */
-export function gradients(
-  loss: SymbolicTensor,
-  targets: readonly SymbolicTensor[],
-): (SymbolicTensor | undefined)[] {
+export const gradients = (loss: SymbolicTensor, targets: readonly SymbolicTensor[]): Gradients =>
+  atOnce(gradientSteps(loss, targets));
+
+/** `gradients`, as work that can pause. */
+export function* gradientSteps(loss: SymbolicTensor, targets: readonly SymbolicTensor[]): Steps<Gradients> {
   if (loss.rank !== 0 || loss.dtype !== "float32") {
     throw new RondoError({
       where: "gradients",
@@ -20,16 +22,17 @@ export function gradients(
       fix: "Reduce the loss with ops.mean or ops.sum",
     });
   }
-  return vjp([[loss, ones([])]], targets);
+  return yield* vjpSteps([[loss, ones([])]], targets);
 }
 
 type Gradients = (SymbolicTensor | undefined)[];
+type Seeds = readonly (readonly [SymbolicTensor, SymbolicTensor])[];
 
 /** Vector–Jacobian product: from (value, gradient of it) pairs back to the targets. */
-export function vjp(
-  seeds: readonly (readonly [SymbolicTensor, SymbolicTensor])[],
-  targets: readonly SymbolicTensor[],
-): Gradients {
+export const vjp = (seeds: Seeds, targets: readonly SymbolicTensor[]): Gradients =>
+  atOnce(vjpSteps(seeds, targets));
+
+function* vjpSteps(seeds: Seeds, targets: readonly SymbolicTensor[]): Steps<Gradients> {
   const order = topological(seeds.map(([y]) => y));
   // Only nodes that depend on a target pass gradients on.
   const active = new Set<Node>(targets.map((t) => t.node));
@@ -45,6 +48,7 @@ export function vjp(
   for (const [y, g] of seeds) accumulate(y, g.withMask(undefined));
 
   for (let i = order.length - 1; i >= 0; i--) {
+    yield;
     const node = order[i];
     const own = node && grads.get(node);
     if (node === undefined || own === undefined || !active.has(node) || node.op.gradient === "none") continue;

@@ -1,4 +1,5 @@
-import { sameShape } from "../graph/dim.js";
+import type { Steps } from "../breather.js";
+import { SymbolicDim, sameShape } from "../graph/dim.js";
 import {
   type Graph,
   makeNode,
@@ -15,7 +16,7 @@ import { inputOp } from "../graph/ops/source.js";
  * ops know: views that undo each other, arithmetic with neutral numbers, selections that are decided. No result changes,
  * not even for NaN and ∞.
  */
-export function simplify(graph: Graph): Graph {
+export function* simplify(graph: Graph): Steps<Graph> {
   const known = new Map<string, Node>();
   const replaced = new Map<Node, readonly SymbolicTensor[]>();
   const ids = new Map<object, number>();
@@ -29,6 +30,7 @@ export function simplify(graph: Graph): Graph {
     `${id(node.op)}(${node.inputs.map((x) => `${id(x.node)}.${x.index}`)})${attrsKey(node.attrs, id)}`;
 
   for (const node of topological([...rootsOf(graph), ...graph.inputs])) {
+    yield;
     const inputs = node.inputs.map(resolve);
     const same = inputs.every((x, i) => x.node === node.inputs[i]?.node && x.index === node.inputs[i]?.index);
     const rebuilt = same ? node : makeNode(node.op, inputs, node.attrs);
@@ -58,18 +60,20 @@ export function simplify(graph: Graph): Graph {
 const sameType = (x: TensorType, y: TensorType | undefined): boolean =>
   y !== undefined && x.dtype === y.dtype && sameShape(x.shape, y.shape);
 
-/** Text that is equal for equal attributes; arrays, bodies and variables count by identity. */
+/** Text that is equal for equal attributes; long arrays, bodies and variables count by identity. */
 function attrsKey(attrs: object, id: (object: object) => number): string {
-  return JSON.stringify(attrs, (key, value: unknown) => {
-    if (key === "data" && ArrayBuffer.isView(value)) {
+  const text = (value: unknown): string => {
+    if (typeof value === "string") return JSON.stringify(value);
+    if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
+    if (value instanceof SymbolicDim) return value.key;
+    if (Array.isArray(value)) return `[${value.map(text)}]`;
+    if (ArrayBuffer.isView(value)) {
       const data = value as Float32Array;
-      return data.length <= 16
-        ? `${data.constructor.name} ${[...data].map((d) => (Object.is(d, -0) ? "-0" : String(d)))}`
-        : id(data);
+      return data.length <= 16 ? `${data.constructor.name}[${[...data].map(text)}]` : `#${id(data)}`;
     }
-    if (key === "body" || key === "variable") return id(value as object);
-    if (typeof value === "object" && value !== null && "key" in value && "terms" in value)
-      return String(value.key);
-    return value;
-  });
+    return `#${id(value)}`;
+  };
+  let key = "";
+  for (const [name, value] of Object.entries(attrs)) key += `${name}=${text(value)};`;
+  return key;
 }

@@ -58,8 +58,13 @@ export function contiguousStrides(shape: readonly number[]): number[] {
 }
 
 export function isContiguous({ shape, strides }: Strided): boolean {
-  const want = contiguousStrides(shape);
-  return elements(shape) === 0 || shape.every((d, i) => d === 1 || strides[i] === want[i]);
+  let want = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const d = shape[i] ?? 1;
+    if (d !== 1 && strides[i] !== want) return elements(shape) === 0;
+    want *= d;
+  }
+  return true;
 }
 
 /** The whole of a buffer as a row-major array. */

@@ -49,6 +49,8 @@ export interface MapComputation {
   readonly inputs: readonly View[];
   /** Of each input, broadcast to `shape`. */
   readonly strides: readonly (readonly number[])[];
+  /** The nodes whose values are stored. */
+  readonly outputs: readonly Node[];
   readonly steps: readonly MapStep[];
   registerOf(node: Node): number;
 }
@@ -158,7 +160,7 @@ export function mapComputation(
 
   const { mapInputs, mapOutputs, mapRegisters } = codes.limit;
   if (inputs.length > mapInputs || outputs.length > mapOutputs || registers > mapRegisters) return undefined;
-  return { shape, inputs, strides, steps, registerOf: (node) => registerOf.get(node) ?? 0 };
+  return { shape, inputs, strides, outputs, steps, registerOf: (node) => registerOf.get(node) ?? 0 };
 }
 
 /**

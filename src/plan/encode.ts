@@ -54,7 +54,7 @@ export class Encoder {
 
   /** The words so far, as a program holds them. */
   words(): Int32Array {
-    return Int32Array.from(this.#words);
+    return new Int32Array(this.#words);
   }
 
   /**
@@ -66,21 +66,25 @@ export class Encoder {
    */
   emit<Name extends InstructionName>(name: Name, fields: Fields<Name>, tail: readonly number[] = []): void {
     const { opcode, fields: declared } = abi[name];
-    const body: number[] = [];
+    const words = this.#words;
+    const begin = words.push(opcode, 0);
     for (const [field, kind] of declared) {
       const value = (fields as Readonly<Record<string, Pointer | number>>)[field];
       if (kind === "ptr") {
         const pointer = value as Pointer;
-        body.push(pointer?.buffer ?? -1, pointer?.offset ?? 0);
+        words.push(pointer?.buffer ?? -1, pointer?.offset ?? 0);
       } else {
-        body.push(kind === "f32" ? floatBits(value as number) : (value as number));
+        words.push(kind === "f32" ? floatBits(value as number) : (value as number));
       }
     }
-    body.push(...tail);
-    body.forEach((word, i) => {
-      if (word !== (word | 0)) throw tooLarge(name, i, word);
-    });
-    this.#words.push(opcode, body.length, ...body);
+    for (const word of tail) words.push(word);
+    words[begin - 1] = words.length - begin;
+    for (let i = begin; i < words.length; i++) {
+      const word = words[i] ?? 0;
+      if (word === (word | 0)) continue;
+      words.length = begin - 2;
+      throw tooLarge(name, i - begin, word);
+    }
   }
 
   /**

@@ -105,8 +105,11 @@ interface Advance {
 /** The cursors of a loop and all parts of them that its body uses (pieces, cursors of inner loops): they move together. */
 function moving(body: readonly Operation[], cursors: readonly Advance[]): Advance[] {
   const own = new Map(cursors.map((cursor) => [cursor.buffer, cursor]));
-  const cursorOf = (buffer: Buffer): Advance | undefined =>
-    own.get(buffer) ?? (buffer.alias && cursorOf(buffer.alias.of));
+  const cursorOf = (buffer: Buffer): Advance | undefined => {
+    let at: Buffer | undefined = buffer;
+    while (at !== undefined && !own.has(at)) at = at.alias?.of;
+    return at && own.get(at);
+  };
   const used = new Set<Buffer>();
   const walk = (operations: readonly Operation[]): void => {
     for (const { reads, writes, loop } of operations) {

@@ -52,17 +52,41 @@ export interface Sink {
   readonly replaces?: StateVariable | Node;
 }
 
+/** What one instruction (or one view) computes. */
+interface Part {
+  readonly nodes: readonly Node[];
+  /** Where it goes element by element. */
+  readonly map: MapComputation | undefined;
+}
+
 interface BoundShape {
   readonly sizes: readonly number[];
   /** Equal for equal sizes. */
   readonly key: string;
 }
 
-/** Who reads a node's outputs. */
-interface Uses {
-  readonly nodes: Node[];
-  /** The outputs that nodes read or sinks hold. */
-  readonly outputs: Set<number>;
+/** What is known of a node while its graph is lowered. Lists are by output. */
+class Use {
+  /** The nodes that read it. */
+  readers: Node[] | undefined;
+  /** Whether a node reads the output, or a sink holds it. */
+  read: boolean[] | undefined;
+  /** Whether a sink holds one of its outputs. */
+  held = false;
+  /** Where the output is to be computed, where something waits for it. */
+  places: (View | undefined)[] | undefined;
+  /** Where it is. */
+  views: (View | undefined)[] | undefined;
+  /** Whether it is lowered. */
+  done = false;
+}
+
+/** A list with an entry; most are of nodes with one output. */
+function withEntry<T>(list: T[] | undefined, index: number, value: T): T[] {
+  if (list === undefined && index === 0) return [value];
+  const own = list ?? [];
+  own[index] = value;
+  return own;
 }
 
 /** Literal data of a program, gathered while lowering. */
@@ -103,10 +127,8 @@ export class Constants {
  */
 export class Lowering {
   readonly operations: Operation[] = [];
-  readonly #views = new Map<Node, (View | undefined)[]>();
-  readonly #uses = new Map<Node, Uses>();
+  readonly #uses = new Map<Node, Use>();
   readonly #shapes = new Map<Shape, BoundShape>();
-  readonly #destinations = new Map<Node, Map<number, View>>();
 
   constructor(
     readonly options: LowerOptions,
@@ -153,7 +175,7 @@ export class Lowering {
 
   /** Where output `index` of a node goes: the place that waits for it, or a new temporary. */
   place(node: Node, index = 0): View {
-    const waiting = this.#destinations.get(node)?.get(index);
+    const waiting = this.#use(node).places?.[index];
     if (waiting !== undefined) return waiting;
     const type = node.outputs[index] as TensorType;
     return this.temporary(type.dtype, this.shape(type.shape));
@@ -181,24 +203,31 @@ export class Lowering {
   }
 
   set(node: Node, index: number, view: View): void {
-    const own = this.#views.get(node) ?? [];
-    own[index] = view;
-    this.#views.set(node, own);
+    const use = this.#use(node);
+    use.views = withEntry(use.views, index, view);
+  }
+
+  #use(node: Node): Use {
+    const known = this.#uses.get(node);
+    if (known !== undefined) return known;
+    const use = new Use();
+    this.#uses.set(node, use);
+    return use;
   }
 
   /** Whether anything reads output `index` of a node. */
   isUsed(node: Node, index: number): boolean {
-    return this.#uses.get(node)?.outputs.has(index) === true;
+    return this.#use(node).read?.[index] === true;
   }
 
   /** The nodes that read any output of a node. */
   consumers(node: Node): readonly Node[] {
-    return this.#uses.get(node)?.nodes ?? [];
+    return this.#use(node).readers ?? [];
   }
 
   /** The computed value. */
   view(x: SymbolicTensor): View {
-    const known = this.#views.get(x.node)?.[x.index];
+    const known = this.#use(x.node).views?.[x.index];
     if (known !== undefined) return known;
     const made = this.#source(x.node);
     if (made === undefined) throw new Error(`the value of ${x.node.op.name} is not computed yet`);
@@ -276,8 +305,9 @@ export class Lowering {
   /** Lowers everything that the sinks need, and brings their values where they belong. */
   *run(sinks: readonly Sink[]): Steps<void> {
     const nodes = topological(sinks.map((s) => s.value));
-    const wanted = this.#countUses(nodes, sinks);
-    const memory = memoryUses(nodes);
+    this.#countUses(nodes, sinks);
+    const replaced = new Set(sinks.map((s) => s.replaces).filter((source) => source !== undefined));
+    const memory = memoryUses(nodes, replaced);
     const readersOf = ({ replaces }: Sink): readonly Node[] =>
       replaces === undefined ? [] : (memory.readers.get(replaces) ?? []);
     const units = yield* formUnits(
@@ -285,80 +315,80 @@ export class Lowering {
       (node) => this.#bound(node.outputs[0]?.shape ?? []).key,
       sinks.map((sink) => ({ value: sink.value, readers: readersOf(sink) })),
     );
-
     const { claimed, late } = this.#claimSinks(sinks);
-    // Late values that are windows on the memory of a source: what the source held is read once more at the end.
-    const readLate = new Map<object, SymbolicTensor[]>();
-    for (const { value } of late) {
-      const source = memory.memoryOf.get(value.node);
-      if (source !== undefined) readLate.set(source, [...(readLate.get(source) ?? []), value]);
-    }
     this.#claimPieces(units);
-    const done = new Set<Node>();
+    // Late values that are windows on the memory of a source: what the source held is read once more at the end.
+    const readLate = groupBy(
+      late.map((sink) => sink.value),
+      (value) => memory.memoryOf.get(value.node),
+    );
     for (const unit of units) {
       yield;
-      // What one instruction cannot compute is cut in halves, each of which may write in place what the rest reads no more.
-      const rest = [unit.nodes];
-      for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
-        const stored = unit.elementwise ? this.#stored(part, wanted) : [];
-        const map = unit.elementwise ? this.#computation(part, stored) : undefined;
-        if (unit.elementwise && map === undefined) {
-          const half = part.length >> 1;
-          if (half === 0) throw new Error(`map: ${part[0]?.op.name} has too many operands`);
-          rest.push(part.slice(half), part.slice(0, half));
-          continue;
+      for (const part of this.#parts(unit)) {
+        for (const sink of part.nodes.flatMap((node) => claimed.get(node) ?? [])) {
+          const { replaces, value } = sink;
+          if (replaces === undefined) continue;
+          if (this.#mayOverwrite(sink, part, readersOf(sink), readLate.get(replaces) ?? [])) continue;
+          // Someone still reads the old value: write beside, and bring it over at the end.
+          this.#claim(value.node, value.index, undefined);
+          late.push(sink);
         }
-        for (const node of part)
-          for (const sink of claimed.get(node) ?? []) {
-            const { replaces } = sink;
-            if (replaces === undefined) continue;
-            const open = readersOf(sink).filter((reader) => !done.has(reader));
-            const own = new Set(unit.elementwise ? part : []);
-            if (this.#mayOverwrite(sink, open, own, readLate.get(replaces) ?? [])) continue;
-            // Someone still reads the old value: write beside, and bring it over at the end.
-            this.#destinations.get(node)?.delete(sink.value.index);
-            late.push(sink);
-          }
-        if (map === undefined) this.#alone(part[0]);
-        else {
-          const outputs = stored.map((node) => ({ node, to: this.place(node) }));
-          this.emit(mapOperation(map, outputs));
-          for (const { node, to } of outputs) this.set(node, 0, to);
-        }
-        for (const node of part) done.add(node);
+        this.#compute(part);
       }
     }
     this.#bringLate(late);
   }
 
-  /** Notes who reads what; gives the nodes whose values the sinks hold. */
-  #countUses(nodes: readonly Node[], sinks: readonly Sink[]): ReadonlySet<Node> {
-    const usesOf = (node: Node): Uses => {
-      const known = this.#uses.get(node);
-      if (known !== undefined) return known;
-      const uses: Uses = { nodes: [], outputs: new Set() };
-      this.#uses.set(node, uses);
-      return uses;
-    };
+  /** Notes who reads what. */
+  #countUses(nodes: readonly Node[], sinks: readonly Sink[]): void {
     for (const node of nodes)
       for (const x of node.inputs) {
-        const uses = usesOf(x.node);
-        if (uses.nodes.at(-1) !== node) uses.nodes.push(node);
-        uses.outputs.add(x.index);
+        const use = this.#use(x.node);
+        if (use.readers === undefined) use.readers = [node];
+        else if (use.readers.at(-1) !== node) use.readers.push(node);
+        use.read = withEntry(use.read, x.index, true);
       }
-    for (const { value } of sinks) usesOf(value.node).outputs.add(value.index);
-    return new Set(sinks.map((s) => s.value.node));
+    for (const { value } of sinks) {
+      const use = this.#use(value.node);
+      use.read = withEntry(use.read, value.index, true);
+      use.held = true;
+    }
   }
 
-  /** The nodes of a lot of elementwise ones whose values something outside needs. */
-  #stored(nodes: readonly Node[], wanted: ReadonlySet<Node>): Node[] {
+  /**
+   * What one instruction can compute of a unit, part by part; each is to be lowered before the next is asked for. A part
+   * may write in place what those after it read no more.
+   */
+  *#parts({ nodes, elementwise }: Unit): Generator<Part> {
+    if (!elementwise) {
+      yield { nodes, map: undefined };
+      return;
+    }
     const own = new Set(nodes);
-    return nodes.filter((node) => wanted.has(node) || this.consumers(node).some((c) => !own.has(c)));
+    const stored = nodes.filter((node) => {
+      const use = this.#use(node);
+      return use.held || use.readers?.some((reader) => !own.has(reader));
+    });
+    const shape = this.shape(nodes[0]?.outputs[0]?.shape ?? []);
+    const map = mapComputation(nodes, shape, stored, (x) => this.operand(x));
+    if (map !== undefined) {
+      yield { nodes, map };
+      return;
+    }
+    const half = nodes.length >> 1;
+    if (half === 0) throw new Error(`map: ${nodes[0]?.op.name} has too many operands`);
+    yield* this.#parts({ nodes: nodes.slice(0, half), elementwise });
+    yield* this.#parts({ nodes: nodes.slice(half), elementwise });
   }
 
-  #computation(nodes: readonly Node[], stored: readonly Node[]): MapComputation | undefined {
-    const shape = this.shape(nodes[0]?.outputs[0]?.shape ?? []);
-    return mapComputation(nodes, shape, stored, (x) => this.operand(x));
+  #compute({ nodes, map }: Part): void {
+    if (map === undefined) for (const node of nodes) this.#alone(node);
+    else {
+      const outputs = map.outputs.map((node) => ({ node, to: this.place(node) }));
+      this.emit(mapOperation(map, outputs));
+      for (const { node, to } of outputs) this.set(node, 0, to);
+    }
+    for (const node of nodes) this.#use(node).done = true;
   }
 
   /**
@@ -368,11 +398,7 @@ export class Lowering {
   #bringLate(late: readonly Sink[]): void {
     const stays = (from: View, to: View): boolean =>
       rootOf(from.buffer) === rootOf(to.buffer) && from.offset === to.offset && isContiguous(from);
-    const byRoot = new Map<Buffer, Sink[]>();
-    for (const sink of late) {
-      const root = rootOf(sink.to.buffer);
-      byRoot.set(root, [...(byRoot.get(root) ?? []), sink]);
-    }
+    const byRoot = groupBy(late, (sink) => rootOf(sink.to.buffer));
     const staged = late.map((sink) => {
       const { to } = sink;
       const from = this.operand(sink.value);
@@ -390,18 +416,16 @@ export class Lowering {
 
   /** Sinks whose values a kernel can write straight to where they belong, by node; the others are copied at the end. */
   #claimSinks(sinks: readonly Sink[]): { claimed: ReadonlyMap<Node, Sink[]>; late: Sink[] } {
-    const claimed = new Map<Node, Sink[]>();
+    const claimed: Sink[] = [];
     const late: Sink[] = [];
     for (const sink of sinks) {
       const { node, index } = sink.value;
-      if (!this.#isFree(node, index)) {
-        late.push(sink);
-        continue;
-      }
-      this.#claim(node, index, sink.to);
-      claimed.set(node, [...(claimed.get(node) ?? []), sink]);
+      if (this.#isFree(node, index)) {
+        this.#claim(node, index, sink.to);
+        claimed.push(sink);
+      } else late.push(sink);
     }
-    return { claimed, late };
+    return { claimed: groupBy(claimed, (sink) => sink.value.node), late };
   }
 
   /** Whether output `index` of a node can be computed wherever it is wanted, and nothing has wanted it so far. */
@@ -411,51 +435,60 @@ export class Lowering {
       kernel.kind === "map" ||
       kernel.kind === "reduce" ||
       (kernel.kind === "instruction" && kernel.laysOut?.(index) !== true);
-    return movable && this.#destinations.get(node)?.has(index) !== true && !this.#views.has(node);
+    const { places, views } = this.#use(node);
+    return movable && places?.[index] === undefined && views === undefined;
   }
 
-  #claim(node: Node, index: number, to: View): void {
-    const own = this.#destinations.get(node) ?? new Map<number, View>();
-    own.set(index, to);
-    this.#destinations.set(node, own);
+  #claim(node: Node, index: number, to: View | undefined): void {
+    const use = this.#use(node);
+    use.places = withEntry(use.places, index, to);
   }
 
   /**
-   * Whether a sink's value may take the place of the old one at once.
+   * Whether a sink's value may take the place of the old one when a part is computed.
    *
-   * @param readers nodes that read the old value and are not lowered yet
-   * @param own nodes of the instruction that writes it, where it goes element by element
+   * @param readers the nodes that read the old value
    * @param late values that are read at the end
    */
   #mayOverwrite(
     { to }: Sink,
+    part: Part,
     readers: readonly Node[],
-    own: ReadonlySet<Node>,
     late: readonly SymbolicTensor[],
   ): boolean {
     const target = rootOf(to.buffer);
     const touched = (x: SymbolicTensor): View | undefined => {
-      const view = this.#views.get(x.node)?.[x.index] ?? this.#source(x.node) ?? this.#window(x);
+      const view = this.#use(x.node).views?.[x.index] ?? this.#source(x.node) ?? this.#window(x);
       return view !== undefined && rootOf(view.buffer) === target ? view : undefined;
     };
     // The old value may itself be what another sink holds in the end.
     if (late.some((value) => touched(value) !== undefined)) return false;
-    return readers.every((node) =>
-      node.inputs.every((x) => {
-        const view = touched(x);
-        if (view === undefined) return true;
-        const same = view.offset === to.offset && isContiguous(view) && sameNumbers(view.shape, to.shape);
-        return same && own.has(node);
-      }),
-    );
+    return readers.every((node) => {
+      const { done } = this.#use(node);
+      const own = part.map !== undefined && part.nodes.includes(node);
+      return (
+        done ||
+        node.inputs.every((x) => {
+          const view = touched(x);
+          if (view === undefined) return true;
+          const same = view.offset === to.offset && isContiguous(view) && sameNumbers(view.shape, to.shape);
+          return own && same;
+        })
+      );
+    });
   }
 
   /** The window that a chain of views opens on a source, before the chain is lowered. */
-  #window(x: SymbolicTensor): View | undefined {
-    if (x.node.op.kernel.kind !== "view") return undefined;
-    const [from] = x.node.inputs;
-    if (from === undefined) return undefined;
-    return this.#views.get(from.node)?.[from.index] ?? this.#source(from.node) ?? this.#window(from);
+  #window({ node }: SymbolicTensor): View | undefined {
+    let at = node;
+    while (at.op.kernel.kind === "view") {
+      const [from] = at.inputs;
+      if (from === undefined) return undefined;
+      const view = this.#use(from.node).views?.[from.index] ?? this.#source(from.node);
+      if (view !== undefined) return view;
+      at = from.node;
+    }
+    return undefined;
   }
 
   /** Pieces of a concatenation of whole blocks are computed where they belong, side by side. */
@@ -501,8 +534,8 @@ export class Lowering {
   }
 
   /** A node that is no part of a `map`. */
-  #alone(node: Node | undefined): void {
-    if (node === undefined || this.#views.has(node)) return;
+  #alone(node: Node): void {
+    if (this.#use(node).views !== undefined) return;
     const { kernel } = node.op;
     if (kernel.kind === "view") {
       const [x] = node.inputs;
@@ -526,4 +559,15 @@ export class Lowering {
     if (lower === undefined) throw new Error(`there is no instruction for ${name}`);
     lower(this, node);
   }
+}
+
+function groupBy<T, K>(list: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of list) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
 }

@@ -134,22 +134,98 @@ export function layCache(lives: Lifetimes): Arena {
 export function* layScratch(lives: Lifetimes): Steps<Arena> {
   const buffers = ofRegion(lives, "scratch");
   buffers.sort(([a, la], [b, lb]) => b.bytes - a.bytes || la.first - lb.first);
-  const placed: { readonly offset: number; readonly end: number; readonly life: Lifetime }[] = [];
+  const placed = new Places();
   const offsets = new Map<Buffer, number>();
   let bytes = 0;
-  for (const [buffer, life] of buffers) {
+  for (const [buffer, { first, last }] of buffers) {
     yield;
     const size = padded(buffer);
-    let offset = 0;
-    for (const other of placed) {
-      if (other.offset >= offset + size) break;
-      if (other.life.last < life.first || other.life.first > life.last) continue;
-      offset = Math.max(offset, other.end);
-    }
+    const offset = placed.lowest(size, first, last);
+    placed.add({ offset, end: offset + size, first, last });
     offsets.set(buffer, offset);
-    const at = placed.findIndex((p) => p.offset > offset);
-    placed.splice(at < 0 ? placed.length : at, 0, { offset, end: offset + size, life });
     bytes = Math.max(bytes, offset + size);
   }
   return { offsets, bytes };
+}
+
+/** Bytes that a buffer occupies, from its first to its last use. */
+interface Place extends Lifetime {
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** Places in a block at most; then it is cut in halves. */
+const blockSize = 128;
+
+/** Neighbouring places, and what is true of all of them, so that most blocks need not be looked into. */
+class Block {
+  readonly places: Place[] = [];
+  offset = Number.POSITIVE_INFINITY;
+  end = 0;
+  /** None of the places is in use before `begin` or after `finish`; all are from `allFrom` to `allTo`, if that is a time. */
+  begin = Number.POSITIVE_INFINITY;
+  finish = Number.NEGATIVE_INFINITY;
+  allFrom = Number.NEGATIVE_INFINITY;
+  allTo = Number.POSITIVE_INFINITY;
+  /** There are no more free bytes than these between any two of the places. */
+  gap = 0;
+
+  add(place: Place): void {
+    const { offset, end, first, last } = place;
+    this.places.splice(countUpTo(this.places, offset), 0, place);
+    if (this.places.length > 1) this.gap = Math.max(this.gap, offset - this.end, this.offset - end);
+    this.offset = Math.min(this.offset, offset);
+    this.end = Math.max(this.end, end);
+    this.begin = Math.min(this.begin, first);
+    this.finish = Math.max(this.finish, last);
+    this.allFrom = Math.max(this.allFrom, first);
+    this.allTo = Math.min(this.allTo, last);
+  }
+}
+
+/** How many of some things, which lie by offset, lie at an offset or before it. */
+function countUpTo(list: readonly { readonly offset: number }[], offset: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle]?.offset ?? 0) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Occupied places, by offset. */
+class Places {
+  readonly #blocks = [new Block()];
+
+  /** The lowest offset from which on `size` bytes are free from `first` to `last`. */
+  lowest(size: number, first: number, last: number): number {
+    let offset = 0;
+    for (const block of this.#blocks) {
+      if (block.offset >= offset + size) break;
+      if (block.finish < first || block.begin > last) continue;
+      if (block.allFrom <= last && block.allTo >= first && block.gap < size) {
+        offset = Math.max(offset, block.end);
+        continue;
+      }
+      for (const place of block.places) {
+        if (place.offset >= offset + size) break;
+        if (place.last >= first && place.first <= last) offset = Math.max(offset, place.end);
+      }
+    }
+    return offset;
+  }
+
+  add(place: Place): void {
+    const at = Math.max(countUpTo(this.#blocks, place.offset) - 1, 0);
+    const block = this.#blocks[at] as Block;
+    block.add(place);
+    if (block.places.length <= blockSize) return;
+    const halves = [new Block(), new Block()];
+    block.places.forEach((p, i) => {
+      halves[i < blockSize / 2 ? 0 : 1]?.add(p);
+    });
+    this.#blocks.splice(at, 1, ...halves);
+  }
 }

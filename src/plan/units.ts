@@ -38,29 +38,44 @@ export function* formUnits(
   yield* groups.form(shapeKey);
   for (const update of updates) yield* groups.putLast(update);
   const units: Unit[] = [];
-  for (const { nodes: places, elementwise } of groups.inOrder()) {
-    units.push({ nodes: places.map((i) => nodes[i] as Node), elementwise });
+  for (const { nodes: places, key } of groups.inOrder()) {
+    units.push({ nodes: places.map((i) => nodes[i] as Node), elementwise: key !== undefined });
     yield;
   }
   return units;
 }
 
 /** A unit while it is formed. Nodes are named by their places in the topological order. */
-interface Group {
+class Group {
   nodes: number[];
-  readonly elementwise: boolean;
-  /** The shape that all of its nodes have, where it is elementwise. */
-  readonly key: string | undefined;
-  /** The nodes outside that an elementwise group reads. */
-  readonly operands: Set<number>;
+  /** The nodes outside that it reads, where it is elementwise. */
+  operands: readonly number[];
   /** Groups that it comes after though it does not read them, and those that come after it so. */
-  readonly after: Group[];
-  readonly before: Group[];
+  readonly after: Group[] = [];
+  readonly before: Group[] = [];
   /** Above the levels of all groups that it comes after. */
   level: number;
-  /** See `landmarks`. */
-  last: number;
-  first: number;
+  /** The last look at groups that met it. */
+  seen = 0;
+  order: "open" | "done" | undefined;
+
+  /**
+   * @param key the shape that all of its nodes have, where it is elementwise
+   * @param last see `landmarks`
+   * @param first see `landmarks`
+   */
+  constructor(
+    node: number,
+    reads: readonly number[],
+    readonly key: string | undefined,
+    level: number,
+    public last: number,
+    public first: number,
+  ) {
+    this.nodes = [node];
+    this.operands = reads;
+    this.level = level;
+  }
 }
 
 /**
@@ -70,76 +85,70 @@ interface Group {
  */
 class Groups {
   readonly #nodes: readonly Node[];
+  readonly #placeOf: ReadonlyMap<Node, number>;
   /** By node: the nodes that it reads, and those that read it. */
   readonly #reads: readonly (readonly number[])[];
-  readonly #readers: readonly number[][];
+  readonly #readers: readonly (readonly number[])[];
   readonly #last: Int32Array;
   readonly #first: Int32Array;
-  readonly #placeOf: ReadonlyMap<Node, number>;
   readonly #groupOf: Group[] = [];
   /** In the order of their first nodes. */
   readonly #all = new Set<Group>();
+  #looks = 0;
 
   constructor(nodes: readonly Node[]) {
-    this.#nodes = nodes;
-    const placeOf = new Map(nodes.map((node, i) => [node, i]));
-    this.#placeOf = placeOf;
-    this.#reads = nodes.map(({ inputs }) => [...new Set(inputs.map((x) => placeOf.get(x.node) ?? 0))]);
-    this.#readers = nodes.map(() => []);
-    this.#reads.forEach((reads, i) => {
-      for (const j of reads) this.#readers[j]?.push(i);
+    const placeOf = new Map<Node, number>();
+    for (const node of nodes) placeOf.set(node, placeOf.size);
+    const reads = nodes.map(({ inputs }) => {
+      const places = inputs.map((x) => placeOf.get(x.node) as number);
+      return new Set(places).size === places.length ? places : [...new Set(places)];
     });
-    const { last, first } = landmarks(this.#reads, this.#readers);
+    this.#nodes = nodes;
+    this.#placeOf = placeOf;
+    this.#reads = reads;
+    this.#readers = reversed(reads);
+    const { last, first } = landmarks(reads, this.#readers);
     this.#last = last;
     this.#first = first;
   }
 
+  /** Puts every node into a group, in order. */
   *form(shapeKey: (node: Node) => string): Steps<void> {
     for (const [i, node] of this.#nodes.entries()) {
       yield;
-      const elementwise = node.op.kernel.kind === "map";
-      const key = elementwise ? shapeKey(node) : undefined;
+      const reads = this.#reads[i] ?? [];
+      const key = node.op.kernel.kind === "map" ? shapeKey(node) : undefined;
       let home: Group | undefined;
-      if (elementwise) {
-        for (const group of new Set(this.#reads[i]?.map((j) => this.#groupOf[j] as Group))) {
+      if (key !== undefined) {
+        for (const group of this.#groupsOf(reads)) {
           if (group.key !== key) continue;
           if (home !== undefined) yield* this.#merge(home, group);
           else if (yield* this.#join(i, group)) home = group;
         }
       }
-      if (home === undefined) this.#found(i, key);
+      if (home === undefined) this.#found(i, reads, key);
     }
   }
 
-  #found(i: number, key: string | undefined): void {
-    const reads = this.#reads[i] ?? [];
-    const group: Group = {
-      nodes: [i],
-      elementwise: key !== undefined,
-      key,
-      operands: new Set(key === undefined ? [] : reads),
-      after: [],
-      before: [],
-      level: 1 + reads.reduce((level, j) => Math.max(level, this.#groupOf[j]?.level ?? 0), 0),
-      last: this.#last[i] ?? 0,
-      first: this.#first[i] ?? 0,
-    };
+  #found(i: number, reads: readonly number[], key: string | undefined): void {
+    let level = 0;
+    for (const j of reads) level = Math.max(level, this.#at(j).level + 1);
+    const group = new Group(i, reads, key, level, this.#last[i] ?? 0, this.#first[i] ?? 0);
     this.#groupOf[i] = group;
     this.#all.add(group);
   }
 
   /** Adds node `i` to an elementwise group whose shape it has, where that is possible. */
   *#join(i: number, group: Group): Steps<boolean> {
-    const reads = this.#reads[i] ?? [];
-    const outside = reads.filter((j) => this.#groupOf[j] !== group);
-    const operands = outside.filter((j) => !group.operands.has(j)).length + group.operands.size;
-    if (group.nodes.length >= maxNodes || operands > maxOperands) return false;
-    const others = outside.map((j) => this.#groupOf[j] as Group);
+    const outside = (this.#reads[i] ?? []).filter((j) => this.#groupOf[j] !== group);
+    const operands = [...group.operands, ...outside.filter((j) => !group.operands.includes(j))];
+    if (group.nodes.length >= maxNodes || operands.length > maxOperands) return false;
+    const others = this.#groupsOf(outside);
     if (yield* this.#anyAfter(others, group)) return false;
     group.nodes.push(i);
+    group.operands = operands;
     this.#groupOf[i] = group;
-    for (const j of outside) group.operands.add(j);
-    this.#widen(group, this.#last[i] ?? 0, this.#first[i] ?? 0);
+    widen(group, this.#last[i] ?? 0, this.#first[i] ?? 0);
     yield* this.#raise(group, levelAfter(others));
     return true;
   }
@@ -150,19 +159,19 @@ class Groups {
     const operands = new Set([...home.operands, ...group.operands]);
     for (const i of [...home.nodes, ...group.nodes]) operands.delete(i);
     if (operands.size > maxOperands) return;
-    const others = [...this.#below(home)].filter((other) => other !== group);
+    const others = this.#below(home).filter((other) => other !== group);
     if (yield* this.#anyAfter(others, group)) return;
-    const further = [...this.#below(group)].filter((other) => other !== home);
+    const further = this.#below(group).filter((other) => other !== home);
     if (yield* this.#anyAfter(further, home)) return;
     const last = home.nodes.slice(-1);
     home.nodes = this.#topologicalWithin([...home.nodes.slice(0, -1), ...group.nodes, ...last]);
+    home.operands = [...operands];
     for (const i of group.nodes) this.#groupOf[i] = home;
     this.#all.delete(group);
-    home.operands.clear();
-    for (const i of operands) home.operands.add(i);
-    this.#widen(home, group.last, group.first);
-    home.level = 0;
-    yield* this.#raise(home, Math.max(group.level, levelAfter([...others, ...further])));
+    widen(home, group.last, group.first);
+    // The level that it has from `group` may be more than it needs now.
+    home.level = -1;
+    yield* this.#raise(home, Math.max(group.level, levelAfter(others), levelAfter(further)));
   }
 
   /** The given nodes (a few), each after those of them that it reads. */
@@ -176,11 +185,6 @@ class Groups {
     };
     nodes.forEach(visit);
     return result;
-  }
-
-  #widen(group: Group, last: number, first: number): void {
-    group.last = Math.max(group.last, last);
-    group.first = Math.min(group.first, first);
   }
 
   /** Lifts a group to a level at least, and what comes after it above it. */
@@ -200,37 +204,36 @@ class Groups {
 
   /** Makes the group of a new value come after all other readers of the old one, unless that leads in a circle. */
   *putLast({ value, readers }: Replacement): Steps<void> {
-    const groupOf = (node: Node): Group | undefined => this.#groupOf[this.#placeOf.get(node) ?? -1];
-    const writer = groupOf(value.node);
-    if (writer === undefined) return;
-    const others = new Set(readers.map(groupOf).filter((g) => g !== undefined && g !== writer)) as Set<Group>;
-    if (yield* this.#anyAfter([...others], writer)) return;
+    const place = this.#placeOf.get(value.node);
+    if (place === undefined || readers.length === 0) return;
+    const writer = this.#at(place);
+    const places = readers.map((node) => this.#placeOf.get(node) as number);
+    const others = this.#groupsOf(places).filter((group) => group !== writer);
+    if (yield* this.#anyAfter(others, writer)) return;
     for (const group of others) {
       writer.after.push(group);
       group.before.push(writer);
     }
-    yield* this.#raise(writer, levelAfter([...others]));
+    yield* this.#raise(writer, levelAfter(others));
   }
 
   /** Whether any of some groups, none of them `target`, comes after `target`. */
   *#anyAfter(groups: readonly Group[], target: Group): Steps<boolean> {
-    const highest = groups.reduce((level, group) => Math.max(level, group.level), 0);
-    if (highest <= target.level) return false;
+    const down = groups.filter((group) => group.level > target.level);
+    if (down.length === 0) return false;
     const comesAfter = (group: Group): boolean => group.last >= target.first;
-    const seenDown = new Set(groups.filter((group) => group.level > target.level));
-    const down = [...seenDown];
     if (down.some(comesAfter)) return true;
-    const seenUp = new Set([target]);
+    const highest = down.reduce((level, group) => Math.max(level, group.level), 0);
     const up = [target];
+    const [seenDown, seenUp] = [new Set(down), new Set(up)];
     // A way there is found from both ends at once, or one end has no further to go.
     for (;;) {
       const [from, to] = [down.pop(), up.pop()];
       if (from === undefined || to === undefined) return false;
       yield;
       for (const group of this.#below(from)) {
-        if (seenUp.has(group)) return true;
+        if (seenUp.has(group) || comesAfter(group)) return true;
         if (group.level <= target.level || seenDown.has(group)) continue;
-        if (comesAfter(group)) return true;
         seenDown.add(group);
         down.push(group);
       }
@@ -243,50 +246,87 @@ class Groups {
     }
   }
 
+  #at(i: number): Group {
+    return this.#groupOf[i] as Group;
+  }
+
   /** The groups that a group comes after at once. */
-  #below(group: Group): Set<Group> {
+  #below(group: Group): Group[] {
     return this.#beside(group, this.#reads, group.after);
   }
 
   /** The groups that come after a group at once. */
-  #above(group: Group): Set<Group> {
+  #above(group: Group): Group[] {
     return this.#beside(group, this.#readers, group.before);
   }
 
-  #beside(group: Group, table: readonly (readonly number[])[], further: readonly Group[]): Set<Group> {
-    const result = new Set<Group>();
-    for (const i of group.nodes)
-      for (const j of table[i] ?? []) {
-        const other = this.#groupOf[j];
-        if (other !== undefined && other !== group) result.add(other);
-      }
-    for (const other of further) result.add(other);
+  #beside(group: Group, table: readonly (readonly number[])[], further: readonly Group[]): Group[] {
+    const result: Group[] = [];
+    const look = ++this.#looks;
+    group.seen = look;
+    const meet = (other: Group | undefined): void => {
+      // Nodes that are still to come have no group.
+      if (other === undefined || other.seen === look) return;
+      other.seen = look;
+      result.push(other);
+    };
+    for (const i of group.nodes) for (const j of table[i] ?? []) meet(this.#groupOf[j]);
+    further.forEach(meet);
+    return result;
+  }
+
+  /** The groups that some nodes are in. */
+  #groupsOf(nodes: readonly number[]): Group[] {
+    const result: Group[] = [];
+    const look = ++this.#looks;
+    for (const i of nodes) {
+      const group = this.#at(i);
+      if (group.seen !== look) result.push(group);
+      group.seen = look;
+    }
     return result;
   }
 
   /** Each after those that it comes after. */
   *inOrder(): Generator<Group> {
-    const state = new Map<Group, "open" | "done">();
     for (const root of this.#all) {
       const stack = [root];
       for (let group = stack.at(-1); group !== undefined; group = stack.at(-1)) {
-        if (state.get(group) === undefined) {
-          state.set(group, "open");
-          for (const next of this.#below(group)) if (state.get(next) === undefined) stack.push(next);
+        if (group.order === undefined) {
+          group.order = "open";
+          for (const next of this.#below(group)) if (next.order === undefined) stack.push(next);
         } else {
           stack.pop();
-          if (state.get(group) === "open") {
-            state.set(group, "done");
-            yield group;
-          }
+          if (group.order === "done") continue;
+          group.order = "done";
+          yield group;
         }
       }
     }
   }
 }
 
+function widen(group: Group, last: number, first: number): void {
+  group.last = Math.max(group.last, last);
+  group.first = Math.min(group.first, first);
+}
+
 const levelAfter = (groups: readonly Group[]): number =>
   groups.reduce((level, group) => Math.max(level, group.level + 1), 0);
+
+const none: readonly number[] = [];
+
+function reversed(table: readonly (readonly number[])[]): (readonly number[])[] {
+  const result: number[][] = [];
+  table.forEach((row, i) => {
+    for (const j of row) {
+      const known = result[j];
+      if (known === undefined) result[j] = [i];
+      else known.push(i);
+    }
+  });
+  return table.map((_, i) => result[i] ?? none);
+}
 
 /**
  * Places on the longest path through some nodes, by which most dependences are seen at once: for each node the last place
@@ -319,34 +359,37 @@ function landmarks(
   return { last, first };
 }
 
-/** Who reads the memory of the sources of a graph. */
+/** Who reads the memory of sources. */
 export interface MemoryUses {
-  /** What identifies the memory that a source, or a window on one, looks at: a state variable, or the source itself. */
+  /** What the memory that a source holds, or a window on it shows, is named by: the state variable, or the source. */
   readonly memoryOf: ReadonlyMap<Node, object>;
   /** By memory: the nodes other than views that read it, directly or through views, in order. */
   readonly readers: ReadonlyMap<object, readonly Node[]>;
 }
 
-/** @param nodes in topological order */
-export function memoryUses(nodes: readonly Node[]): MemoryUses {
+/**
+ * @param nodes in topological order
+ * @param wanted the memory in question: state variables and sources
+ */
+export function memoryUses(nodes: readonly Node[], wanted: ReadonlySet<object>): MemoryUses {
   const memoryOf = new Map<Node, object>();
   const readers = new Map<object, Node[]>();
+  for (const memory of wanted) readers.set(memory, []);
   for (const node of nodes) {
     const { kind } = node.op.kernel;
-    if (kind === "source") memoryOf.set(node, memoryOfSource(node));
-    for (const x of new Set(node.inputs.map((y) => y.node))) {
-      const memory = memoryOf.get(x);
+    if (kind === "source") {
+      const memory = node.op.name === "state" ? (node.attrs as StateAttrs).variable : node;
+      if (wanted.has(memory)) memoryOf.set(node, memory);
+    }
+    for (const x of node.inputs) {
+      const memory = memoryOf.get(x.node);
       if (memory === undefined) continue;
       if (kind === "view") memoryOf.set(node, memory);
       else {
         const known = readers.get(memory);
-        if (known === undefined) readers.set(memory, [node]);
-        else known.push(node);
+        if (known?.at(-1) !== node) known?.push(node);
       }
     }
   }
   return { memoryOf, readers };
 }
-
-const memoryOfSource = (node: Node): object =>
-  node.op.name === "state" ? (node.attrs as StateAttrs).variable : node;

@@ -1,7 +1,7 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
 import { checkDtype } from "../../tensor.js";
-import { type Dim, equal, type Shape, shapeText } from "../dim.js";
+import { type Dim, equal, type Shape, sameShape, shapeText } from "../dim.js";
 import { apply, type GradientContext, nodeOf, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
 import { numberIn } from "./literal.js";
@@ -16,6 +16,8 @@ export type Operand = SymbolicTensor | number;
 
 /** NumPy's broadcasting of several shapes. */
 export function broadcastShapes(where: string, shapes: readonly Shape[]): Shape {
+  const [first = []] = shapes;
+  if (shapes.every((shape) => shape === first || sameShape(shape, first))) return first;
   const rank = Math.max(...shapes.map((s) => s.length));
   return Array.from({ length: rank }, (_, axis) => {
     let size: Dim = 1;
@@ -60,9 +62,9 @@ function define(name: string, rule: Rule<None>): Op<None> {
   return {
     name,
     infer(inputs) {
-      const dtypes = [...new Set(inputs.map((x) => x.dtype))];
-      const [dtype] = dtypes;
-      if (dtype === undefined || dtypes.length > 1 || rule[kindOf[dtype]] === undefined) {
+      const dtype = inputs[0]?.dtype;
+      const differ = inputs.some((x) => x.dtype !== dtype);
+      if (dtype === undefined || differ || rule[kindOf[dtype]] === undefined) {
         const taken = (Object.keys(kindOf) as Dtype[]).filter((d) => rule[kindOf[d]] !== undefined);
         throw new RondoError({
           where: name,
@@ -309,7 +311,9 @@ const greatest = (dtypes: readonly Dtype[]): Dtype =>
 
 /** Operands of one dtype: the lesser is converted to the greater; numbers take their partner's where it has such values. */
 function unify(where: string, operands: readonly Operand[]): SymbolicTensor[] {
-  const dtypes = operands.flatMap((x) => (typeof x === "number" ? [] : [symbolic(where, x).dtype]));
+  const dtypes = operands.flatMap((x) => (typeof x === "number" ? [] : symbolic(where, x).dtype));
+  if (dtypes.every((dtype) => dtype === "float32"))
+    return operands.map((x) => (typeof x === "number" ? scalar(x) : x));
   const partner = dtypes.length === 0 ? "float32" : greatest(dtypes);
   const numbers = operands.flatMap((x) => (typeof x === "number" ? [dtypeOf(x, partner)] : []));
   const common = greatest([partner, ...numbers]);
