@@ -20,6 +20,9 @@ export class Breather {
 /** Work that can pause: each `yield` is a place where it may rest, and what it returns is its result. */
 export type Steps<R> = Generator<void, R, void>;
 
+/** Whether work of many small parts is to pause after this many of them. */
+export const isRest = (parts: number): boolean => parts % 64 === 0;
+
 /** Does all of the work now. */
 export function atOnce<R>(steps: Steps<R>): R {
   for (;;) {

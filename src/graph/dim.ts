@@ -8,7 +8,10 @@ export type Shape = readonly Dim[];
 /** A polynomial with integer coefficients: monomial (its symbols, sorted, joined by `*`; "" for 1) → coefficient. */
 export class SymbolicDim {
   readonly key: string;
+  /** The terms again, their monomials as lists of symbols. */
+  readonly products: readonly (readonly [readonly string[], number])[];
   private constructor(readonly terms: ReadonlyMap<string, number>) {
+    this.products = Array.from(terms, ([monomial, factor]) => [symbolsOf(monomial), factor] as const);
     const text = ([m, c]: readonly [string, number]): string =>
       m === "" ? `${c}` : c === 1 ? m : c === -1 ? `-${m}` : `${c}*${m}`;
     this.key = [...terms].map(text).join("+").replaceAll("+-", "-");
@@ -63,6 +66,7 @@ export function mul(a: Dim, b: Dim): Dim {
  * Long division by the leading term (Cox, Little & O'Shea, "Ideals, Varieties, and Algorithms", §2.3).
  */
 export function divide(a: Dim, b: Dim): Dim | undefined {
+  if (typeof a === "number" && typeof b === "number") return b !== 0 && a % b === 0 ? a / b : undefined;
   const divisor = leading(b);
   if (divisor === undefined) return undefined;
   let [quotient, rest]: [Dim, Dim] = [0, a];
@@ -115,9 +119,9 @@ export const product = (dims: Shape): Dim => dims.reduce<Dim>((p, d) => mul(p, d
 export function bind(d: Dim, bindings: Readonly<Record<string, number>>): number {
   if (typeof d === "number") return d;
   let sum = 0;
-  for (const [m, c] of d.terms) {
-    let p = c;
-    for (const s of symbolsOf(m)) {
+  for (const [symbols, factor] of d.products) {
+    let p = factor;
+    for (const s of symbols) {
       const value = bindings[s];
       if (value === undefined) throw new Error(`size ${d.key}: symbol ${s} is not bound`);
       p *= value;

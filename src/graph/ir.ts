@@ -1,3 +1,4 @@
+import { atOnce, isRest, type Steps } from "../breather.js";
 import type { Dtype, TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import type { Shape } from "./dim.js";
@@ -160,8 +161,11 @@ export interface Literal {
   readonly data: TypedArray;
 }
 
-/** All nodes that `roots` depend on, each after its inputs (iterative: models may be deep). */
-export function topological(roots: Iterable<SymbolicTensor>): Node[] {
+/** All nodes that `roots` depend on, each after its inputs. */
+export const topological = (roots: Iterable<SymbolicTensor>): Node[] => atOnce(topologicalSteps(roots));
+
+/** `topological`, as work that can pause (iterative: models may be deep). */
+export function* topologicalSteps(roots: Iterable<SymbolicTensor>): Steps<Node[]> {
   const order: Node[] = [];
   const state = new Map<Node, "open" | "done">();
   const stack: Node[] = [];
@@ -180,7 +184,7 @@ export function topological(roots: Iterable<SymbolicTensor>): Node[] {
         stack.pop();
         if (state.get(node) === "open") {
           state.set(node, "done");
-          order.push(node);
+          if (isRest(order.push(node))) yield;
         }
       }
     }

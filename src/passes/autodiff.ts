@@ -1,7 +1,7 @@
-import { atOnce, type Steps } from "../breather.js";
+import { atOnce, isRest, type Steps } from "../breather.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
-import { type Node, SymbolicTensor, topological } from "../graph/ir.js";
+import { type Node, SymbolicTensor, topologicalSteps } from "../graph/ir.js";
 import { add } from "../graph/ops/elementwise.js";
 import { ones } from "../graph/ops/source.js";
 
@@ -33,10 +33,14 @@ export const vjp = (seeds: Seeds, targets: readonly SymbolicTensor[]): Gradients
   atOnce(vjpSteps(seeds, targets));
 
 function* vjpSteps(seeds: Seeds, targets: readonly SymbolicTensor[]): Steps<Gradients> {
-  const order = topological(seeds.map(([y]) => y));
+  const order = yield* topologicalSteps(seeds.map(([y]) => y));
   // Only nodes that depend on a target pass gradients on.
   const active = new Set<Node>(targets.map((t) => t.node));
-  for (const node of order) if (node.inputs.some((x) => active.has(x.node))) active.add(node);
+  let looked = 0;
+  for (const node of order) {
+    if (isRest(looked++)) yield;
+    if (node.inputs.some((x) => active.has(x.node))) active.add(node);
+  }
 
   const grads = new Map<Node, Gradients>();
   const accumulate = (x: SymbolicTensor, g: SymbolicTensor) => {

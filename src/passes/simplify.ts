@@ -7,7 +7,7 @@ import {
   rootsOf,
   SymbolicTensor,
   type TensorType,
-  topological,
+  topologicalSteps,
 } from "../graph/ir.js";
 import { inputOp } from "../graph/ops/source.js";
 
@@ -29,7 +29,7 @@ export function* simplify(graph: Graph): Steps<Graph> {
   const key = (node: Node): string =>
     `${id(node.op)}(${node.inputs.map((x) => `${id(x.node)}.${x.index}`)})${attrsKey(node.attrs, id)}`;
 
-  for (const node of topological([...rootsOf(graph), ...graph.inputs])) {
+  for (const node of yield* topologicalSteps([...rootsOf(graph), ...graph.inputs])) {
     yield;
     const inputs = node.inputs.map(resolve);
     const same = inputs.every((x, i) => x.node === node.inputs[i]?.node && x.index === node.inputs[i]?.index);

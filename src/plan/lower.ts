@@ -1,4 +1,4 @@
-import type { Steps } from "../breather.js";
+import { isRest, type Steps } from "../breather.js";
 import { bytesPerElement, type Dtype, type TypedArray } from "../dtype.js";
 import { bind, type Dim, type Shape } from "../graph/dim.js";
 import {
@@ -7,7 +7,7 @@ import {
   type StateVariable,
   type SymbolicTensor,
   type TensorType,
-  topological,
+  topologicalSteps,
 } from "../graph/ir.js";
 import type { ConstantAttrs, SizeAttrs, StateAttrs } from "../graph/ops/source.js";
 import {
@@ -304,10 +304,10 @@ export class Lowering {
 
   /** Lowers everything that the sinks need, and brings their values where they belong. */
   *run(sinks: readonly Sink[]): Steps<void> {
-    const nodes = topological(sinks.map((s) => s.value));
-    this.#countUses(nodes, sinks);
+    const nodes = yield* topologicalSteps(sinks.map((s) => s.value));
+    yield* this.#countUses(nodes, sinks);
     const replaced = new Set(sinks.map((s) => s.replaces).filter((source) => source !== undefined));
-    const memory = memoryUses(nodes, replaced);
+    const memory = yield* memoryUses(nodes, replaced);
     const readersOf = ({ replaces }: Sink): readonly Node[] =>
       replaces === undefined ? [] : (memory.readers.get(replaces) ?? []);
     const units = yield* formUnits(
@@ -316,7 +316,7 @@ export class Lowering {
       sinks.map((sink) => ({ value: sink.value, readers: readersOf(sink) })),
     );
     const { claimed, late } = this.#claimSinks(sinks);
-    this.#claimPieces(units);
+    yield* this.#claimPieces(units);
     // Late values that are windows on the memory of a source: what the source held is read once more at the end.
     const readLate = groupBy(
       late.map((sink) => sink.value),
@@ -340,14 +340,17 @@ export class Lowering {
   }
 
   /** Notes who reads what. */
-  #countUses(nodes: readonly Node[], sinks: readonly Sink[]): void {
-    for (const node of nodes)
+  *#countUses(nodes: readonly Node[], sinks: readonly Sink[]): Steps<void> {
+    let counted = 0;
+    for (const node of nodes) {
+      if (isRest(counted++)) yield;
       for (const x of node.inputs) {
         const use = this.#use(x.node);
         if (use.readers === undefined) use.readers = [node];
         else if (use.readers.at(-1) !== node) use.readers.push(node);
         use.read = withEntry(use.read, x.index, true);
       }
+    }
     for (const { value } of sinks) {
       const use = this.#use(value.node);
       use.read = withEntry(use.read, value.index, true);
@@ -464,17 +467,13 @@ export class Lowering {
     // The old value may itself be what another sink holds in the end.
     if (late.some((value) => touched(value) !== undefined)) return false;
     return readers.every((node) => {
-      const { done } = this.#use(node);
+      if (this.#use(node).done) return true;
       const own = part.map !== undefined && part.nodes.includes(node);
-      return (
-        done ||
-        node.inputs.every((x) => {
-          const view = touched(x);
-          if (view === undefined) return true;
-          const same = view.offset === to.offset && isContiguous(view) && sameNumbers(view.shape, to.shape);
-          return own && same;
-        })
-      );
+      return node.inputs.every((x) => {
+        const view = touched(x);
+        if (view === undefined) return true;
+        return own && view.offset === to.offset && isContiguous(view) && sameNumbers(view.shape, to.shape);
+      });
     });
   }
 
@@ -492,8 +491,9 @@ export class Lowering {
   }
 
   /** Pieces of a concatenation of whole blocks are computed where they belong, side by side. */
-  #claimPieces(units: readonly Unit[]): void {
+  *#claimPieces(units: readonly Unit[]): Steps<void> {
     for (let i = units.length - 1; i >= 0; i--) {
+      if (isRest(i)) yield;
       const node = units[i]?.nodes[0];
       if (node === undefined || node.op.kernel.kind !== "assemble") continue;
       const { axis } = node.attrs as { readonly axis: number };

@@ -1,4 +1,4 @@
-import type { Steps } from "../breather.js";
+import { isRest, type Steps } from "../breather.js";
 import type { Buffer, Operation } from "./buffer.js";
 import type { Region } from "./program.js";
 
@@ -49,8 +49,8 @@ export function* lifetimes(operations: readonly Operation[]): Steps<Lifetimes> {
   /** @param touched receives what the operations use */
   function* walk(list: readonly Operation[], touched: Set<Buffer>): Steps<void> {
     for (const { reads, writes, loop } of list) {
-      yield;
       const first = position++;
+      if (isRest(first)) yield;
       const own = new Set<Buffer>();
       for (const b of reads) own.add(rootOf(b));
       for (const b of writes) own.add(rootOf(b));
@@ -78,8 +78,8 @@ export function* placeInOrder(operations: readonly Operation[], lives: Lifetimes
   let position = 0;
   function* walk(list: readonly Operation[]): Steps<void> {
     for (const operation of list) {
-      yield;
       const now = position++;
+      if (isRest(now)) yield;
       for (const { output, input } of operation.inPlace ?? []) {
         const { root, offset } = resolve(input);
         const free =
@@ -113,14 +113,14 @@ export interface Arena {
 
 const padded = ({ bytes }: Buffer): number => Math.ceil(bytes / alignment) * alignment;
 
-const ofRegion = (lives: Lifetimes, region: Region): [Buffer, Lifetime][] =>
-  [...lives].filter(([buffer]) => buffer.region === region);
+const ofRegion = (lives: Lifetimes, region: Region): Buffer[] =>
+  [...lives.keys()].filter((buffer) => buffer.region === region);
 
 /** What `prepare` leaves in the cache lives for ever: its buffers lie side by side. */
 export function layCache(lives: Lifetimes): Arena {
   const offsets = new Map<Buffer, number>();
   let bytes = 0;
-  for (const [buffer] of ofRegion(lives, "cache")) {
+  for (const buffer of ofRegion(lives, "cache")) {
     offsets.set(buffer, bytes);
     bytes += padded(buffer);
   }
@@ -130,17 +130,21 @@ export function layCache(lives: Lifetimes): Arena {
 /**
  * Lays all temporaries into an arena: largest first, each at the lowest offset that no buffer alive at the same time
  * occupies (greedy by size, as in Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+ *
+ * @param look called for each block and each place that is looked at
  */
-export function* layScratch(lives: Lifetimes): Steps<Arena> {
+export function* layScratch(lives: Lifetimes, look: () => void = () => undefined): Steps<Arena> {
+  const lifeOf = (buffer: Buffer): Lifetime => lives.get(buffer) as Lifetime;
   const buffers = ofRegion(lives, "scratch");
-  buffers.sort(([a, la], [b, lb]) => b.bytes - a.bytes || la.first - lb.first);
+  buffers.sort((a, b) => b.bytes - a.bytes || lifeOf(a).first - lifeOf(b).first);
   const placed = new Places();
   const offsets = new Map<Buffer, number>();
   let bytes = 0;
-  for (const [buffer, { first, last }] of buffers) {
+  for (const buffer of buffers) {
     yield;
+    const { first, last } = lifeOf(buffer);
     const size = padded(buffer);
-    const offset = placed.lowest(size, first, last);
+    const offset = placed.lowest(size, first, last, look);
     placed.add({ offset, end: offset + size, first, last });
     offsets.set(buffer, offset);
     bytes = Math.max(bytes, offset + size);
@@ -200,9 +204,10 @@ class Places {
   readonly #blocks = [new Block()];
 
   /** The lowest offset from which on `size` bytes are free from `first` to `last`. */
-  lowest(size: number, first: number, last: number): number {
+  lowest(size: number, first: number, last: number, look: () => void): number {
     let offset = 0;
     for (const block of this.#blocks) {
+      look();
       if (block.offset >= offset + size) break;
       if (block.finish < first || block.begin > last) continue;
       if (block.allFrom <= last && block.allTo >= first && block.gap < size) {
@@ -210,6 +215,7 @@ class Places {
         continue;
       }
       for (const place of block.places) {
+        look();
         if (place.offset >= offset + size) break;
         if (place.last >= first && place.first <= last) offset = Math.max(offset, place.end);
       }

@@ -1,4 +1,4 @@
-import type { Steps } from "../breather.js";
+import { isRest, type Steps } from "../breather.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { StateAttrs } from "../graph/ops/source.js";
 
@@ -34,13 +34,13 @@ export function* formUnits(
   shapeKey: (node: Node) => string,
   updates: readonly Replacement[],
 ): Steps<Unit[]> {
-  const groups = new Groups(nodes);
+  const groups = new Groups(yield* flowOf(nodes));
   yield* groups.form(shapeKey);
   for (const update of updates) yield* groups.putLast(update);
   const units: Unit[] = [];
   for (const { nodes: places, key } of groups.inOrder()) {
     units.push({ nodes: places.map((i) => nodes[i] as Node), elementwise: key !== undefined });
-    yield;
+    if (isRest(units.length)) yield;
   }
   return units;
 }
@@ -53,7 +53,7 @@ class Group {
   /** Groups that it comes after though it does not read them, and those that come after it so. */
   readonly after: Group[] = [];
   readonly before: Group[] = [];
-  /** Above the levels of all groups that it comes after. */
+  /** Above the levels of all groups that it comes after; too low at most while `form` puts a node in. */
   level: number;
   /** The last look at groups that met it. */
   seen = 0;
@@ -61,8 +61,8 @@ class Group {
 
   /**
    * @param key the shape that all of its nodes have, where it is elementwise
-   * @param last see `landmarks`
-   * @param first see `landmarks`
+   * @param last see `Flow`
+   * @param first see `Flow`
    */
   constructor(
     node: number,
@@ -84,39 +84,23 @@ class Group {
  * is searched from both ends, over groups with levels in between.
  */
 class Groups {
-  readonly #nodes: readonly Node[];
-  readonly #placeOf: ReadonlyMap<Node, number>;
-  /** By node: the nodes that it reads, and those that read it. */
-  readonly #reads: readonly (readonly number[])[];
-  readonly #readers: readonly (readonly number[])[];
-  readonly #last: Int32Array;
-  readonly #first: Int32Array;
+  readonly #flow: Flow;
   readonly #groupOf: Group[] = [];
   /** In the order of their first nodes. */
   readonly #all = new Set<Group>();
   #looks = 0;
 
-  constructor(nodes: readonly Node[]) {
-    const placeOf = new Map<Node, number>();
-    for (const node of nodes) placeOf.set(node, placeOf.size);
-    const reads = nodes.map(({ inputs }) => {
-      const places = inputs.map((x) => placeOf.get(x.node) as number);
-      return new Set(places).size === places.length ? places : [...new Set(places)];
-    });
-    this.#nodes = nodes;
-    this.#placeOf = placeOf;
-    this.#reads = reads;
-    this.#readers = reversed(reads);
-    const { last, first } = landmarks(reads, this.#readers);
-    this.#last = last;
-    this.#first = first;
+  constructor(flow: Flow) {
+    this.#flow = flow;
   }
 
   /** Puts every node into a group, in order. */
   *form(shapeKey: (node: Node) => string): Steps<void> {
-    for (const [i, node] of this.#nodes.entries()) {
+    let place = 0;
+    for (const node of this.#flow.nodes) {
       yield;
-      const reads = this.#reads[i] ?? [];
+      const i = place++;
+      const reads = this.#flow.reads[i] ?? none;
       const key = node.op.kernel.kind === "map" ? shapeKey(node) : undefined;
       let home: Group | undefined;
       if (key !== undefined) {
@@ -127,20 +111,21 @@ class Groups {
         }
       }
       if (home === undefined) this.#found(i, reads, key);
+      else yield* this.#raise(home, levelAfter(this.#below(home)));
     }
   }
 
   #found(i: number, reads: readonly number[], key: string | undefined): void {
     let level = 0;
     for (const j of reads) level = Math.max(level, this.#at(j).level + 1);
-    const group = new Group(i, reads, key, level, this.#last[i] ?? 0, this.#first[i] ?? 0);
+    const group = new Group(i, reads, key, level, this.#flow.last[i] ?? 0, this.#flow.first[i] ?? 0);
     this.#groupOf[i] = group;
     this.#all.add(group);
   }
 
   /** Adds node `i` to an elementwise group whose shape it has, where that is possible. */
   *#join(i: number, group: Group): Steps<boolean> {
-    const outside = (this.#reads[i] ?? []).filter((j) => this.#groupOf[j] !== group);
+    const outside = (this.#flow.reads[i] ?? []).filter((j) => this.#groupOf[j] !== group);
     const operands = [...group.operands, ...outside.filter((j) => !group.operands.includes(j))];
     if (group.nodes.length >= maxNodes || operands.length > maxOperands) return false;
     const others = this.#groupsOf(outside);
@@ -148,8 +133,7 @@ class Groups {
     group.nodes.push(i);
     group.operands = operands;
     this.#groupOf[i] = group;
-    widen(group, this.#last[i] ?? 0, this.#first[i] ?? 0);
-    yield* this.#raise(group, levelAfter(others));
+    widen(group, this.#flow.last[i] ?? 0, this.#flow.first[i] ?? 0);
     return true;
   }
 
@@ -169,9 +153,8 @@ class Groups {
     for (const i of group.nodes) this.#groupOf[i] = home;
     this.#all.delete(group);
     widen(home, group.last, group.first);
-    // The level that it has from `group` may be more than it needs now.
-    home.level = -1;
-    yield* this.#raise(home, Math.max(group.level, levelAfter(others), levelAfter(further)));
+    // Low enough for what comes after either; `form` raises it when the node has met all that it reads.
+    home.level = Math.min(home.level, group.level);
   }
 
   /** The given nodes (a few), each after those of them that it reads. */
@@ -180,7 +163,7 @@ class Groups {
     const result: number[] = [];
     const visit = (i: number): void => {
       if (!open.delete(i)) return;
-      for (const j of this.#reads[i] ?? []) visit(j);
+      for (const j of this.#flow.reads[i] ?? []) visit(j);
       result.push(i);
     };
     nodes.forEach(visit);
@@ -204,10 +187,10 @@ class Groups {
 
   /** Makes the group of a new value come after all other readers of the old one, unless that leads in a circle. */
   *putLast({ value, readers }: Replacement): Steps<void> {
-    const place = this.#placeOf.get(value.node);
+    const place = this.#flow.placeOf.get(value.node);
     if (place === undefined || readers.length === 0) return;
     const writer = this.#at(place);
-    const places = readers.map((node) => this.#placeOf.get(node) as number);
+    const places = readers.map((node) => this.#flow.placeOf.get(node) as number);
     const others = this.#groupsOf(places).filter((group) => group !== writer);
     if (yield* this.#anyAfter(others, writer)) return;
     for (const group of others) {
@@ -228,7 +211,8 @@ class Groups {
     const [seenDown, seenUp] = [new Set(down), new Set(up)];
     // A way there is found from both ends at once, or one end has no further to go.
     for (;;) {
-      const [from, to] = [down.pop(), up.pop()];
+      const from = down.pop();
+      const to = up.pop();
       if (from === undefined || to === undefined) return false;
       yield;
       for (const group of this.#below(from)) {
@@ -252,15 +236,19 @@ class Groups {
 
   /** The groups that a group comes after at once. */
   #below(group: Group): Group[] {
-    return this.#beside(group, this.#reads, group.after);
+    return this.#beside(group, this.#flow.reads, group.after);
   }
 
   /** The groups that come after a group at once. */
   #above(group: Group): Group[] {
-    return this.#beside(group, this.#readers, group.before);
+    return this.#beside(group, this.#flow.readers, group.before);
   }
 
-  #beside(group: Group, table: readonly (readonly number[])[], further: readonly Group[]): Group[] {
+  #beside(
+    group: Group,
+    table: readonly (readonly number[] | undefined)[],
+    further: readonly Group[],
+  ): Group[] {
     const result: Group[] = [];
     const look = ++this.#looks;
     group.seen = look;
@@ -316,47 +304,63 @@ const levelAfter = (groups: readonly Group[]): number =>
 
 const none: readonly number[] = [];
 
-function reversed(table: readonly (readonly number[])[]): (readonly number[])[] {
-  const result: number[][] = [];
-  table.forEach((row, i) => {
-    for (const j of row) {
-      const known = result[j];
-      if (known === undefined) result[j] = [i];
-      else known.push(i);
-    }
-  });
-  return table.map((_, i) => result[i] ?? none);
+/** What reads what, by the nodes' places in the topological order. */
+interface Flow {
+  readonly nodes: readonly Node[];
+  readonly placeOf: ReadonlyMap<Node, number>;
+  /** By node: the nodes that it reads, each once. */
+  readonly reads: readonly (readonly number[])[];
+  /** By node: the nodes that read it, where there are any. */
+  readonly readers: readonly (readonly number[] | undefined)[];
+  /**
+   * Landmarks are the places on the longest path, counted from 1; by node the last that it comes after (or is) and the
+   * first that comes after it (or that it is). A node comes after another for certain when its last landmark is not
+   * before the other's first. A training step is mostly such a path: through all layers to the loss, and back.
+   */
+  readonly last: Int32Array;
+  readonly first: Int32Array;
 }
 
-/**
- * Places on the longest path through some nodes, by which most dependences are seen at once: for each node the last place
- * that it comes after (or is), and the first that comes after it (or that it is). A node comes after another for certain
- * when its last place is not before the other's first. A training step is mostly such a path: through all layers to the
- * loss, and back.
- */
-function landmarks(
-  reads: readonly (readonly number[])[],
-  readers: readonly (readonly number[])[],
-): { last: Int32Array; first: Int32Array } {
-  const depth = new Int32Array(reads.length);
+function* flowOf(nodes: readonly Node[]): Steps<Flow> {
+  const placeOf = new Map<Node, number>();
+  const reads: (readonly number[])[] = [];
+  const readers: number[][] = new Array(nodes.length);
+  const depth = new Int32Array(nodes.length);
   let end = 0;
-  reads.forEach((own, i) => {
-    depth[i] = 1 + own.reduce((most, j) => Math.max(most, depth[j] ?? 0), 0);
-    if ((depth[i] ?? 0) > (depth[end] ?? 0)) end = i;
-  });
-  const last = new Int32Array(reads.length);
-  const first = new Int32Array(reads.length).fill(reads.length + 1);
-  let at: number | undefined = end;
+  for (const node of nodes) {
+    const i = placeOf.size;
+    if (isRest(i)) yield;
+    placeOf.set(node, i);
+    const places = node.inputs.map((x) => placeOf.get(x.node) as number);
+    const own = new Set(places).size === places.length ? places : [...new Set(places)];
+    reads.push(own);
+    let deepest = 0;
+    for (const j of own) {
+      deepest = Math.max(deepest, depth[j] ?? 0);
+      const known = readers[j];
+      if (known === undefined) readers[j] = [i];
+      else known.push(i);
+    }
+    depth[i] = deepest + 1;
+    if (deepest >= (depth[end] ?? 0)) end = i;
+  }
+  const last = new Int32Array(nodes.length);
+  const first = new Int32Array(nodes.length).fill(nodes.length + 1);
+  let at: number | undefined = nodes.length === 0 ? undefined : end;
   for (let place = depth[end] ?? 0; at !== undefined; place--) {
     last[at] = place;
     first[at] = place;
     at = reads[at]?.find((j) => depth[j] === place - 1);
   }
-  for (let i = 0; i < reads.length; i++)
-    for (const j of reads[i] ?? []) last[i] = Math.max(last[i] ?? 0, last[j] ?? 0);
-  for (let i = reads.length - 1; i >= 0; i--)
-    for (const j of readers[i] ?? []) first[i] = Math.min(first[i] ?? 0, first[j] ?? 0);
-  return { last, first };
+  for (let i = 0; i < nodes.length; i++) {
+    if (isRest(i)) yield;
+    for (const j of reads[i] ?? none) last[i] = Math.max(last[i] ?? 0, last[j] ?? 0);
+  }
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    if (isRest(i)) yield;
+    for (const j of readers[i] ?? none) first[i] = Math.min(first[i] ?? 0, first[j] ?? 0);
+  }
+  return { nodes, placeOf, reads, readers, last, first };
 }
 
 /** Who reads the memory of sources. */
@@ -371,11 +375,13 @@ export interface MemoryUses {
  * @param nodes in topological order
  * @param wanted the memory in question: state variables and sources
  */
-export function memoryUses(nodes: readonly Node[], wanted: ReadonlySet<object>): MemoryUses {
+export function* memoryUses(nodes: readonly Node[], wanted: ReadonlySet<object>): Steps<MemoryUses> {
   const memoryOf = new Map<Node, object>();
   const readers = new Map<object, Node[]>();
   for (const memory of wanted) readers.set(memory, []);
+  let looked = 0;
   for (const node of nodes) {
+    if (isRest(looked++)) yield;
     const { kind } = node.op.kernel;
     if (kind === "source") {
       const memory = node.op.name === "state" ? (node.attrs as StateAttrs).variable : node;
