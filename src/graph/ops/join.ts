@@ -46,7 +46,7 @@ export const concatOp: Op<ConcatAttrs> = {
     });
   },
   mask: (inputs, { axis }) => {
-    const rank = Math.max(...inputs.map((x) => x.mask?.rank ?? 0));
+    const rank = inputs.reduce((most, x) => Math.max(most, x.mask?.rank ?? 0), 0);
     if (axis >= rank) return combineMasks(inputs.map((x) => x.mask));
     // Along a masked axis an operand without a mask counts everywhere.
     return concat(

@@ -6,7 +6,6 @@ import {
   type Node,
   type Op,
   SymbolicTensor,
-  sameValue,
   substitute,
   symbolic,
   type TensorType,
@@ -145,12 +144,17 @@ function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor
   const inside = new Set([...xs, ...states, ...constants].map((p) => p.node));
   const captured: SymbolicTensor[] = [];
   const stands: SymbolicTensor[] = [];
+  const standsOf = new Map<Node, SymbolicTensor[]>();
   const order = topological(roots);
   for (const node of order) if (node.inputs.some((x) => inside.has(x.node))) inside.add(node);
-  const standFor = (x: SymbolicTensor) => stands[captured.findIndex((other) => sameValue(other, x))];
+  const standFor = (x: SymbolicTensor) => standsOf.get(x.node)?.[x.index];
   const capture = (x: SymbolicTensor) => {
     if (inside.has(x.node) || (x.node.op.name === "constant" && x.rank === 0) || standFor(x)) return;
-    stands.push(placeholder(`o${stands.length}`, x));
+    const stand = placeholder(`o${stands.length}`, x);
+    const own = standsOf.get(x.node) ?? [];
+    own[x.index] = stand;
+    standsOf.set(x.node, own);
+    stands.push(stand);
     captured.push(x.withMask(undefined));
   };
   for (const node of order) if (inside.has(node)) node.inputs.forEach(capture);
