@@ -116,13 +116,15 @@ const prlimit: Requirement = {
   howToGetIt: "install util-linux (Linux only)",
 };
 
-/** Puts the process under a limit of threads that it has reached; root has none, so it becomes nobody. */
+/**
+ * Leaves the process address space for some of the stacks of 256 threads, 1 MiB each. (A limit of processes would not
+ * hold for root, and who becomes somebody else may not be let into the folder of the library.)
+ */
 const noMoreThreads = `
   const { execFileSync } = await import("node:child_process");
   const { readFileSync } = await import("node:fs");
-  const threads = Number(/^Threads:\\s*(\\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]);
-  execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=" + (threads + 2)]);
-  if (process.getuid() === 0) process.setuid(65534);
+  const used = 1024 * Number(/^VmSize:\\s*(\\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+  execFileSync("prlimit", ["--pid", String(process.pid), "--as=" + (used + 128 * 2 ** 20)]);
 `;
 
 describeWith(nativeAddon, "a process with a native backend", () => {
@@ -132,14 +134,14 @@ describeWith(nativeAddon, "a process with a native backend", () => {
   describeWith(prlimit, "and without room for more threads", () => {
     it("refuses another backend, and goes on with the one it has", async () => {
       const script = `${noMoreThreads}
-        const error = await createBackend({ backend: "native", threads: 8 }).catch((error) => error);
+        const error = await createBackend({ backend: "native", threads: 256 }).catch((error) => error);
         console.log(error.name, error.received);
         console.log(error.fix);
         await runSlow();
         console.log("ran");
       `;
       expect((await child({ backend: "native", threads: 2 }, script)).split("\n")).toEqual([
-        "RondoError threads 8, of which the system refused one",
+        "RondoError threads 256, of which the system refused one",
         "Lower threads (or RONDO_THREADS), or raise the system's limit of processes (ulimit -u)",
         "ran",
       ]);
