@@ -11,18 +11,20 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { folder, hashOf, readSources } from "./kernel-sources.mjs";
+import { folder, hashOf, largestFirst, readSources } from "./kernel-sources.mjs";
+import { isProgram, Progress } from "./program.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const objects = join(root, "build/native");
 const output = join(root, "dist/native");
 /** Carries its platform in its name, so that a package installed elsewhere does not take it for its own. */
 const addon = join(output, `rondo-${process.platform}-${process.arch}.node`);
+/** The headers of Node-API. */
+const includes = join(root, "node_modules/node-api-headers/include");
 const run = promisify(execFile);
 
 /** The instruction sets of a processor family, with what the compiler needs for each. kernels/napi.cpp picks at load. */
@@ -55,13 +57,12 @@ const hosts = ["napi.cpp", "wasm.cpp"];
 /**
  * Builds the addon; with nothing changed since the last time this takes some milliseconds.
  *
- * @param options `quiet`: print nothing
+ * @param options `progress`: where it is said what takes long; `packages`: settles when node_modules is there, which
+ * only the host needs: the kernels do not wait for it
  * @returns whether there is an addon now, and if not, why (also kept in dist/native/unavailable.txt, for the message at
  * load). Rejects when there is a compiler but the sources do not compile.
  */
-export async function buildNative({ quiet = false } = {}) {
-  const say = quiet ? () => {} : console.log;
-  const started = performance.now();
+export async function buildNative({ progress = new Progress(), packages = Promise.resolve() } = {}) {
   const sets = instructionSets[process.arch];
   if (process.platform === "win32" || sets === undefined) {
     return unavailable(`there is no native build for ${process.platform} on ${process.arch}`);
@@ -72,13 +73,14 @@ export async function buildNative({ quiet = false } = {}) {
   }
 
   const sources = readSources();
-  const includes = createRequire(import.meta.url)("node-api-headers").include_dir;
-  const jobs = [objectOf("napi.cpp", "host", [...common, "-DNAPI_VERSION=8", "-I", includes])];
+  const jobs = [];
   for (const [set, flags] of Object.entries(sets)) {
     for (const file of [...sources.keys()].filter((name) => name.endsWith(".cpp") && !hosts.includes(name))) {
       jobs.push(objectOf(file, set, [...kernelFlags, ...flags, `-DRONDO_ISA=${set}`]));
     }
   }
+  largestFirst(jobs, sources);
+  jobs.push(objectOf("napi.cpp", "host", [...common, "-DNAPI_VERSION=8", "-I", includes]));
   function objectOf(file, set, flags) {
     const key = hashOf(sources, file, [process.platform, process.arch, compiler.version, ...flags]);
     return { file, set, flags, object: join(objects, `${set}-${file}-${key}.o`) };
@@ -96,14 +98,30 @@ export async function buildNative({ quiet = false } = {}) {
   mkdirSync(objects, { recursive: true });
   mkdirSync(output, { recursive: true });
   const missing = jobs.filter((job) => !existsSync(job.object));
+  const total = missing.length;
+  if (total > 1) {
+    const names = Object.keys(sets).join(", ");
+    progress.say(
+      `compiling the native kernels for ${names} with ${compiler.command}: up to a minute, this once`,
+    );
+  }
+  let done = 0;
+  let failed = false;
   await Promise.all(Array.from({ length: availableParallelism() }, compileSome));
   async function compileSome() {
-    for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
-      await compile(
-        [...job.flags, "-c", join(folder, job.file)],
-        job.object,
-        `kernels/${job.file} (${job.set})`,
-      );
+    for (let job = missing.shift(); job !== undefined && !failed; job = missing.shift()) {
+      if (job.set === "host") await packages;
+      try {
+        await compile(
+          [...job.flags, "-c", join(folder, job.file)],
+          job.object,
+          `kernels/${job.file} (${job.set})`,
+        );
+      } catch (error) {
+        failed = true; // nobody waits for the rest
+        throw error;
+      }
+      progress.compiled("native addon", ++done, total);
     }
   }
   async function compile(args, file, what) {
@@ -124,7 +142,6 @@ export async function buildNative({ quiet = false } = {}) {
     const old = Date.now() - statSync(join(objects, file)).mtimeMs > keptMilliseconds;
     if (file.endsWith(".o") && old && !wanted.includes(file)) rmSync(join(objects, file), { force: true });
   }
-  say(`Native addon: ${Object.keys(sets).join(", ")} with ${compiler.command}, ${seconds(started)}`);
   return { built: true };
 
   function unavailable(reason) {
@@ -132,7 +149,6 @@ export async function buildNative({ quiet = false } = {}) {
     mkdirSync(output, { recursive: true });
     writeFileSync(note, reason);
     removeOthers(note);
-    say(`Native addon: not built, ${reason}`);
     return { built: false, reason };
   }
 }
@@ -149,7 +165,8 @@ async function findCompiler() {
   for (const command of [process.env.CXX, "g++", "clang++"]) {
     if (command === undefined || command === "") continue;
     try {
-      return { command, version: (await run(command, ["--version"])).stdout };
+      const env = { ...process.env, LC_ALL: "C" }; // a version says the same in every language
+      return { command, version: (await run(command, ["--version"], { env })).stdout };
     } catch {
       // not this one
     }
@@ -157,11 +174,8 @@ async function findCompiler() {
   return undefined;
 }
 
-function seconds(started) {
-  return `${((performance.now() - started) / 1000).toFixed(1)} s`;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { built } = await buildNative();
+if (isProgram(import.meta.url)) {
+  const { built, reason } = await buildNative();
+  console.log(built ? `There is ${addon}.` : `No native addon: ${reason}`);
   process.exitCode = built ? 0 : 1;
 }

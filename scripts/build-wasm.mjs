@@ -14,7 +14,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { hashOf, readSources } from "./kernel-sources.mjs";
+import { hashOf, largestFirst, readSources } from "./kernel-sources.mjs";
+import { isProgram, Progress } from "./program.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const output = join(root, "dist/wasm");
@@ -72,10 +73,9 @@ const memories = {
 /**
  * Builds what changed since the last time; with nothing changed this takes some milliseconds.
  *
- * @param options `quiet`: print nothing
+ * @param options `progress`: where it is said what takes long
  */
-export async function buildWasm({ quiet = false } = {}) {
-  const started = performance.now();
+export async function buildWasm({ progress = new Progress() } = {}) {
   const sources = readSources();
   const files = [...sources.keys()].filter((name) => name.endsWith(".cpp") && name !== "napi.cpp");
   const tree = Object.fromEntries(sources);
@@ -109,9 +109,17 @@ export async function buildWasm({ quiet = false } = {}) {
   const crew = Array.from({ length: Math.min(4, availableParallelism()) }, () => new Compiler());
   try {
     const missing = [...units.values()].filter(({ object }) => !existsSync(join(objects, object)));
+    if (missing.length > 0) {
+      progress.say(
+        `compiling the wasm kernels for ${Object.keys(sets).join(", ")}: up to a minute, this once`,
+      );
+    }
+    let done = 0;
+    largestFirst(missing, sources);
     await spread(crew, missing, async (compiler, { file, flags, object }) => {
       const args = [...compiling, ...flags, "-c", file, "-o", "out"];
       write(join(objects, object), await compiler.run(args, tree));
+      progress.compiled("wasm", ++done, missing.length);
     });
     await spread(crew, modules, async (compiler, { name, inputs, link }) => {
       const parts = Object.fromEntries(inputs.map((object) => [object, readFileSync(join(objects, object))]));
@@ -126,10 +134,6 @@ export async function buildWasm({ quiet = false } = {}) {
     if (file.endsWith(".o") && old && !units.has(file)) rmSync(join(objects, file), { force: true });
   }
   writeFileSync(stamp, wanted);
-  if (!quiet) {
-    const names = modules.map(({ name }) => name).join(", ");
-    console.log(`Wasm: ${names}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  }
 }
 
 /** Writes a file at one stroke: another build may be under way. */
@@ -187,6 +191,7 @@ async function serve() {
 
 if (!isMainThread && workerData?.rondoCompiler === true) {
   await serve();
-} else if (process.argv[1] === fileURLToPath(import.meta.url)) {
+} else if (isProgram(import.meta.url)) {
   await buildWasm();
+  console.log(`The kernels are in ${output}.`);
 }

@@ -1,6 +1,6 @@
 // Writes src/plan/abi.ts from kernels/abi.def: `node scripts/generate-abi.mjs`.
 import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { isProgram } from "./program.mjs";
 
 const source = new URL("../kernels/abi.def", import.meta.url);
 const target = new URL("../src/plan/abi.ts", import.meta.url);
@@ -52,6 +52,6 @@ export function generate(definitions) {
   ].join("");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (isProgram(import.meta.url)) {
   writeFileSync(target, generate(readFileSync(source, "utf8")));
 }

@@ -26,3 +26,9 @@ export function hashOf(sources, file, how) {
   add(file);
   return hash.digest("hex").slice(0, 16);
 }
+
+/** Sorts the jobs of compilers, `{ file }`, by the size of their sources: what takes longest is not left for the end. */
+export function largestFirst(jobs, sources) {
+  const size = ({ file }) => sources.get(file)?.length ?? 0;
+  return jobs.sort((a, b) => size(b) - size(a));
+}

@@ -14,57 +14,78 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildNative } from "./build-native.mjs";
+import { buildWasm } from "./build-wasm.mjs";
+import { isProgram, Progress } from "./program.mjs";
 
 const oldestNode = 20;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const stampFile = join(root, "dist/.setup.json");
 
 /**
- * The build, in order; steps of one group run side by side. A step is stale when the content of `from` changed or
- * `to` is missing. `run` may resolve to `{ built: false, reason }` when the machine lacks what the step needs: that is
- * said once, and tried again next time.
+ * The steps of the build. One is stale when the content of `from` changed or `to` is missing. `run` may resolve to
+ * `{ built: false, reason }` when the machine lacks what the step needs: that is tried again next time.
  */
-const groups = [
-  [
-    {
-      name: "library",
-      from: [
-        "src",
-        "recipes",
-        "tsconfig.json",
-        "tsconfig.build.json",
-        "tsconfig.recipes.json",
-        "package.json",
-      ],
-      to: ["dist/index.js", "dist/cli/main.js"],
-      run: compileTypeScript,
-    },
-    {
-      name: "native addon",
-      from: ["kernels", "scripts/build-native.mjs", "scripts/kernel-sources.mjs"],
-      to: [`dist/native/rondo-${process.platform}-${process.arch}.node`],
-      run: async () => (await import("./build-native.mjs")).buildNative({ quiet: true }),
-      without: "Rondo runs on wasm",
-    },
-    {
-      name: "wasm",
-      from: ["kernels", "scripts/build-wasm.mjs", "scripts/kernel-sources.mjs"],
-      to: ["dist/wasm/simd128.wasm"],
-      run: async () => (await import("./build-wasm.mjs")).buildWasm({ quiet: true }),
-    },
-  ],
-  [
-    {
-      name: "browser bundle",
-      from: ["src", "scripts/build-browser.mjs", "package.json"],
-      to: ["dist/browser/rondo.js"],
-      run: async () => (await import("./build-browser.mjs")).buildBrowser(),
-    },
-  ],
-];
+const steps = {
+  library: {
+    from: ["src", "recipes", "tsconfig.json", "tsconfig.build.json", "tsconfig.recipes.json", "package.json"],
+    to: ["dist/index.js", "dist/cli/main.js"],
+    run: compileTypeScript,
+  },
+  "native addon": {
+    from: ["kernels", "scripts/build-native.mjs", "scripts/kernel-sources.mjs"],
+    to: [`dist/native/rondo-${process.platform}-${process.arch}.node`],
+    run: buildNative,
+  },
+  wasm: {
+    from: ["kernels", "scripts/build-wasm.mjs", "scripts/kernel-sources.mjs"],
+    to: ["dist/wasm/simd128.wasm"],
+    run: buildWasm,
+  },
+  "browser bundle": {
+    from: ["src", "scripts/build-browser.mjs", "package.json"],
+    to: ["dist/browser/rondo.js"],
+    run: async () => (await import("./build-browser.mjs")).buildBrowser(),
+  },
+};
+
+/**
+ * Brings everything up to date; says what takes long, and what failed.
+ *
+ * @param options `toRun`: only what a run in Node on that backend needs, "native" or "wasm" (which also takes the place
+ * of native kernels that cannot be built). Left out: everything that is tested, packed or opened in a page
+ * @returns whether all is there
+ */
+export async function setUp({ toRun } = {}) {
+  const progress = new Progress();
+  try {
+    if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+      throw new Error(`this is Node ${process.versions.node}, and Rondo needs Node ${oldestNode} or newer`);
+    }
+    const packages = install(progress);
+    const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
+    const make = (name) => bringUpToDate(name, { stamps, progress, packages, toRun });
+    const library = packages.then(() => make("library"));
+    // The kernels' compilers have work enough for all cores while packages come in.
+    const native = toRun === "wasm" ? undefined : make("native addon");
+    const wasm = packages.then(async () => {
+      if (toRun !== "native" || !(await native)) await make("wasm");
+    });
+    const browser = toRun === undefined ? library.then(() => make("browser bundle")) : undefined;
+    const outcomes = await Promise.allSettled([packages, library, native, wasm, browser]);
+    const failed = outcomes.filter(({ status }) => status === "rejected").map(({ reason }) => reason.message);
+    if (failed.length > 0) throw new Error([...new Set(failed)].join("\n"));
+    return true;
+  } catch (error) {
+    progress.end();
+    console.error(`Set-up failed: ${error.message}`);
+    process.exitCode = 1;
+    return false;
+  }
+}
 
 /** Installs the packages of package-lock.json unless they are there, and runs no script of theirs. */
-async function install() {
+async function install(progress) {
   const lock = join(root, "package-lock.json");
   const installed = join(root, "node_modules/.package-lock.json");
   const stamp = join(root, "node_modules/.rondo-lock");
@@ -74,47 +95,33 @@ async function install() {
     ((existsSync(stamp) && readFileSync(stamp, "utf8") === hash) ||
       statSync(installed).mtimeMs > statSync(lock).mtimeMs);
   if (!upToDate) {
-    console.log("Set-up: installing packages");
+    progress.say("installing packages");
     const npm = process.env.npm_execpath;
-    const args = ["ci", "--ignore-scripts", "--no-dry-run"]; // `npm pack --dry-run` hands its option down
+    // `npm pack --dry-run` hands its option down; a bar of npm's would be drawn over the compilers' progress.
+    const args = ["ci", "--ignore-scripts", "--no-dry-run", "--no-progress"];
+    const started = performance.now();
     if (npm?.endsWith("npm-cli.js")) await command(process.execPath, [npm, ...args]);
     else await command("npm", args, { shell: process.platform === "win32" });
+    progress.say(`installed the packages in ${secondsSince(started)}`);
   }
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== hash) writeFileSync(stamp, hash);
 }
 
-async function build() {
-  const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
-  for (const group of groups) {
-    const stale = group
-      .map((step) => ({ ...step, hash: hashOf([...step.from, "package-lock.json"]) }))
-      .filter(
-        (step) => stamps[step.name] !== step.hash || !step.to.every((path) => existsSync(join(root, path))),
-      );
-    const outcomes = await Promise.allSettled(
-      stale.map(async (step) => {
-        const start = performance.now();
-        const { built, reason } = (await step.run()) ?? { built: true };
-        if (built) {
-          console.log(
-            `Set-up: built the ${step.name} in ${((performance.now() - start) / 1000).toFixed(1)} s`,
-          );
-          stamps[step.name] = step.hash;
-        } else if (stamps[step.name] !== reason) {
-          // `npm start` goes on to a run, which says it itself.
-          if (process.env.npm_lifecycle_event !== "start")
-            console.log(`Set-up: no ${step.name}, ${reason}; ${step.without}`);
-          stamps[step.name] = reason;
-        }
-      }),
-    );
-    mkdirSync(join(root, "dist"), { recursive: true });
-    if (stale.length > 0) writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
-    const failed = outcomes.flatMap((outcome) =>
-      outcome.status === "rejected" ? [outcome.reason.message] : [],
-    );
-    if (failed.length > 0) throw new Error(failed.join("\n"));
-  }
+/** Runs a step if it is stale; resolves to whether what it makes is there. */
+async function bringUpToDate(name, { stamps, progress, packages, toRun }) {
+  const step = steps[name];
+  const hash = hashOf([...step.from, "package-lock.json"]);
+  if (stamps[name] === hash && step.to.every((path) => existsSync(join(root, path)))) return true;
+  const started = performance.now();
+  const { built, reason } = (await step.run({ progress, packages })) ?? { built: true };
+  if (built) progress.say(`built the ${name} in ${secondsSince(started)}`);
+  // A run says by itself that it has no native kernels.
+  else if (stamps[name] !== reason && toRun === undefined)
+    progress.say(`no ${name}, ${reason}; Rondo runs on wasm`);
+  stamps[name] = built ? hash : reason;
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
+  return built;
 }
 
 /** src → dist, recipes → dist/recipes; then removes outputs whose source is gone. */
@@ -122,9 +129,7 @@ async function compileTypeScript() {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   const emitted = new Set();
   for (const project of ["tsconfig.build.json", "tsconfig.recipes.json"]) {
-    const output = await command(process.execPath, [compiler, "-p", project, "--listEmittedFiles"], {
-      quiet: true,
-    });
+    const output = await command(process.execPath, [compiler, "-p", project, "--listEmittedFiles"]);
     for (const [, file] of output.matchAll(/^TSFILE: (.+)$/gm)) emitted.add(relative(root, file.trim()));
   }
   chmodSync(join(root, "dist/cli/main.js"), 0o755); // what npx finds
@@ -156,16 +161,12 @@ function filesUnder(path) {
     .sort();
 }
 
-/** Runs a program; rejects with its output when it fails. `quiet` keeps its output from the terminal. */
-function command(program, args, { quiet = false, shell = false } = {}) {
+/** Runs a program and resolves to its output, which it rejects with when the program fails. */
+function command(program, args, { shell = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: root,
-      shell,
-      stdio: ["ignore", quiet ? "pipe" : "inherit", "inherit"],
-    });
+    const child = spawn(program, args, { cwd: root, shell, stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
-    child.stdout?.on("data", (chunk) => {
+    child.stdout.on("data", (chunk) => {
       output += chunk;
     });
     child.on("error", reject);
@@ -181,13 +182,6 @@ function command(program, args, { quiet = false, shell = false } = {}) {
   });
 }
 
-try {
-  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-    throw new Error(`this is Node ${process.versions.node}, and Rondo needs Node ${oldestNode} or newer`);
-  }
-  await install();
-  await build();
-} catch (error) {
-  console.error(`Set-up failed: ${error.message}`);
-  process.exitCode = 1;
-}
+const secondsSince = (started) => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+
+if (isProgram(import.meta.url)) await setUp();
