@@ -61,7 +61,7 @@ export interface FitOptions extends BatchOptions {
   readonly validationBatchSize?: number;
   /** Whether rows come in another order each epoch; a function of the seed and of the epochs trained so far. Default true. */
   readonly shuffle?: boolean;
-  /** 0 silent, 1 progress bar (default; where the output is no terminal, one line per epoch), 2 one line per epoch. */
+  /** 0 silent, 1 progress bar (default; no terminal: a line per epoch and every ten seconds), 2 a line per epoch. */
   readonly verbose?: Verbosity;
   readonly callbacks?: CallbackHooks | readonly CallbackHooks[];
   /** Ends the training after the steps under way; what was trained stays. */

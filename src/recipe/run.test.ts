@@ -43,7 +43,7 @@ interface Opened {
   readonly lines: string[];
 }
 
-async function open(path: string, unit: Recipe["unit"] = "epoch"): Promise<Opened> {
+async function open(path: string, unit: Recipe["unit"] = "epoch", now?: () => number): Promise<Opened> {
   const lines: string[] = [];
   const abort = new AbortController();
   const recipe: Recipe = {
@@ -65,6 +65,7 @@ async function open(path: string, unit: Recipe["unit"] = "epoch"): Promise<Opene
     quiet: false,
     json: false,
     print,
+    ...(now === undefined ? {} : { now }),
   });
   return { run, abort, lines };
 }
@@ -116,6 +117,26 @@ describe("Run", () => {
     abort.abort();
     expect(() => run.begin(tinyModel())).toThrow(abort.signal.reason);
     expect(lines).toEqual([]);
+  });
+
+  it("says every ten seconds how far a training by hand is, where nothing can be drawn over", async () => {
+    let now = 0;
+    const { run, lines } = await open(folder, "step", () => now);
+    run.begin(tinyModel());
+    lines.length = 0;
+    for (let step = 1; step <= 20; step++) {
+      now += 4000;
+      run.progress(step, 20, { loss: 1 / step });
+      if (step === 5) run.say("evaluated");
+    }
+    expect(lines).toEqual([
+      "step 3/20 - 1:08 left - loss: 0.3333",
+      "evaluated",
+      "step 8/20 - 48s left - loss: 0.1250",
+      "step 11/20 - 36s left - loss: 0.0909",
+      "step 14/20 - 24s left - loss: 0.0714",
+      "step 17/20 - 12s left - loss: 0.0588",
+    ]);
   });
 
   it.each([

@@ -14,6 +14,7 @@ import {
 } from "../report/index.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
+import { clock } from "../train/callbacks/progressBar.js";
 
 /** How long and how fast a recipe trains. */
 export interface Training {
@@ -66,6 +67,8 @@ export interface RunOptions {
   /** One line of JSON at the end instead of text. */
   readonly json: boolean;
   print(text: string): void;
+  /** Milliseconds; default: the machine's clock. */
+  readonly now?: () => number;
 }
 
 /** What a finished run is known by; printed with `--json` and written to result.json. */
@@ -88,15 +91,23 @@ export interface RunResult {
   readonly trainingSeconds: number;
 }
 
+/** Least time between two drawings of a line about progress, and between two such lines in a log, ms. */
+const drawingInterval = 50;
+const writingInterval = 10_000;
+
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
   readonly #options: RunOptions;
-  #start = performance.now();
-  #drawn = Number.NEGATIVE_INFINITY;
+  readonly #now: () => number;
+  #start: number;
+  /** When something was last printed. */
+  #printed: number;
   #result: RunResult | undefined;
 
   private constructor(options: RunOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#start = this.#printed = this.#now();
   }
 
   /** A run of which nothing is written yet, in a folder that can be written: one that cannot fails here, before anything is trained. */
@@ -111,10 +122,9 @@ export class Run {
   get signal(): AbortSignal {
     return this.#options.signal;
   }
-  /** What `fit` prints: a progress bar on a terminal, a line per epoch in a log, nothing when quiet. */
-  get verbose(): 0 | 1 | 2 {
-    if (this.#options.quiet || this.#options.json) return 0;
-    return process.stdout.isTTY ? 1 : 2;
+  /** What `fit` prints: a progress bar on a terminal, a line per epoch and every ten seconds in a log, nothing when quiet. */
+  get verbose(): 0 | 1 {
+    return this.#options.quiet || this.#options.json ? 0 : 1;
   }
   get result(): RunResult | undefined {
     return this.#result;
@@ -122,9 +132,10 @@ export class Run {
 
   /** Prints a line, unless the run is quiet or speaks JSON. */
   say(text: string): void {
-    if (this.#options.quiet || this.#options.json) return;
-    if (this.verbose === 1) process.stdout.write("\r\u001b[K");
+    if (this.verbose === 0) return;
+    if (process.stdout.isTTY) process.stdout.write("\r\u001b[K");
     this.#options.print(text);
+    this.#printed = this.#now();
   }
 
   /**
@@ -138,18 +149,21 @@ export class Run {
     model.summary({ print: (line: string) => lines.push(line) });
     this.say(lines.join("\n"));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
-    this.#start = performance.now();
+    this.#start = this.#now();
   }
 
-  /** Shows how far a training by hand is: a line that is drawn over, on a terminal only. */
+  /** Shows how far a training by hand is: a line that is drawn over on a terminal, one every ten seconds in a log. */
   progress(step: number, steps: number, figures: Readonly<Record<string, number>>): void {
-    if (this.verbose !== 1 || (performance.now() - this.#drawn < 50 && step !== steps)) return;
-    this.#drawn = performance.now();
-    const seconds = (this.#drawn - this.#start) / 1000;
+    const drawn = process.stdout.isTTY;
+    const now = this.#now();
+    const due = now - this.#printed >= (drawn ? drawingInterval : writingInterval);
+    if (this.verbose === 0 || (drawn ? !due && step !== steps : !due || step === steps)) return;
     const text = Object.entries(figures).map(([name, value]) => ` - ${name}: ${value.toFixed(4)}`);
-    const left = ((steps - step) * seconds) / step;
-    process.stdout.write(`\r\u001b[K${step}/${steps} - ${left.toFixed(0)} s left${text.join("")}`);
-    if (step === steps) process.stdout.write("\n");
+    const left = clock(((steps - step) * (now - this.#start)) / step / 1000);
+    const line = `step ${step}/${steps} - ${left} left${text.join("")}`;
+    if (drawn) process.stdout.write(`\r\u001b[K${line}${step === steps ? "\n" : ""}`);
+    else this.#options.print(line);
+    this.#printed = now;
   }
 
   /** Evaluates on the test samples, prints the figures beside the tutorial's, and writes the run's folder. */
@@ -159,7 +173,7 @@ export class Run {
     test: { readonly x: Tensor; readonly y: Tensor; readonly images?: Tensor },
   ): Promise<void> {
     const { recipe, settings, folder, backend, signal } = this.#options;
-    const trainingSeconds = (performance.now() - this.#start) / 1000;
+    const trainingSeconds = (this.#now() - this.#start) / 1000;
     const history = readHistory("finish", measured);
     const count = history.positions.at(-1) ?? 0;
     const interrupted = signal.aborted && count < settings.count;

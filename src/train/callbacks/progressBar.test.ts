@@ -60,6 +60,17 @@ describe("ProgressBar", () => {
     const line = "4/4 - 0s - 31ms/step - loss: 1.2500 - accuracy: 1.0000e-04 - val_loss: 9.0000\n";
     expect(await written(options, 31)).toBe(`Epoch 1/2\n${line}Epoch 2/2\n${line}`);
   });
+  it("writes where it is every ten seconds of an epoch where nothing can be drawn over", async () => {
+    const epoch = [
+      "2/4 - 12s left - 6s/step - loss: 1.7500 - accuracy: 1.0000e-04\n",
+      "4/4 - 24s - 6s/step - loss: 1.2500 - accuracy: 1.0000e-04 - val_loss: 9.0000\n",
+    ];
+    const text = await written({ dynamic: false, verbose: 1 }, 6000);
+    expect(text).toBe(["Epoch 1/2\n", ...epoch, "Epoch 2/2\n", ...epoch].join(""));
+  });
+  it("writes a line per epoch alone with verbose 2, however long it takes", async () => {
+    expect((await written({ dynamic: false, verbose: 2 }, 60_000)).split("\n")).toHaveLength(2 * 2 + 1);
+  });
   it("is silent with verbose 0", async () => {
     expect(await written({ dynamic: true, verbose: 0 }, 100)).toBe("");
   });

@@ -18,12 +18,12 @@ export function defaultTerminal(): Terminal {
 }
 
 const width = 20;
-/** Least time between two drawings of the bar, ms. */
-const interval = 50;
+/** Least time between two drawings of the bar, and between two lines where it cannot be drawn, ms. */
+const interval = { drawn: 50, written: 10_000 };
 
 /**
  * Keras's progress bar: steps done, remaining time (at the end, time taken), time per step, figures. Where the output is
- * no terminal, or with verbose 2, one line at the end of each epoch.
+ * no terminal, a line at the end of each epoch, and every ten seconds in between; with verbose 2, the former alone.
  */
 export class ProgressBar extends Callback {
   readonly #terminal: Terminal;
@@ -31,7 +31,8 @@ export class ProgressBar extends Callback {
   #training = false;
   #begin = 0;
   #afterFirst: number | undefined;
-  #drawnAt = Number.NEGATIVE_INFINITY;
+  /** When something was last shown; at first when it began, or before that where a bar is drawn at once. */
+  #shownAt = 0;
   #drawnWidth = 0;
 
   /** @param now milliseconds */
@@ -80,18 +81,22 @@ export class ProgressBar extends Callback {
   #restart(): void {
     this.#begin = this.#now();
     this.#afterFirst = undefined;
-    this.#drawnAt = Number.NEGATIVE_INFINITY;
+    this.#shownAt = this.#terminal.dynamic ? Number.NEGATIVE_INFINITY : this.#begin;
     this.#drawnWidth = 0;
   }
 
   #update(done: number, logs: Logs): void {
     const now = this.#now();
     if (done === 1) this.#afterFirst = now;
-    if (this.params.verbose !== 1 || !this.#terminal.dynamic || now - this.#drawnAt < interval) return;
+    const { dynamic } = this.#terminal;
+    const least = dynamic ? interval.drawn : interval.written;
+    if (this.params.verbose !== 1 || now - this.#shownAt < least) return;
     const { steps } = this.params;
     const remaining = clock((this.#stepTime(done, now) * (steps - done)) / 1000);
-    this.#draw(done, `${bold(remaining)}${this.#figures(done, now, logs)}`);
-    this.#drawnAt = now;
+    const figures = this.#figures(done, now, logs);
+    if (dynamic) this.#draw(done, `${bold(remaining)}${figures}`);
+    else if (done < steps) this.#terminal.write(`${done}/${steps} - ${remaining} left -${figures}\n`);
+    this.#shownAt = now;
   }
 
   #finish(logs: Logs): void {
@@ -137,7 +142,7 @@ const green = (text: string): string => `\x1b[32m${text}\x1b[0m`;
 const gray = (text: string): string => `\x1b[37m${text}\x1b[0m`;
 
 /** Seconds as `12s`, `1:05` or `1:02:03`. */
-function clock(seconds: number): string {
+export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
   if (whole <= 60) return `${whole}s`;
   const two = (n: number) => `${n}`.padStart(2, "0");
