@@ -9,7 +9,13 @@ export const recipe: Recipe = {
   name: "simple-rnn",
   title: "MNIST digits through a SimpleRNN",
   adds: "The samples are shuffled, gradients are clipped to a norm of 0.5, and the learning rate starts higher and from the middle on follows half a cosine down to zero.",
-  source: { metric: "accuracy", value: 0.95, settings: { count: 4001, batchSize: 50, learningRate: 0.001 } },
+  source: {
+    title: `Morvan Zhou's Keras tutorial "RNN Classifier"`,
+    address: "https://github.com/MorvanZhou/tutorials/blob/master/kerasTUT/7-RNN_Classifier_example.py",
+    metric: "accuracy",
+    value: 0.95,
+    settings: { count: 4001, batchSize: 50, learningRate: 0.001 },
+  },
   unit: "step",
   defaults: { count: 4001, batchSize: 50, learningRate: 0.003 },
 

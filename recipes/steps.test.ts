@@ -18,7 +18,7 @@ async function interrupted(within: number) {
     const recipe: Recipe = {
       name: "tiny",
       title: "A tiny model",
-      source: { metric: "accuracy", value: 0.5, settings },
+      source: { title: "a tutorial", metric: "accuracy", value: 0.5, settings },
       unit: "step",
       defaults: settings,
       train: async () => undefined,
@@ -56,7 +56,12 @@ async function interrupted(within: number) {
     });
     await run.finish(model, history, { x, y });
     const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
-    return { text: lines.join("\n"), history: read("history.json"), result: read("result.json") };
+    return {
+      text: lines.join("\n"),
+      history: read("history.json"),
+      result: read("result.json"),
+      report: readFileSync(join(folder, "report.html"), "utf8"),
+    };
   } finally {
     await backend.close();
     rmSync(folder, { recursive: true });
@@ -66,28 +71,30 @@ async function interrupted(within: number) {
 const number = expect.any(Number);
 
 it("counts the steps between the last evaluation and an interruption, without test figures", async () => {
-  const { text, history, result } = await interrupted(6);
+  const { text, history, result, report } = await interrupted(6);
   expect(result).toMatchObject({ count: 6, interrupted: true });
   expect(history).toEqual({
     step: [4, 6],
     loss: [number, number],
     accuracy: [number, number],
-    val_loss: [number, null],
-    val_accuracy: [number, null],
+    test_loss: [number, null],
+    test_accuracy: [number, null],
   });
   expect(text).toMatch(/step 4\/9 - loss: \S+ - accuracy: \S+ - test loss: \S+ - test accuracy: \S+\n/);
   expect(text).toMatch(/step 6\/9 - loss: \S+ - accuracy: \S+\n/);
   expect(text).toContain("after 6 of 9 steps");
+  expect(report).toContain(">test accuracy</th>");
+  expect(report).not.toContain("validation");
 });
 
 it("counts the steps before the first evaluation", async () => {
   const { history, result } = await interrupted(1);
   expect(result).toMatchObject({ count: 1, interrupted: true });
-  expect(history).toMatchObject({ step: [1], loss: [number], val_loss: [null] });
+  expect(history).toMatchObject({ step: [1], loss: [number], test_loss: [null] });
 });
 
 it("adds no row where a stretch was just evaluated", async () => {
-  expect((await interrupted(4)).history).toMatchObject({ step: [4], val_loss: [number] });
+  expect((await interrupted(4)).history).toMatchObject({ step: [4], test_loss: [number] });
   const whole = await interrupted(10);
   expect(whole.history).toMatchObject({ step: [4, 8, 9] });
   expect(whole.result).toMatchObject({ count: 9, interrupted: false });

@@ -22,8 +22,8 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
   const values = {
     loss: [] as number[],
     accuracy: [] as number[],
-    val_loss: [] as (number | null)[],
-    val_accuracy: [] as (number | null)[],
+    test_loss: [] as (number | null)[],
+    test_accuracy: [] as (number | null)[],
   };
   let step = 0;
   let [lossSum, accuracySum, count] = [0, 0, 0];
@@ -31,8 +31,8 @@ export async function trainSteps(run: Run, model: Sequential, options: Steps): P
     positions.push(step);
     values.loss.push(lossSum / count);
     values.accuracy.push(accuracySum / count);
-    values.val_loss.push(testLoss);
-    values.val_accuracy.push(testAccuracy);
+    values.test_loss.push(testLoss);
+    values.test_accuracy.push(testAccuracy);
     const figures = {
       loss: lossSum / count,
       accuracy: accuracySum / count,

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { RondoError, unknownName } from "../errors.js";
-import { counted, type Recipe, Run, type Training } from "../recipe/index.js";
+import { counted, type Recipe, Run, sourceText, type Training } from "../recipe/index.js";
 import { createBackend } from "../runtime/select.js";
 
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was trained is kept).
@@ -50,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .command("train")
     .description("trains a recipe on its data and writes history, weights and a report")
     .argument("<recipe>", recipes.map((r) => r.name).join(" | "))
-    .option("--as-in-source", "the settings of the tutorial that the recipe replaces, with nothing added")
+    .option("--as-in-source", "the settings of the tutorial that the recipe follows, with nothing added")
     .option(
       "--epochs <n>",
       "how long to train: epochs, or steps where the recipe counts steps (default: the recipe's, see below)",
@@ -161,7 +161,7 @@ const described = ({ name, title, adds, source, unit, defaults }: Recipe) => ({
   defaults,
 });
 
-/** Three or four lines a recipe: title, defaults, what they add, the figure to reach. */
+/** Some lines a recipe: title, defaults, what they add, the tutorial and the figure to reach. */
 function table(recipes: readonly Recipe[]): string {
   const width = Math.max(...recipes.map((r) => r.name.length));
   return recipes
@@ -171,7 +171,9 @@ function table(recipes: readonly Recipe[]): string {
         title,
         `Default: ${settingsText(defaults, unit)}.`,
         ...(adds === undefined ? [] : [adds]),
-        `The tutorial that it replaces prints a test ${metric} of ${value} after ${settingsText(settings, unit)}.`,
+        `With --as-in-source: ${settingsText(settings, unit)}, and nothing added.`,
+        `To reach: a test ${metric} of ${value}.`,
+        `Follows ${sourceText(source)}`,
       ];
       return lines.map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`).join("\n");
     })

@@ -5,5 +5,7 @@ export {
   type RunOptions,
   type RunResult,
   type Settings,
+  type Source,
+  sourceText,
   type Training,
 } from "./run.js";

@@ -49,7 +49,13 @@ async function open(path: string, unit: Recipe["unit"] = "epoch", now?: () => nu
   const recipe: Recipe = {
     name: "tiny",
     title: "A tiny model",
-    source: { metric: "accuracy", value: 0.5, settings },
+    source: {
+      title: "a tutorial",
+      address: "https://example.org/a",
+      metric: "accuracy",
+      value: 0.5,
+      settings,
+    },
     unit,
     defaults: settings,
     train: async () => undefined,
@@ -156,11 +162,13 @@ describe("Run", () => {
       await run.finish(model, upTo(unit, completed), test);
       const text = lines.join("\n");
       expect(text).toContain(` ${where}, `);
+      expect(text).toContain("To reach: a test accuracy of 0.5. Follows a tutorial: https://example.org/a");
       expect(text.includes("Interrupted; what was trained is kept.")).toBe(cut);
       const result = JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as RunResult;
       expect(result).toMatchObject({ unit, count: completed, interrupted: cut });
       const report = readFileSync(join(folder, "report.html"), "utf8");
       expect(report.includes(`interrupted ${where}`)).toBe(cut);
+      expect(report).toContain('<a href="https://example.org/a">');
     },
   );
 

@@ -29,10 +29,22 @@ export interface Training {
 export interface Settings extends Training {
   /** Weights, dropout and the order of the samples follow from it. */
   readonly seed: number;
-  /** The settings of the tutorial that the recipe replaces exactly, without what Rondo's default adds. */
+  /** The settings of the tutorial that the recipe follows exactly, without what Rondo's default adds. */
   readonly asInSource: boolean;
   /** Folder of the data; undefined: where the data set looks by itself. */
   readonly data: string | undefined;
+}
+
+/** The tutorial that a recipe follows. */
+export interface Source {
+  /** What it is, in words that go on from "Follows". */
+  readonly title: string;
+  /** Where it is, if that is known. */
+  readonly address?: string;
+  /** The figure on the test samples that is to be reached. */
+  readonly metric: "accuracy";
+  readonly value: number;
+  readonly settings: Training;
 }
 
 /** One of the systems that Rondo comes with: a model, its data and the training that reaches its figure. */
@@ -43,11 +55,10 @@ export interface Recipe {
   readonly title: string;
   /** What the default adds to the tutorial's settings, in a sentence; shown by `rondo list`. */
   readonly adds?: string;
-  /** The tutorial that it replaces: the test figure that it prints, and the settings that it prints it with. */
-  readonly source: { readonly metric: "accuracy"; readonly value: number; readonly settings: Training };
+  readonly source: Source;
   /** What the length of a training is counted in. */
   readonly unit: "epoch" | "step";
-  /** The settings that reach the source's figure on the average over seeds. */
+  /** The settings that reach the figure on the average over seeds. */
   readonly defaults: Training;
   /** From data to evaluated model. Everything that is printed or written goes through `run`. */
   train(settings: Settings, run: Run): Promise<void>;
@@ -86,7 +97,7 @@ export interface RunResult {
   readonly parameters: number;
   readonly testLoss: number;
   readonly testAccuracy: number;
-  /** The test accuracy that the tutorial prints. */
+  /** The test accuracy that is to be reached. */
   readonly sourceAccuracy: number;
   readonly trainingSeconds: number;
 }
@@ -166,7 +177,7 @@ export class Run {
     this.#printed = now;
   }
 
-  /** Evaluates on the test samples, prints the figures beside the tutorial's, and writes the run's folder. */
+  /** Evaluates on the test samples, prints the figures beside the one to reach, and writes the run's folder. */
   async finish(
     model: Sequential,
     measured: AnyHistory,
@@ -221,7 +232,7 @@ export class Run {
         `accuracy ${testAccuracy.toFixed(4)} ${this.#ending(result)}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
     const { metric, value } = recipe.source;
-    this.say(`The tutorial that this recipe replaces prints a test ${metric} of ${value}.`);
+    this.say(`To reach: a test ${metric} of ${value}. Follows ${sourceText(recipe.source)}`);
     this.say(`Weights, history and report: ${folder}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
   }
@@ -251,7 +262,7 @@ export class Run {
         {
           label: "Test accuracy",
           value: result.testAccuracy.toFixed(4),
-          note: `${recipe.source.value} in the tutorial that this recipe replaces`,
+          note: `to reach: ${recipe.source.value}`,
         },
         { label: "Test loss", value: result.testLoss.toFixed(4) },
         { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
@@ -262,6 +273,8 @@ export class Run {
       summary: lines.join("\n"),
       configuration: {
         recipe: recipe.name,
+        follows: recipe.source.title,
+        address: recipe.source.address,
         length: counted(settings.count, recipe.unit),
         batchSize,
         learningRate,
@@ -301,6 +314,10 @@ const fileNames = [
 ] as const;
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** A tutorial in words, with its address where that is known. */
+export const sourceText = ({ title, address }: Source): string =>
+  address === undefined ? title : `${title}: ${address}`;
 
 /** A length in words: `1 epoch`, `4,001 steps`. */
 export const counted = (count: number, unit: Recipe["unit"]): string =>

@@ -124,7 +124,7 @@ describe("lineChart", () => {
         [1, 2],
         [
           { name: "training", style: "train", values: [1, a] },
-          { name: "validation", style: "validation", values: [0, b] },
+          { name: "validation", style: "heldOut", values: [0, b] },
         ],
       );
       return { text, ys: attributes(text, /<text class="\w+ label"[^>]*>/g, "y").sort((x, y) => x - y) };

@@ -4,7 +4,7 @@ import { type Html, html } from "./html.js";
 export interface Series {
   readonly name: string;
   /** CSS class that gives the colour. */
-  readonly style: "train" | "validation";
+  readonly style: "train" | "heldOut";
   readonly values: readonly (number | null)[];
 }
 

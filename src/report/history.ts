@@ -8,8 +8,8 @@ export interface RunHistory {
   /** Ascending; epochs and steps count from 1. */
   readonly positions: readonly number[];
   /**
-   * By metric, for example `loss`, `accuracy`; those of validation begin with `val_`. `null` where a metric was not
-   * measured at a position.
+   * By metric, for example `loss`, `accuracy`; those of validation begin with `val_`, those of the test samples with
+   * `test_`. `null` where a metric was not measured at a position.
    */
   readonly values: Readonly<Record<string, readonly (number | null)[]>>;
 }

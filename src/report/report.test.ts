@@ -63,14 +63,28 @@ describe("renderReport", () => {
     expect(page).not.toMatch(/undefined|null|Data|Cache/);
   });
 
+  it("links an https address, and nothing else", async () => {
+    const configuration = { address: "https://example.org/?a=1&b", other: "javascript:alert(1)" };
+    const page = await renderReport({ ...report, configuration });
+    const link = "https://example.org/?a=1&amp;b";
+    expect(page).toContain(`<td><a href="${link}">${link}</a></td>`);
+    expect(page).toContain("<td>javascript:alert(1)</td>");
+  });
+
   it("writes the names of metrics in words", async () => {
     const page = await renderReport({
       ...report,
-      history: { unit: "epoch", positions: [1], values: { learningRate: [0.1], val_meanSquaredError: [1] } },
+      history: {
+        unit: "epoch",
+        positions: [1],
+        values: { learningRate: [0.1], val_meanSquaredError: [1], test_loss: [2], loss: [1] },
+      },
     });
     expect(page).toContain("<figcaption>Learning rate</figcaption>");
     expect(page).toContain("<figcaption>Mean squared error</figcaption>");
     expect(page).toContain(">validation mean squared error</th>");
+    expect(page).toContain(">test loss</th>");
+    expect(page.match(/<figcaption>Loss<.figcaption>/g)).toHaveLength(1);
   });
 
   it("takes what fit returns", async () => {

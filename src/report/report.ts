@@ -21,7 +21,7 @@ export interface RunReport {
   readonly classification?: Classification;
   /** The text of `model.summary()`. */
   readonly summary?: string;
-  /** What was configured. Names are written as words, `learningRate` as "Learning rate"; null is left out. */
+  /** What was configured. Names are written as words, `learningRate` as "Learning rate"; null is left out, an https address is a link. */
   readonly configuration: object;
   /** Versions, backend, threads, machine … */
   readonly environment: object;
@@ -100,16 +100,20 @@ ${summary === undefined ? "" : html`<h2>Model</h2><div class="card scroll"><pre>
   return page.text;
 }
 
-const validationPrefix = "val_";
+/** What the names of figures begin with that were measured on other samples than those of the training. */
+const heldOut = { val_: "validation", test_: "test" } as const;
+const heldOutPrefix = new RegExp(`^(${Object.keys(heldOut).join("|")})`);
 
-/** A chart for every metric, training and validation in one, and all figures in a table. */
+/** A chart for every metric, training and held-out samples in one, and all figures in a table. */
 function curves({ unit, positions, values }: RunHistory): Html {
   const names = Object.keys(values);
-  const metrics = new Set(names.map((name) => name.replace(new RegExp(`^${validationPrefix}`), "")));
+  const metrics = new Set(names.map((name) => name.replace(heldOutPrefix, "")));
   const charts = [...metrics].map((metric) => {
     const series: Series[] = [
       { name: "training", style: "train", values: values[metric] ?? [] },
-      { name: "validation", style: "validation", values: values[validationPrefix + metric] ?? [] },
+      ...Object.entries(heldOut).map(
+        ([prefix, name]): Series => ({ name, style: "heldOut", values: values[prefix + metric] ?? [] }),
+      ),
     ];
     return lineChart(heading(metric), unit, positions, series);
   });
@@ -200,7 +204,8 @@ function scoresTable(result: Classification): Html {
 
 function settings(values: object): Html {
   return html`<div class="card"><table class="rows settings"><tbody>${flattened(values).map(
-    ([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`,
+    ([name, value]) =>
+      html`<tr><th scope="row">${name}</th><td>${/^https:\/\/\S+$/.test(value) ? html`<a href="${value}">${value}</a>` : value}</td></tr>`,
   )}</tbody></table></div>`;
 }
 
@@ -218,10 +223,10 @@ function flattened(values: object, prefix = ""): [name: string, value: string][]
   });
 }
 
-/** A name in words: `learningRate` as "learning rate", `val_loss` as "validation loss". */
+/** A name in words: `learningRate` as "learning rate", `val_loss` as "validation loss", `test_loss` as "test loss". */
 function words(name: string): string {
   return name
-    .replace(new RegExp(`^${validationPrefix}`), "validation ")
+    .replace(heldOutPrefix, (prefix) => `${heldOut[prefix as keyof typeof heldOut]} `)
     .replaceAll(
       /([a-z0-9])([A-Z]+)/g,
       (_, before: string, letters: string) =>

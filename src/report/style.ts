@@ -3,13 +3,13 @@ export const style: string = `
 :root {
   color-scheme: light dark;
   --paper: #fbfaf8; --card: #ffffff; --ink: #1d1f24; --soft: #666b76; --line: #e4e1db;
-  --train: #2f6fd0; --validation: #d2691e; --hit: 47, 111, 208; --miss: 214, 90, 30;
+  --train: #2f6fd0; --held-out: #d2691e; --hit: 47, 111, 208; --miss: 214, 90, 30;
   --digits: invert(1);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171b; --card: #1d2026; --ink: #e8e6e1; --soft: #9aa0ac; --line: #32363f;
-    --train: #7fb0ff; --validation: #f2a45c; --hit: 90, 150, 240; --miss: 240, 130, 60;
+    --train: #7fb0ff; --held-out: #f2a45c; --hit: 90, 150, 240; --miss: 240, 130, 60;
     --digits: none;
   }
 }
@@ -41,10 +41,10 @@ figcaption { font-size: 14px; font-weight: 600; }
 .chart .grid line { stroke: var(--line); }
 .chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .chart polyline.train { stroke: var(--train); }
-.chart polyline.validation { stroke: var(--validation); }
+.chart polyline.heldOut { stroke: var(--held-out); }
 .chart circle { stroke: var(--card); stroke-width: 1; }
 .chart circle.train, .chart text.train { fill: var(--train); }
-.chart circle.validation, .chart text.validation { fill: var(--validation); }
+.chart circle.heldOut, .chart text.heldOut { fill: var(--held-out); }
 .chart .label { font-weight: 600; }
 .scroll { overflow-x: auto; }
 details { margin-top: 16px; }
@@ -57,6 +57,7 @@ td, th { padding: 5px 8px; }
 .number { text-align: right; white-space: nowrap; }
 .settings th { width: 40%; font-weight: 400; vertical-align: top; }
 .settings td { overflow-wrap: anywhere; }
+.settings a { color: var(--train); }
 .confusion { border-spacing: 2px; border-collapse: separate; font-size: 13px; white-space: nowrap; }
 .confusion td { text-align: center; min-width: 26px; padding: 7px 3px; border-radius: 4px; }
 .confusion th { text-align: center; padding: 4px 3px; }
@@ -79,7 +80,7 @@ td, th { padding: 5px 8px; }
 .mistakes img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; filter: var(--digits); }
 .mistakes figcaption { font-weight: 400; font-size: 13px; line-height: 1.35; margin-top: 4px; }
 .mistakes b { color: var(--ink); font-weight: 600; }
-.mistakes .wrong { color: var(--validation); }
+.mistakes .wrong { color: var(--held-out); }
 pre { margin: 0; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 details summary { cursor: pointer; color: var(--soft); }
 details[open] summary { margin-bottom: 8px; }
@@ -97,7 +98,7 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
 }
 @media print {
   :root {
-    --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --validation: #c05a10;
+    --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --held-out: #c05a10;
     --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); color-scheme: light;
   }
   body { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
