@@ -1,6 +1,6 @@
 // Serves this example with digits of MNIST: `node examples/browser/serve.mjs [--port 8080] [--digits 2000] [--no-threads]`.
 // Any web server will do; this one also sends the two headers that let pages share memory between threads.
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -37,14 +37,14 @@ const isolation = {
  */
 export async function serve({ folders, files = {}, isolated, port = 0 }) {
   const server = createServer(async ({ url = "/" }, response) => {
-    const path = decodeURIComponent(new URL(url, "http://localhost").pathname);
-    const body = files[path] ?? (await fileAt(folders, path));
+    const path = pathOf(url);
+    const body = path === undefined ? undefined : (files[path] ?? (await fileAt(folders, path)));
     response.writeHead(body === undefined ? 404 : 200, {
-      "Content-Type": types[extname(path) || ".html"] ?? "application/octet-stream",
+      "Content-Type": types[extname(path ?? "") || ".html"] ?? "application/octet-stream",
       "Cache-Control": "no-store",
       ...(isolated ? isolation : {}),
     });
-    response.end(body ?? `There is no ${path} here.`);
+    response.end(body ?? `There is no ${path ?? url} here.`);
   });
   await new Promise((resolve, reject) => {
     server.once("error", reject).listen(port, "127.0.0.1", resolve);
@@ -56,6 +56,15 @@ export async function serve({ folders, files = {}, isolated, port = 0 }) {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The path of an address; undefined where it is none, such as `/%`. */
+function pathOf(url) {
+  try {
+    return decodeURIComponent(new URL(url, "http://localhost").pathname);
+  } catch {
+    return undefined;
+  }
 }
 
 async function fileAt(folders, path) {
@@ -147,4 +156,6 @@ async function main() {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main();
+const [, program] = process.argv;
+if (existsSync(program) && realpathSync(program) === fileURLToPath(import.meta.url))
+  process.exitCode = await main();

@@ -1,8 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { createServer } from "node:http";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { folders, serve } from "../../examples/browser/serve.mjs";
 
 const script = fileURLToPath(new URL("../../examples/browser/serve.mjs", import.meta.url));
 const run = (...args: readonly string[]) =>
@@ -16,6 +20,31 @@ it.each<[readonly string[], number, string]>([
 ])("the example's server answers %j with exit code %d", (args, code, text) => {
   const { status, stdout, stderr } = run(...args);
   expect([status, stdout + stderr]).toEqual([code, expect.stringContaining(text)]);
+});
+
+it.skipIf(process.platform === "win32")("the example's server is a program by another path, too", () => {
+  const folder = mkdtempSync(join(tmpdir(), "rondo-link-"));
+  try {
+    symlinkSync(dirname(script), join(folder, "link"));
+    const args = [join(folder, "link/serve.mjs"), "--help"];
+    expect(spawnSync(process.execPath, args, { encoding: "utf8" }).stdout).toContain("Usage: ");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it.each(["/%", "//", "/dist/%00"])("the example's server has nothing at %s, and goes on", async (path) => {
+  const server = await serve({ folders, isolated: false });
+  try {
+    const statusOf = (path: string) =>
+      new Promise((resolve, reject) => {
+        get(server.url, { path }, (response) => resolve(response.resume().statusCode)).on("error", reject);
+      });
+    expect(await statusOf(path)).toBe(404);
+    expect(await statusOf("/dist/index.js")).toBe(200);
+  } finally {
+    await server.close();
+  }
 });
 
 it("the example's server says that its port is taken", async () => {
