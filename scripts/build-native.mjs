@@ -102,7 +102,7 @@ export async function buildNative({ progress = new Progress(), packages = Promis
   if (total > 1) {
     const names = Object.keys(sets).join(", ");
     progress.say(
-      `compiling the native kernels for ${names} with ${compiler.command}: up to a minute, this once`,
+      `compiling the native kernels for ${names} with ${compiler.command}: about a minute on two cores, this once`,
     );
   }
   let done = 0;

@@ -111,7 +111,7 @@ export async function buildWasm({ progress = new Progress() } = {}) {
     const missing = [...units.values()].filter(({ object }) => !existsSync(join(objects, object)));
     if (missing.length > 0) {
       progress.say(
-        `compiling the wasm kernels for ${Object.keys(sets).join(", ")}: up to a minute, this once`,
+        `compiling the wasm kernels for ${Object.keys(sets).join(", ")}: about a minute on two cores, this once`,
       );
     }
     let done = 0;
