@@ -11,6 +11,8 @@ const files: Readonly<Record<WasmBuild, () => URL>> = {
 
 const isolated = globalThis.crossOriginIsolated === true;
 const manual = "see docs/browser.md in Rondo's package";
+/** What helps where the server has the file and does not give it. */
+const allow = "Let the server read Rondo's folder (in Vite, server.fs.allow)";
 
 export const platform: Platform = {
   cores: navigator.hardwareConcurrency,
@@ -114,7 +116,7 @@ async function kernelsAt(url: string): Promise<ArrayBuffer> {
   if (!response.ok)
     throw failure(
       `HTTP status ${response.status}`,
-      `Serve Rondo's dist/wasm there; esbuild and Rollup do not copy it; ${manual}`,
+      `${response.status === 403 ? allow : "Serve Rondo's dist/wasm there; esbuild and Rollup do not copy it"}; ${manual}`,
     );
   if (new Uint8Array(bytes)[0] === "<".charCodeAt(0))
     throw failure(
@@ -145,7 +147,9 @@ async function notLoaded(forbidden: () => boolean): Promise<RondoError> {
     return failure(
       `a script that did not load${response === undefined ? "" : ` (${answer} at ${url})`}`,
       `${name} beside Rondo's module`,
-      `Serve it there; esbuild and Rollup do not copy it${isolated ? `. ${headerFix}` : ""}`,
+      response?.status === 403
+        ? allow
+        : `Serve it there; esbuild and Rollup do not copy it${isolated ? `. ${headerFix}` : ""}`,
     );
   }
   if (isolated && !/require-corp|credentialless/.test(response.headers.get(policy) ?? ""))

@@ -161,6 +161,12 @@ describeWith(chromium, "in a page", (executable) => {
         /: wasm kernels: received HTTP status 404, expected a wasm file at http.+simd\.wasm\. Serve .*esbuild/,
     },
     {
+      when: "the server refuses wasm",
+      alter: (path) => (/wasm$/.test(path) ? { status: 403 } : {}),
+      message:
+        /: wasm kernels: received HTTP status 403, expected a wasm file at http.+simd\.wasm\. Let .* server\.fs\.allow/,
+    },
+    {
       when: "the server answers with a page for wasm",
       alter: (path) => (/wasm$/.test(path) ? { status: 200, body: "<!doctype html>" } : {}),
       message:
@@ -201,6 +207,13 @@ describeWith(chromium, "in a page", (executable) => {
       alter: (path) => (/worker/.test(path) ? { status: 404 } : {}),
       message:
         /: wasm worker: received a script that did not load \(HTTP status 404 at http.+js\), .*esbuild/,
+    },
+    {
+      when: "the server refuses the worker",
+      isolated: true,
+      alter: (path) => (/worker/.test(path) ? { status: 403 } : {}),
+      message:
+        /: wasm worker: received a script that did not load \(HTTP status 403 at http.+js\), .* server\.fs\.allow\); see/,
     },
     {
       when: "the server answers with a page for the worker",
