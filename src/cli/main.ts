@@ -8,10 +8,12 @@ import { RondoError, unknownName } from "../errors.js";
 import { counted, type Recipe, Run, sourceText, type Training } from "../recipe/index.js";
 import { createBackend } from "../runtime/select.js";
 
-// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was trained is kept).
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads the output any more, as after SIGPIPE
+// (what was trained is kept after both).
 const failed = 1;
 const usage = 2;
 const interrupted = 130;
+const unread = 141;
 
 interface TrainOptions {
   readonly asInSource?: boolean;
@@ -19,7 +21,7 @@ interface TrainOptions {
   readonly batchSize?: number;
   readonly learningRate?: number;
   readonly seed?: number;
-  readonly backend: "auto" | "native" | "wasm";
+  readonly backend?: "auto" | "native" | "wasm";
   readonly threads?: number;
   readonly data?: string;
   readonly out?: string;
@@ -31,6 +33,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { recipes } = (await import(new URL("../recipes/index.js", import.meta.url).href)) as {
     recipes: readonly Recipe[];
   };
+  const reader = watchReader();
   let code = 0;
   const program = new Command("rondo")
     .description(
@@ -64,9 +67,17 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     .option("--seed <n>", "weights, dropout and order follow from it (default: a new one)", wholeNumber(0))
     .addOption(
-      new Option("--backend <name>", "what computes").choices(["auto", "native", "wasm"]).default("auto"),
+      new Option("--backend <name>", "what computes (default: RONDO_BACKEND, else auto)").choices([
+        "auto",
+        "native",
+        "wasm",
+      ]),
     )
-    .option("--threads <n>", "threads that compute (default: one per core)", wholeNumber(1, 256))
+    .option(
+      "--threads <n>",
+      "threads that compute (default: RONDO_THREADS, else one per core, up to 16)",
+      wholeNumber(1, 256),
+    )
     .option("--data <folder>", "folder of the data set's files (default: those of its npm package)", folder)
     .option(
       "--out <folder>",
@@ -87,7 +98,7 @@ async function main(argv: readonly string[]): Promise<number> {
           recipes.map((r) => r.name),
         );
       }
-      code = await train(recipe, options);
+      code = await train(recipe, options, reader);
     });
   try {
     await program.parseAsync(argv);
@@ -99,10 +110,23 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(error.message);
     return code === 0 ? failed : code;
   }
-  return code;
+  return reader.aborted ? unread : code;
 }
 
-async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
+/** A signal that aborts when nobody reads the output any more: `rondo … | head`. */
+function watchReader(): AbortSignal {
+  const left = new AbortController();
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (!("code" in error) || error.code !== "EPIPE") throw error;
+      if (stream === process.stdout) left.abort();
+    });
+  }
+  return left.signal;
+}
+
+/** @param reader aborts when nobody reads the output any more, which ends the training as an interruption does */
+async function train(recipe: Recipe, options: TrainOptions, reader: AbortSignal): Promise<number> {
   const abort = new AbortController();
   const onInterrupt = () => {
     if (abort.signal.aborted) process.exit(interrupted);
@@ -111,9 +135,10 @@ async function train(recipe: Recipe, options: TrainOptions): Promise<number> {
   };
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onInterrupt);
+  reader.addEventListener("abort", () => abort.abort());
   const { threads, data } = options;
   const backend = await createBackend({
-    backend: options.backend,
+    ...(options.backend === undefined ? {} : { backend: options.backend }),
     ...(threads === undefined ? {} : { threads }),
     warn: (text) => console.error(text),
   });

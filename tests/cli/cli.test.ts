@@ -18,6 +18,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/formats/index.js";
+import type { RunResult } from "../../src/recipe/index.js";
 import { nativeAddon } from "../machine.js";
 
 const command = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -41,9 +42,10 @@ function run(
   args: readonly string[],
   watch?: (child: ChildProcessWithoutNullStreams, out: string) => void,
   cwd = tmpdir(),
+  env: object = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [command, ...args], { cwd });
+    const child = spawn(process.execPath, [command, ...args], { cwd, env: { ...process.env, ...env } });
     watch?.(child, "");
     let out = "";
     let err = "";
@@ -227,6 +229,43 @@ describe("rondo", () => {
     expect(code).toBe(0);
     expect(text).toMatch(/Running on wasm relaxed-simd/);
     expect(text).toContain("To reach: a test accuracy of 0.95. Follows Morvan Zhou's");
+  });
+
+  it("heeds RONDO_BACKEND, and --backend more", { timeout: 120_000 }, async () => {
+    const backendOf = async (...options: readonly string[]) => {
+      const args = ["train", "simple-rnn", "--epochs", "1", "--json", "--out", folder(), ...options];
+      const { out, err } = await run(args, undefined, undefined, { RONDO_BACKEND: "wasm" });
+      expect(err).toBe("");
+      return (JSON.parse(out) as { backend: string }).backend;
+    };
+    expect(await backendOf()).toMatch(/^wasm /);
+    if (nativeAddon.path !== undefined) expect(await backendOf("--backend", "native")).toMatch(/^native /);
+    const unknown = await run(["train", "simple-rnn"], undefined, folder(), { RONDO_BACKEND: "gpu" });
+    expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('the unknown backend "gpu"')]);
+  });
+
+  it.each([[["list"]], [["train", "--help"]], [["list", "--json"]]])(
+    "says nothing where nobody reads the output of %j",
+    async (args) => {
+      const { err } = await run(args, (child) => child.stdout.destroy());
+      expect(err).toBe("");
+    },
+  );
+
+  it("ends after the current step where nobody reads its output any more, and keeps what was trained", {
+    timeout: 120_000,
+  }, async () => {
+    const out = join(folder(), "run");
+    const { code, err } = await run(
+      ["train", "simple-rnn", "--epochs", "1000000", "--out", out],
+      (child, soFar) => {
+        if (soFar.includes("Running on")) child.stdout.destroy();
+      },
+    );
+    expect(err.split("\n").filter((line) => line !== "" && !line.startsWith("rondo: "))).toEqual([]);
+    expect(code).toBe(141);
+    const { interrupted } = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as RunResult;
+    expect(interrupted).toBe(true);
   });
 
   it.each([
