@@ -1,8 +1,8 @@
 import { RondoError, valueText, within } from "../errors.js";
 import { sameShape, shapeText } from "../graph/dim.js";
 import { SymbolicTensor } from "../graph/ir.js";
-import { type RandomSource, streamOf } from "../graph/ops/random.js";
-import { constant, input } from "../graph/ops/source.js";
+import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
+import { input } from "../graph/ops/source.js";
 import { checkSizes } from "../tensor.js";
 import {
   type Fields,
@@ -21,14 +21,18 @@ export interface Weight {
   readonly shape: readonly number[];
   readonly dtype: "float32";
   readonly initializer: Initializer;
+  /** The stream of its first values where the initializer has a seed of its own: that of its place in the layer. */
+  readonly place: number;
   readonly trainable: boolean;
 }
 
 /** What layers and cells get from a model to trace themselves. */
 export interface WeightContext {
   readonly training: boolean;
-  /** Random numbers of this step; the stream of a draw comes from the path of what draws (`drawFrom`). */
+  /** Random numbers of this step; `drawFrom` gives each draw a stream of its own. */
   readonly random: RandomSource;
+  /** How many draws of this name the trace has counted before; counts this one. `drawCounter` makes such a function. */
+  readonly countDraw: (name: string) => number;
   /** The value of one of the declared weights. */
   weight(weight: Weight): SymbolicTensor;
 }
@@ -43,17 +47,6 @@ export interface Definition<F extends Fields> {
 export const kindOf = (className: string): string =>
   className.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (capitals) => capitals.toLowerCase());
 
-/** Where a component's random draws come from: its path, or a seed of its own, which gives the same in every model. */
-export function drawFrom(
-  context: WeightContext,
-  path: string,
-  seed: number | null,
-): { source: RandomSource; stream: number } {
-  if (seed === null) return { source: context.random, stream: streamOf(path) };
-  const own = constant(Int32Array.of(seed, 0), [2], "int32");
-  return { source: { ...context.random, seed: own }, stream: 0 };
-}
-
 /** What a function of the user's gave where it should have given values of the graph, in an error's words. */
 export const resultText = (result: unknown): string =>
   result === undefined ? "nothing" : typeof result === "number" ? "a number" : valueText(result);
@@ -67,6 +60,7 @@ export abstract class Component<F extends Fields = Fields> {
   #name: string | undefined;
   #namer: object | undefined;
   #parent: Component | undefined;
+  #place = "";
   #scope = "";
   readonly #weights: Weight[] = [];
 
@@ -96,6 +90,11 @@ export abstract class Component<F extends Fields = Fields> {
     return this.#parent === undefined ? own : `${this.#parent.path}/${own}`;
   }
 
+  /** Where it stands within the outermost layer around it, whatever the names: `backward/cell`; a layer itself: "". */
+  get place(): string {
+    return this.#parent === undefined ? "" : joined(this.#parent.place, this.#place);
+  }
+
   /** How error messages call it: `lstm "lstm_1"`. */
   get where(): string {
     const kind = kindOf(this.className);
@@ -117,10 +116,11 @@ export abstract class Component<F extends Fields = Fields> {
     } else this.#namer = undefined;
   }
 
-  /** Makes it a part of another component, under `name`; `scope` goes before the names of its weights. */
-  attach(parent: Component, name: string, scope = ""): void {
+  /** Makes it a part of another component, at `place`, under `name`; `scope` goes before the names of its weights. */
+  attach(parent: Component, place: string, name: string, scope = ""): void {
     this.#name = name;
     this.#parent = parent;
+    this.#place = place;
     this.#scope = scope;
   }
 
@@ -148,6 +148,26 @@ export abstract class Component<F extends Fields = Fields> {
     return writeConfig(this.#fields, this.settings, this.where);
   }
 
+  /**
+   * Where the random numbers of one draw come from. No two draws of a layer share a stream: it hangs on the component's
+   * path and the draw's name or, with a seed of the component's own, on its place within the layer, so that the same is
+   * drawn in every model. A layer in several places of a model draws anew in each.
+   *
+   * @param name of the draw, unique within the component: `recurrent_dropout`
+   * @param seed the component's own; null: the model's
+   */
+  protected drawFrom(
+    context: WeightContext,
+    name: string,
+    seed: number | null,
+  ): { readonly source: RandomSource; readonly stream: number } {
+    const path = joined(this.path, name);
+    const count = context.countDraw(path);
+    const stream = (base: string) => streamOf(count === 0 ? base : `${base}:${count}`);
+    if (seed === null) return { source: context.random, stream: stream(path) };
+    return { source: { ...context.random, seed: seedOf(seed) }, stream: stream(joined(this.place, name)) };
+  }
+
   /** Whether weights declared from now on are trained. */
   protected get weightsTrainable(): boolean {
     return true;
@@ -172,6 +192,7 @@ export abstract class Component<F extends Fields = Fields> {
       shape,
       dtype: "float32",
       initializer: known,
+      place: streamOf(joined(this.place, name)),
       trainable,
     });
     this.#weights.push(weight);
@@ -193,6 +214,8 @@ export abstract class Component<F extends Fields = Fields> {
     return new RondoError({ where: this.where, received, expected, fix });
   }
 }
+
+const joined = (...names: readonly string[]): string => names.filter((name) => name !== "").join("/");
 
 /** Traces an initializer once, so that one which does not fit its weights is found where they are declared. */
 function checkValues(initializer: Initializer, shape: readonly number[]): void {

@@ -1,4 +1,5 @@
 import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
+import { drawCounter } from "../graph/ops/random.js";
 import { input, zeros } from "../graph/ops/source.js";
 import { type CallContext, type Layer, LayerNames } from "./layer.js";
 
@@ -20,6 +21,7 @@ export function trace(
   const context: CallContext = {
     training,
     random: { seed: input("seed", [2], "int32") },
+    countDraw: drawCounter(),
     weight: ({ name, shape }) => input(name, shape),
     readState: (variable) => states.get(variable) ?? zeros(variable.shape),
     writeState: (variable, value) => states.set(variable, value),

@@ -1,7 +1,6 @@
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { dropout as dropoutOp } from "../graph/ops/random.js";
-import { drawFrom } from "./component.js";
 import type { OptionsOf } from "./config.js";
 import { optionalShape, rate, seed } from "./fields.js";
 import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
@@ -45,7 +44,7 @@ export class Dropout<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
   override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
     const { rate: fraction, noiseShape, seed: own } = this.settings;
     if (!context.training) return x;
-    const { source, stream } = drawFrom(context, this.path, own);
+    const { source, stream } = this.drawFrom(context, "", own);
     const shape = noiseShape?.map((d, i) => d ?? x.shape[i] ?? 1) ?? x.shape;
     return dropoutOp(x, fraction, source, stream, shape);
   }

@@ -85,7 +85,7 @@ export const integer = (initial: number): Field<number, number, false> =>
 
 /** A random seed: equal seeds give equal draws; null (the default): draws follow from the model's seed. */
 export const seed: Field<number | null, number | null, false> = plain<number | null>(
-  (x) => x === null || whole(x),
+  (x) => x === null || Number.isSafeInteger(x),
   "a whole number or null",
 ).optional(null);
 

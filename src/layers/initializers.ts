@@ -6,6 +6,7 @@ import {
   randomNormal,
   randomOrthogonal,
   randomUniform,
+  seedOf,
   truncatedNormal,
 } from "../graph/ops/random.js";
 import { reshape } from "../graph/ops/shape.js";
@@ -31,8 +32,12 @@ export interface Initializer {
   /** Keras's class name and configuration, for files. */
   readonly className: string;
   readonly config: JsonObject;
-  /** Values of the given shape; random ones follow from the source's seed and the stream. */
-  values(shape: readonly number[], source: RandomSource, stream: number): SymbolicTensor;
+  /**
+   * Values of the given shape; random ones follow from the source's seed and the stream.
+   *
+   * @param place the stream where a seed of the initializer's own takes the place of the source's; default 0
+   */
+  values(shape: readonly number[], source: RandomSource, stream: number, place?: number): SymbolicTensor;
 }
 
 type Values<S> = (
@@ -41,7 +46,10 @@ type Values<S> = (
   draw: { source: RandomSource; stream: number },
 ) => SymbolicTensor;
 
-/** An initializer's factory. With a `seed` of its own it gives the same values in every model and for every weight. */
+/**
+ * An initializer's factory. With a `seed` of its own it gives the same values in every model, and others for each of the
+ * weights of a layer.
+ */
 function define<F extends Fields>(className: string, fields: F, values: Values<SettingsOf<F>>) {
   const where = className[0]?.toLowerCase() + className.slice(1);
   const make = (options?: OptionsOf<F>): Initializer => {
@@ -49,12 +57,10 @@ function define<F extends Fields>(className: string, fields: F, values: Values<S
     return Object.freeze({
       className,
       config: writeConfig(fields, settings, where),
-      values(shape: readonly number[], source: RandomSource, stream: number) {
+      values(shape: readonly number[], source: RandomSource, stream: number, place = 0) {
         const own = "seed" in settings ? settings.seed : null;
         const draw =
-          typeof own === "number"
-            ? { source: { seed: constant(Int32Array.of(own, 0), [2], "int32") }, stream: 0 }
-            : { source, stream };
+          typeof own === "number" ? { source: { seed: seedOf(own) }, stream: place } : { source, stream };
         return values(shape, settings, draw);
       },
     });

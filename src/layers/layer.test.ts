@@ -176,6 +176,7 @@ describe("a layer of one's own", () => {
     const context: CallContext = {
       training: false,
       random: { seed: input("seed", [2], "int32") },
+      countDraw: () => 0,
       weight: () => constant(Float32Array.of(1, 10), [2], "float32"),
       readState: () => x,
       writeState: () => undefined,

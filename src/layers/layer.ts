@@ -175,6 +175,7 @@ const shapeContext: CallContext = Object.freeze({
   get random() {
     return { seed: input("seed", [2], "int32") };
   },
+  countDraw: () => 0,
   weight: (weight: Weight) => input(weight.name, weight.shape, weight.dtype),
   readState: (variable: StateVariable) => input(variable.name, variable.shape, variable.dtype),
   writeState: () => undefined,

@@ -91,7 +91,8 @@ export class Parameters {
     for (const { weight, path, variable: own } of this.places) {
       if (own !== variable) continue;
       yield;
-      const values = weight.initializer.values(weight.shape, random, streamOf(path));
+      const { initializer, shape, place } = weight;
+      const values = initializer.values(shape, random, streamOf(path), place);
       pieces.push(reshape(values, [-1]));
     }
     return concat(pieces, 0);

@@ -3,6 +3,7 @@ import { RondoError, valueText } from "../errors.js";
 import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
+import { drawCounter } from "../graph/ops/random.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import type { CallContext, Layer } from "../layers/layer.js";
 import { gradientSteps } from "../passes/autodiff.js";
@@ -76,6 +77,7 @@ function* forward(network: Network, x: SymbolicTensor, training: boolean): Steps
   const context: CallContext = {
     training,
     random: { seed: read(counters.seed), step: read(counters.step) },
+    countDraw: drawCounter(),
     weight,
     readState: read,
     writeState: (variable, value) => updates.push({ variable, value }),

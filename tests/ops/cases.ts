@@ -117,7 +117,14 @@ type Builder = {
   [K in keyof typeof ops]: (typeof ops)[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof typeof ops];
 /** Functions that make no values. */
-type Helper = "broadcastShapes" | "normalizeAxes" | "normalizeAxis" | "operand" | "streamOf";
+type Helper =
+  | "broadcastShapes"
+  | "drawCounter"
+  | "seedOf"
+  | "normalizeAxes"
+  | "normalizeAxis"
+  | "operand"
+  | "streamOf";
 
 export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> = {
   // Sources

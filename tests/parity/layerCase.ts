@@ -64,6 +64,7 @@ export function layerCase(golden: GoldenCase): LayerCase {
   const context: CallContext = {
     training: false,
     random: { seed: input("seed", [2], "int32") },
+    countDraw: () => 0,
     weight: (weight) => known(weights.get(weight), weight.name),
     readState: (variable) => states.get(variable) ?? zeros(variable.shape),
     writeState: (variable, value) => states.set(variable, stopGradient(value)),

@@ -4,6 +4,7 @@ import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { elementwiseMask, noMask } from "../mask.js";
 import { mul } from "./elementwise.js";
 import { broadcastTo } from "./shape.js";
+import { constant } from "./source.js";
 
 /**
  * Where random numbers come from: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011)
@@ -154,6 +155,20 @@ export function streamOf(name: string): number {
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash | 0;
 }
+
+/** Numbers the draws of one trace: 0 for the first of a name, 1 for the next one of that name, and so on. */
+export function drawCounter(): (name: string) => number {
+  const counts = new Map<string, number>();
+  return (name) => {
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    return count;
+  };
+}
+
+/** The words of a seed: int32 [2], the lower 32 bits first. */
+export const seedOf = (seed: number): SymbolicTensor =>
+  constant(Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0), [2], "int32");
 
 /** inputs: a Gaussian matrix; see the instruction `orthogonal`. */
 export const orthogonalOp: Op<{ readonly rows: number; readonly cols: number; readonly gain: number }> = {

@@ -116,7 +116,7 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
       }),
       this.where,
     );
-    inner.attach(this, name, `${name}/`);
+    inner.attach(this, side, name, `${name}/`);
     return inner;
   }
 

@@ -62,7 +62,7 @@ export class Recurrent<
   constructor(definition: Definition<F>, options: OptionsOf<F>, makeCell: (settings: SettingsOf<F>) => Cell) {
     super(definition, options);
     this.cell = makeCell(this.settings);
-    this.cell.attach(this, this.cell.name ?? snakeCase(this.cell.className));
+    this.cell.attach(this, "cell", this.cell.name ?? snakeCase(this.cell.className));
   }
 
   override weights(): readonly Weight[] {

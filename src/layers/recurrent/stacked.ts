@@ -35,12 +35,13 @@ export class StackedRNNCells extends Cell<typeof definition.fields> {
   constructor(options: StackedRNNCellsOptions) {
     super(definition, options);
     const names = new Map<string, number>();
-    for (const cell of this.cells) {
+    for (const [place, cell] of this.cells.entries()) {
+      if (this.cells.indexOf(cell) < place) continue;
       const base = cell.name ?? snakeCase(cell.className);
       const count = names.get(base) ?? 0;
       names.set(base, count + 1);
       const name = count === 0 ? base : `${base}_${count}`;
-      cell.attach(this, name, `${name}/`);
+      cell.attach(this, String(place), name, `${name}/`);
     }
   }
 
@@ -64,7 +65,7 @@ export class StackedRNNCells extends Cell<typeof definition.fields> {
   }
 
   override weights(): readonly Weight[] {
-    return this.cells.flatMap((cell) => cell.weights());
+    return [...new Set(this.cells)].flatMap((cell) => cell.weights());
   }
 
   override copy(changes: object = {}): Cell {

@@ -210,6 +210,7 @@ describe("stacked cells", () => {
     const context = {
       training: false,
       random: { seed: input("seed", [2], "int32") },
+      countDraw: () => 0,
       weight: (w: Weight) => input(w.name, w.shape),
     };
     const { output, states: after } = stack.call(input("x", [2, 3]), states, context);

@@ -66,12 +66,12 @@ export class LSTMCell extends UnitCell<typeof definition.fields> {
     if (!unitForgetBias) return biasInitializer;
     return {
       ...biasInitializer,
-      values: (_shape, source, stream) =>
+      values: (_shape, source, stream, place = 0) =>
         concat(
           [
-            biasInitializer.values([units], source, stream),
+            biasInitializer.values([units], source, stream, place),
             ones([units]),
-            biasInitializer.values([2 * units], source, stream + 1),
+            biasInitializer.values([2 * units], source, stream + 1, place + 1),
           ],
           0,
         ),

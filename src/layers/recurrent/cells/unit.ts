@@ -4,7 +4,7 @@ import { add } from "../../../graph/ops/elementwise.js";
 import { dropoutMask } from "../../../graph/ops/random.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
 import { activationField } from "../../activation.js";
-import { drawFrom, type Weight, type WeightContext } from "../../component.js";
+import type { Weight, WeightContext } from "../../component.js";
 import type { SettingsOf } from "../../config.js";
 import { flag, fraction, seed, size } from "../../fields.js";
 import { type Initializer, initializer } from "../../initializers.js";
@@ -113,7 +113,7 @@ export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F
     const { units, dropout, recurrentDropout, seed: own } = this.settings;
     const draw = (name: string, fractionDropped: number, width: Dim) => {
       if (!context.training || fractionDropped === 0) return undefined;
-      const { source, stream } = drawFrom(context, `${this.path}/${name}`, own);
+      const { source, stream } = this.drawFrom(context, name, own);
       return dropoutMask([batch, width], fractionDropped, source, stream);
     };
     const hidden = draw("recurrent_dropout", recurrentDropout, units);
