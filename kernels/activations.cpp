@@ -22,6 +22,7 @@ vf activate(Activation kind, vf x) {
     case Activation::hardTanh: return atMost(atLeast(x, -1.f), 1.f);
     case Activation::relu6: return atMost(atLeast(x, 0.f), 6.f);
     case Activation::leakyRelu: return select(x < zero, 0.2f * x, x);
+    case Activation::hardSigmoidKeras2: return atMost(atLeast(0.2f * x + 0.5f, 0.f), 1.f);
   }
   return x;
 }
@@ -42,6 +43,7 @@ vf slope(Activation kind, vf y) {
     case Activation::hardTanh: return select((y > -1.f) & (y < one), one, zero);
     case Activation::relu6: return select((y > zero) & (y < 6.f), one, zero);
     case Activation::leakyRelu: return select(y > zero, one, broadcast(0.2f));
+    case Activation::hardSigmoidKeras2: return select((y > zero) & (y < one), broadcast(0.2f), zero);
   }
   return one;
 }

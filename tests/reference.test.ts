@@ -191,7 +191,7 @@ describe("recurrence", () => {
       dropout: false,
     };
   };
-  const groups = ["masks", "options", "cellActivations"] as const;
+  const groups = ["masks", "options", "cellActivations", "keras2Activations"] as const;
   const cases = groups.flatMap((group) =>
     loadGolden(group).map((golden) => ({ group, golden, cell: cellOf(golden) })),
   );

@@ -169,6 +169,11 @@ export const activations = {
   exponential: exp,
   /** 0 up to −3, x/6 + 1/2 up to 3, then 1. */
   hardSigmoid,
+  /**
+   * 0 up to −2.5, 0.2 x + 1/2 up to 2.5, then 1: what Keras 1 and 2 call hard_sigmoid, and have for the gates of their
+   * recurrent layers (default until 2.2).
+   */
+  hardSigmoidKeras2: (x: X): X => clipByValue(add(mul(x, 0.2), 0.5), 0, 1),
   /** x · hardSigmoid(x). Howard et al. 2019. */
   hardSilu,
   hardSwish: hardSilu,

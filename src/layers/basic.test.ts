@@ -92,6 +92,7 @@ describe("activation", () => {
     ["relu6", [0, 6], [0, 0]],
     ["hardTanh", [-1, 1], [1, 1]],
     ["hardSigmoid", [-3, 3], [0, 0]],
+    ["hardSigmoidKeras2", [-2.51, -2.49, 2.49, 2.51], [0, 0.2, 0.2, 0]],
     ["hardSilu", [-3, 3], [0, 1]],
     ["sparseSigmoid", [-1, 1], [0, 0]],
     ["celu", [0], [1]],

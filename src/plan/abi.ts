@@ -324,6 +324,7 @@ export const codes = {
     hardTanh: 10,
     relu6: 11,
     leakyRelu: 12,
+    hardSigmoidKeras2: 13,
   },
   status: {
     ok: 0,

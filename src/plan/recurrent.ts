@@ -1,14 +1,8 @@
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
-import {
-  fusedActivations,
-  gradientOutputs,
-  operand,
-  type RnnAttrs,
-  type RnnGradientAttrs,
-  rnnOp,
-} from "../graph/ops/rnn.js";
+import { gradientOutputs, operand, type RnnAttrs, type RnnGradientAttrs, rnnOp } from "../graph/ops/rnn.js";
+import { codes } from "./abi.js";
 import { type Buffer, elements, isContiguous, pointer, type View, whole } from "./buffer.js";
 import type { Pointer } from "./encode.js";
 import type { Lowering } from "./lower.js";
@@ -26,8 +20,6 @@ import {
 // T time, B batch, D input features, H units.
 
 type Index = (buffer: Buffer) => number;
-
-const cells = { simple: 0, lstm: 1, gru: 2, gruResetBefore: 3 } as const;
 
 const rowsOf = (v: View): boolean => (v.shape.at(-1) ?? 1) <= 1 || v.strides.at(-1) === 1;
 const stride = (v: View | undefined, axis: number): number => v?.strides[axis] ?? 0;
@@ -58,10 +50,10 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
   const mask = given(operand(node, "mask"), () => true);
   const dropout = given(operand(node, "dropout"), isContiguous);
   const shape: RnnShape = { cell: attrs.cell, T, B, D, H, recurrentDropout: dropout !== undefined };
-  const sizes = { cell: cells[attrs.cell], T, B, D, H };
+  const sizes = { cell: codes.cell[attrs.cell], T, B, D, H };
   const activations = {
-    activation: fusedActivations.indexOf(attrs.activation),
-    recurrentActivation: fusedActivations.indexOf(attrs.recurrentActivation),
+    activation: codes.activation[attrs.activation],
+    recurrentActivation: codes.activation[attrs.recurrentActivation],
   };
   const rows = (role: "h0" | "c0") => given(operand(node, role), rowsOf);
   const weights = {

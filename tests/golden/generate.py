@@ -41,6 +41,7 @@ GROUPS = {
     "units": keras_recurrent.units,
     "options": keras_recurrent.options,
     "cellActivations": keras_recurrent.cell_activations,
+    "keras2Activations": keras_recurrent.keras2_activations,
     "stateful": keras_recurrent.stateful,
     "bidirectional": keras_recurrent.bidirectional,
     "stackedCells": keras_recurrent.stacked_cells,

@@ -29,6 +29,14 @@ ELEMENTWISE = (
 ROWWISE = ("softmax", "log_softmax", "sparsemax")  # over the last axis
 
 
+def hard_sigmoid_keras2(x):
+    """What Keras 1 and 2 call hard_sigmoid; Keras 3 has another function of that name only."""
+    return tf.clip_by_value(0.2 * x + 0.5, 0, 1)
+
+
+OWN = {"hardSigmoidKeras2": hard_sigmoid_keras2}
+
+
 def make_mask(kind, B, T):
     """[B, T] of 0 and 1, or None. "emptyRows" has gaps, and nothing at all in rows 1, 4, 7, …"""
     lengths = T - np.arange(B) * (T - 1) % T  # T, 1, 2, …: every length in turn
@@ -58,7 +66,7 @@ def make_layer(kind, config):
         options["layer"] = make_layer(**config["layer"])
     for key in ("activation", "recurrent_activation"):
         if key in options:
-            options[key] = snake(options[key])
+            options[key] = OWN.get(options[key], snake(options[key]))
     return LAYERS[kind](**options)
 
 

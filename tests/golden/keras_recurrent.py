@@ -4,6 +4,7 @@ import keras
 from golden_file import camel, snake
 from keras_cases import (
     ELEMENTWISE,
+    OWN,
     ROWWISE,
     add_mask,
     make_layer,
@@ -104,11 +105,11 @@ def options(group):
         case.store("outputs", "initialBias", layer.cell.bias.numpy())
 
 
-def cell_activations(group):
+def cell_activations(group, names=(*ELEMENTWISE, *ROWWISE)):
     """Every activation as activation and as recurrentActivation."""
     for variant, (kind, base) in VARIANTS.items():
         config = {"units": 5, **base, "returnSequences": True, "returnState": True}
-        for activation in (*ELEMENTWISE, *ROWWISE):
+        for activation in names:
             keys = ["activation", "recurrentActivation"] if kind != "simpleRNN" else ["activation"]
             for key in keys:
                 scales = {"x": 1.5, "kernel": 1.0, "recurrentKernel": 0.7}
@@ -117,6 +118,11 @@ def cell_activations(group):
                 name = f"{variant}/{key}/{camel(activation)}"
                 with_activation = {**config, key: camel(activation)}
                 recurrent_case(group, name, kind, with_activation, (3, 3, 3), scales=scales)
+
+
+def keras2_activations(group):
+    """The same of the activations that Keras 2 had and Keras 3 has not."""
+    cell_activations(group, OWN)
 
 
 def stateful(group):

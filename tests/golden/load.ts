@@ -14,6 +14,7 @@ export const goldenGroups = [
   "units",
   "options",
   "cellActivations",
+  "keras2Activations",
   "stateful",
   "bidirectional",
   "stackedCells",

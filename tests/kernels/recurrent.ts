@@ -34,6 +34,7 @@ export const activations = {
   sigmoid: [sigmoid, (y) => y * (1 - y)],
   relu: [(x) => Math.max(x, 0), (y) => (y > 0 ? 1 : 0)],
   hardSigmoid: [(x) => Math.min(Math.max(x + 3, 0), 6) / 6, (y) => (y > 0 && y < 1 ? 1 / 6 : 0)],
+  hardSigmoidKeras2: [(x) => Math.min(Math.max(0.2 * x + 0.5, 0), 1), (y) => (y > 0 && y < 1 ? 0.2 : 0)],
   softsign: [(x) => x / (1 + Math.abs(x)), (y) => (1 - Math.abs(y)) ** 2],
   elu: [(x) => (x < 0 ? Math.expm1(x) : x), (y) => (y < 0 ? y + 1 : 1)],
   selu: [(x) => scale * (x < 0 ? alpha * Math.expm1(x) : x), (y) => (y < 0 ? y + scale * alpha : scale)],

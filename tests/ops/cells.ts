@@ -14,6 +14,7 @@ export const activations: Record<ops.FusedActivation, (x: X) => X> = {
   sigmoid: ops.sigmoid,
   relu: ops.relu,
   hardSigmoid: (x) => ops.div(ops.clipByValue(ops.add(x, 3), 0, 6), 6),
+  hardSigmoidKeras2: (x) => ops.clipByValue(ops.add(ops.mul(x, 0.2), 0.5), 0, 1),
   softsign: (x) => ops.div(x, ops.add(1, ops.abs(x))),
   elu: (x) => ops.where(ops.greater(x, 0), x, ops.expm1(ops.minimum(x, 0))),
   // Klambauer et al. 2017.

@@ -301,7 +301,9 @@ export function recurrenceCase({ cell, given, results, sizes = [T, B] }: Recurre
   const [steps, rows] = sizes;
   const [D, H, G] = [2, cell.units, gatesOf[cell.cell]];
   // What is not bounded grows from step to step, and rounding with it.
-  const bounded = ["tanh", "sigmoid", "hardSigmoid", "softsign", "hardTanh"].includes(cell.activation);
+  const bounded = ["tanh", "sigmoid", "hardSigmoid", "hardSigmoidKeras2", "softsign", "hardTanh"].includes(
+    cell.activation,
+  );
   const range = bounded ? 1 : cell.activation === "exponential" ? 0.1 : 0.5;
   const weights = (shape: Shape): Operand => float(shape, -range, range);
   // Row 0 has a gap, row 1 begins late, row 2 has no step that counts; what does not count is no number.

@@ -26,6 +26,7 @@ const groups = [
   "units",
   "options",
   "cellActivations",
+  "keras2Activations",
   "stateful",
   "bidirectional",
   "stackedCells",

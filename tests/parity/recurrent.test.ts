@@ -20,6 +20,7 @@ const groups: readonly GoldenGroup[] = [
   "units",
   "options",
   "cellActivations",
+  "keras2Activations",
   "stateful",
   "bidirectional",
   "stackedCells",

@@ -177,6 +177,7 @@ export function measuresContract(make: () => Promise<Backend>): void {
       ["sigmoid", 0.25],
       ["relu", 0],
       ["hardSigmoid", 1 / 6],
+      ["hardSigmoidKeras2", 0.2],
       ["softsign", 1],
       ["elu", 1],
       ["selu", 1.050701],

@@ -24,6 +24,7 @@ export const fusedActivations = [
   "hardTanh",
   "relu6",
   "leakyRelu",
+  "hardSigmoidKeras2",
 ] as const;
 export type FusedActivation = (typeof fusedActivations)[number];
 
