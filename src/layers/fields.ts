@@ -42,6 +42,12 @@ export const optionalText: Field<string | null, string | null, false> = plain<st
   "a name",
 ).optional(null);
 
+/** A name of a layer, a cell or a model, as Keras takes them, but not empty; null (the default): one is found. */
+export const optionalName: Field<string | null, string | null, false> = plain<string | null>(
+  (x) => x === null || (typeof x === "string" && x !== "" && !x.includes("/")),
+  'text that is not empty and has no "/"',
+).optional(null);
+
 export const flag = (initial: boolean): Field<boolean, boolean, false> =>
   plain<boolean>((x) => typeof x === "boolean", "true or false").optional(initial);
 

@@ -70,6 +70,18 @@ describe("names", () => {
     expect(list.map((layer) => layer.name)).toEqual(["dense_1", "dense", "dense_2"]);
   });
 
+  it.each(["", "a/b", "/", 3, true, ["a"]])("may not be %j", (given) => {
+    const name = given as string;
+    const made = [
+      () => layers.dense({ units: 1, name }),
+      () => layers.lstmCell({ units: 1, name }),
+      () => sequential([], { name }),
+    ];
+    for (const make of made) {
+      expect(refusal(make).expected).toBe('text that is not empty and has no "/"');
+    }
+  });
+
   it("are unique", () => {
     const names = new LayerNames();
     names.add(layers.dense({ units: 1, name: "out" }));

@@ -4,7 +4,7 @@ import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { input } from "../graph/ops/source.js";
 import { Component, type Definition, resultText, type Weight, type WeightContext } from "./component.js";
 import { type Fields, type JsonObject, type OptionsOf, type SettingsOf, snakeCase } from "./config.js";
-import { flag, notSaved, optionalShape, optionalSize, optionalText } from "./fields.js";
+import { flag, notSaved, optionalName, optionalShape, optionalSize } from "./fields.js";
 import type { ShapeRule } from "./types.js";
 
 export type { Weight, WeightContext } from "./component.js";
@@ -25,7 +25,7 @@ export type LayerOutput = SymbolicTensor | readonly SymbolicTensor[];
 /** The fields that every layer has. */
 export const layerFields = {
   /** Unique within a model; default: the class name in snake case with a number, as Keras names layers. */
-  name: notSaved(optionalText),
+  name: notSaved(optionalName),
   /** Whether training changes the layer's weights; default true. */
   trainable: flag(true),
   /** Shape of one sample, without the batch axis, for the first layer of a model; null where a size is not fixed. */

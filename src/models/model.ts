@@ -1,5 +1,6 @@
 import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
 import type { Dim, Shape } from "../graph/dim.js";
+import { optionalName } from "../layers/fields.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
@@ -78,7 +79,7 @@ export abstract class Model implements CallbackModel {
   constructor(kind: string, options: ModelOptions) {
     checkOptions(kind, options, optionNames.model);
     const { name = kind, seed = randomSeed(), backend } = options;
-    this.name = name;
+    this.name = optionalName.read(name, kind, "name") ?? kind;
     this.seed = seed;
     this.#backend = backend;
     if (!Number.isSafeInteger(seed)) {

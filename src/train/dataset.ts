@@ -36,7 +36,7 @@ export function readInput(where: string, values: TensorLike, shape: Shape | unde
   const given = toTensor(`${where}: x`, values);
   if (given.shape[0] === 0) throw noRows(where, "x");
   const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
-  if (x.rank < 2 || !(shape === undefined || fits(x.shape, shape))) {
+  if (shape === undefined ? x.rank < 2 : !fits(x.shape, shape)) {
     const wanted = shape?.map((d, i) => (i === 0 ? "batch" : typeof d === "number" ? d : "any"));
     throw new RondoError({
       where,
@@ -62,6 +62,10 @@ function inputFix(given: readonly number[], shape: Shape = []): string {
     ["This is one sample of one feature", [1, ...given, 1]],
   ] as const;
   const guess = guesses.find(([, reshaped]) => fits(reshaped, shape));
+  const [batch = 1, first, ...rest] = shape;
+  if (rest.length > 1 && typeof first !== "number" && fits(given, [batch, ...rest])) {
+    return `Leave the batch axis out of the first layer's inputShape, as in [${rest.map(String).join(", ")}]`;
+  }
   return guess === undefined
     ? "Reshape x, or change the first layer's inputShape"
     : `${guess[0]}: reshape x to ${shapeText(guess[1])}`;

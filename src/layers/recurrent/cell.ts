@@ -1,17 +1,17 @@
 import { RondoError, valueText } from "../../errors.js";
-import type { Dim, Shape } from "../../graph/dim.js";
+import { type Dim, equal, type Shape } from "../../graph/dim.js";
 import { SymbolicTensor } from "../../graph/ir.js";
 import type { ScanOptions, Step } from "../../graph/ops/scan.js";
 import { Component, type Definition, resultText, type WeightContext } from "../component.js";
 import type { Fields, JsonObject, OptionsOf, SettingsOf } from "../config.js";
-import { flag, notSaved, optionalText } from "../fields.js";
+import { flag, notSaved, optionalName } from "../fields.js";
 
 // B batch, D input features, H units.
 
 /** The fields that every cell has. */
 export const cellFields = {
   /** Default: the class name in snake case. */
-  name: notSaved(optionalText),
+  name: notSaved(optionalName),
   /** Whether training changes the cell's weights; default true. */
   trainable: flag(true),
 };
@@ -55,7 +55,7 @@ export interface CellRun {
  */
 export abstract class Cell<F extends CellFields = CellFields> extends Component<F> {
   declare readonly settings: SettingsOf<F> & SettingsOf<CellFields>;
-  #built = false;
+  #builtFor: Shape | undefined;
   #trainable = true;
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
@@ -86,12 +86,25 @@ export abstract class Cell<F extends CellFields = CellFields> extends Component<
     return this.#trainable && this.settings.trainable;
   }
 
-  /** Declares the weights, once. stepShape: [B, ..] of one step's input. */
+  /**
+   * Declares the weights, once; a cell in several places has them in common.
+   *
+   * @param stepShape [B, ..] of one step's input
+   * @throws RondoError where its last axis has another size than the weights were made for
+   */
   build(stepShape: Shape, trainable = true): void {
-    if (this.#built) return;
-    this.#trainable = trainable;
-    this.declareWeights(stepShape);
-    this.#built = true;
+    const before = this.#builtFor?.at(-1);
+    if (this.#builtFor === undefined) {
+      this.#trainable = trainable;
+      this.declareWeights(stepShape);
+      this.#builtFor = stepShape;
+    } else if (before !== undefined && this.weights().length > 0 && !equal(before, stepShape.at(-1) ?? -1)) {
+      throw this.error(
+        `steps of ${stepShape.at(-1)} features`,
+        `${before} features, as in the sequences the cell was built for`,
+        "Make a second cell: one in several places has the same weights in all of them",
+      );
+    }
   }
 
   /** Declares the weights with `addWeight`; runs once. */

@@ -43,6 +43,13 @@ describe("shapes", () => {
     expect(outputs.slice(1).map(sizes)).toEqual(Array(states).fill(["B", "5"]));
   });
 
+  it("leave the batch axis out of inputShape", () => {
+    const layer = layers.lstm({ units: 2, inputShape: [null, 5, 1] });
+    expect(refusal(() => layer.build(layer.givenShape ?? [])).fix).toBe(
+      "Leave the batch axis out of inputShape, as in [5, 1], or give every time step a single axis of features, for example with reshape",
+    );
+  });
+
   it.each([
     ["simpleRNN", {}, [[3, 5], [5, 5], [5]]],
     ["lstm", {}, [[3, 20], [5, 20], [20]]],
@@ -344,6 +351,30 @@ describe("a cell of one's own", () => {
     expect(refusal(() => layers.rnn({ cell: [null] as never })).received).toBe("null");
     const one = layers.lstmCell({ units: 1 });
     expect(refusal(() => layers.stackedRNNCells({ cells: one as never })).expected).toBe("a list of cells");
+  });
+
+  it("has one width in all its places", () => {
+    const cell = layers.lstmCell({ units: 3 });
+    layers.rnn({ cell }).build([B, T, 5]);
+    layers.rnn({ cell }).build([B, T, 5]);
+    const message =
+      'rnn "other": lstmCell "lstm_cell": received steps of 3 features, expected 5 features, as in the sequences the cell was built for. Make a second cell';
+    expect(refusal(() => layers.rnn({ cell, name: "other" }).build([B, T, 3])).message).toContain(message);
+    const again = layers.gruCell({ units: 3, name: "g" });
+    expect(refusal(() => layers.rnn({ cell: [again, again] }).build([B, T, 5])).message).toContain(
+      'gruCell "g": received steps of 3 features, expected 5 features',
+    );
+  });
+
+  it("in two places of a stack has its weights once", () => {
+    const cell = layers.lstmCell({ units: 3 });
+    const layer = layers.rnn({ cell: [cell, cell] });
+    layer.build([B, T, 3]);
+    expect(layer.weights().map(({ name }) => name)).toEqual([
+      "lstm_cell/kernel",
+      "lstm_cell/recurrent_kernel",
+      "lstm_cell/bias",
+    ]);
   });
 
   it.each<[string, (h: SymbolicTensor) => unknown, string]>([

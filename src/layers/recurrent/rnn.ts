@@ -76,9 +76,12 @@ export class Recurrent<
   protected override checkInput(shape: Shape): void {
     const steps = this.cell.inputRank === undefined ? undefined : this.cell.inputRank + 1;
     if (shape.length >= 3 && (steps === undefined || shape.length === steps)) return;
+    const reshape = "ive every time step a single axis of features, for example with reshape";
     const fix =
       shape.length > 3
-        ? "Give every time step a single axis of features, for example with reshape"
+        ? typeof shape[1] === "number"
+          ? `G${reshape}`
+          : `Leave the batch axis out of inputShape, as in [${shape.slice(2).map(String).join(", ")}], or g${reshape}`
         : this.settings.inputShape !== null
           ? "Set inputShape to [time, features]"
           : "Set returnSequences: true on the layer before; where that is no recurrent layer, give its output a time axis with reshape";
