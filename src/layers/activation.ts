@@ -9,13 +9,13 @@ import {
   type Fields,
   invalid,
   type Json,
-  namedIn,
   type OptionsOf,
   readOptions,
   snakeCase,
   writeConfig,
 } from "./config.js";
 import { required } from "./fields.js";
+import { activationIn } from "./keras.js";
 import { type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
@@ -132,12 +132,13 @@ export const activationField = (initial: ActivationName): Field<Activation, Reso
       fix: "Use one of the named activations, or save the weights alone",
     });
   },
-  parse(json): Activation {
-    const { name, config } = namedIn(json);
+  parse(json, reader, where): Activation {
+    const { name, parameters } = activationIn(json);
     if (name === undefined) return json as Activation; // null, or nothing that `read` takes
-    const parameters = Object.entries(config ?? {}).map(([k, v]) => [camelCase(k), v]);
-    const camel = camelCase(name);
-    return (config === undefined ? camel : { name: camel, ...Object.fromEntries(parameters) }) as Activation;
+    const given = Object.entries(parameters).map(([k, v]) => [camelCase(k), v]);
+    const camel = name === "hard_sigmoid" ? reader.hardSigmoid(where) : camelCase(name);
+    if (!Object.hasOwn(lookUp, camel)) throw unknownName(where, "activation", name, names);
+    return (given.length === 0 ? camel : { ...Object.fromEntries(given), name: camel }) as Activation;
   },
 });
 

@@ -4,9 +4,12 @@ import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** Reads layers and cells nested in a configuration, by class name. */
+/** Reads what a configuration's meaning hangs on. */
 export interface ConfigReader {
+  /** A nested layer or cell, by class name. */
   component(json: Json, where: string): unknown;
+  /** Which activation is called hard_sigmoid: another one in Keras 3 than before. */
+  hardSigmoid(where: string): "hardSigmoid" | "hardSigmoidKeras2";
 }
 
 /**
@@ -94,9 +97,28 @@ const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
   implementation: () => true,
   unroll: () => true,
   use_cudnn: () => true,
+  consume_less: () => true,
+  autocast: () => true,
   data_format: (json) => json === "channels_last",
-  // A name, or a policy that has one in its configuration.
-  dtype: (json) => JSON.stringify(json).includes('"float32"'),
+  dtype: (json) => dtypeIn(json) === "float32",
+  input_dtype: (json) => dtypeIn(json) === "float32",
+};
+
+/** The keys of Keras's configurations that ask for what Rondo has not, and what it has instead. */
+const foreign: readonly (readonly [RegExp, string])[] = [
+  [/_regularizer$/, "no regularizers"],
+  [/_constraint$/, "no constraints"],
+  [/^time_major$/, "sequences of [batch, time, ..] alone"],
+  [/^data_format$/, "features on the last axis alone (channels_last)"],
+  [/dtype$/, "float32 alone"],
+  [/^(quantization|lora)_/, "neither quantization nor LoRA"],
+  [/^(sparse|ragged)$/, "dense arrays alone"],
+];
+
+/** The name of a dtype: by itself, or in a policy that has one in its configuration. */
+export const dtypeIn = (json: Json): Json | undefined => {
+  if (typeof json === "string") return json;
+  return namedIn(json).config?.name;
 };
 
 /** A name in a configuration, by itself or with a configuration of its own, as Keras writes objects. */
@@ -119,7 +141,16 @@ export function parseConfig(
     const field = fields[camelCase(key)];
     if (field !== undefined) options[camelCase(key)] = field.parse(json, reader, where);
     else if (json !== null && json !== false && neutral[key]?.(json) !== true) {
-      throw unknownName(where, "configuration key", key, Object.keys(fields).map(snakeCase));
+      const has = foreign.find(([pattern]) => pattern.test(key))?.[1];
+      if (has === undefined) {
+        throw unknownName(where, "configuration key", key, Object.keys(fields).map(snakeCase));
+      }
+      throw new RondoError({
+        where,
+        received: `the configuration key "${key}": ${JSON.stringify(json).slice(0, 60)}`,
+        expected: `a configuration without it, because Rondo has ${has}`,
+        fix: "Take it out of the configuration where the layer can do without it",
+      });
     }
   }
   return options;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { refusal } from "../../tests/arrays.js";
-import { camelCase, parseConfig, readOptions, snakeCase, writeConfig } from "./config.js";
+import { camelCase, type Json, parseConfig, readOptions, snakeCase, writeConfig } from "./config.js";
 import { choice, flag, fraction, real, seed, size } from "./fields.js";
 
 const fields = {
@@ -15,6 +15,7 @@ const reader = {
   component: () => {
     throw new Error("nothing is nested here");
   },
+  hardSigmoid: () => "hardSigmoid" as const,
 };
 describe("names", () => {
   it.each([
@@ -85,13 +86,23 @@ describe("configurations", () => {
     expect(refusal(() => readOptions(fields, options, "thing")).expected).toBe("a number");
   });
 
-  it.each([
-    ["dropuot", 0.5],
-    ["kernel_regularizer", { class_name: "L2" }],
-    ["dtype", "float16"],
-  ])("may not hold %s: %j", (key, value) => {
-    expect(refusal(() => parseConfig(fields, { units: 3, [key]: value }, reader, "thing")).message).toContain(
-      `the unknown configuration key "${key}"`,
+  it.each<[string, Json, string]>([
+    ["dropuot", 0.5, 'the unknown configuration key "dropuot"'],
+    ["kernel_regularizer", { class_name: "L2" }, "Rondo has no regularizers"],
+    ["bias_constraint", { class_name: "NonNeg" }, "Rondo has no constraints"],
+    ["dtype", "float16", "Rondo has float32 alone"],
+    ["dtype", { class_name: "DTypePolicy", config: { name: "mixed_float16" } }, "Rondo has float32 alone"],
+    ["dtype", { class_name: "Own", config: { name: "own", compute: "float32" } }, "Rondo has float32 alone"],
+    ["time_major", true, "Rondo has sequences of [batch, time, ..] alone"],
+    ["data_format", "channels_first", "(channels_last)"],
+    ["lora_rank", 4, "neither quantization nor LoRA"],
+    ["quantization_config", { class_name: "Int8" }, "neither quantization nor LoRA"],
+    ["ragged", true, "dense arrays alone"],
+  ])("may not hold %s: %j", (key, value, message) => {
+    const { received, expected } = refusal(() =>
+      parseConfig(fields, { units: 3, [key]: value }, reader, "thing"),
     );
+    expect(`${received} ${expected}`).toContain(`configuration key "${key}"`);
+    expect(`${received} ${expected}`).toContain(message);
   });
 });

@@ -1,5 +1,5 @@
 import { unknownName } from "../errors.js";
-import { type Field, invalid, type Json } from "./config.js";
+import { type Field, invalid, type Json, namedIn } from "./config.js";
 
 /** A field whose values are themselves JSON, checked by `accepts`. */
 function plain<V extends Json>(
@@ -48,8 +48,11 @@ export const optionalName: Field<string | null, string | null, false> = plain<st
   'text that is not empty and has no "/"',
 ).optional(null);
 
-export const flag = (initial: boolean): Field<boolean, boolean, false> =>
-  plain<boolean>((x) => typeof x === "boolean", "true or false").optional(initial);
+export const flag = (initial: boolean): Field<boolean, boolean, false> => ({
+  ...plain<boolean>((x) => typeof x === "boolean", "true or false").optional(initial),
+  // Python's None, which is false where a truth is asked for.
+  parse: (json) => (json === null ? false : json) as boolean,
+});
 
 /** A fraction in [0, 1). */
 export const fraction = (initial: number): Field<number, number, false> =>
@@ -90,10 +93,15 @@ export const integer = (initial: number): Field<number, number, false> =>
   plain<number>(whole, "a whole number").optional(initial);
 
 /** A random seed: equal seeds give equal draws; null (the default): draws follow from the model's seed. */
-export const seed: Field<number | null, number | null, false> = plain<number | null>(
-  (x) => x === null || Number.isSafeInteger(x),
-  "a whole number or null",
-).optional(null);
+export const seed: Field<number | null, number | null, false> = {
+  ...plain<number | null>((x) => x === null || Number.isSafeInteger(x), "a whole number or null").optional(
+    null,
+  ),
+  parse(json) {
+    const { name, config } = namedIn(json);
+    return (name === "SeedGenerator" ? config?.seed : json) as number | null;
+  },
+};
 
 export const choice = <const V extends string | null>(
   initial: V,

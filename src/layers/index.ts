@@ -86,7 +86,7 @@ export type {
   Told,
 } from "./recurrent/layers.js";
 export { Recurrent, type RecurrentFields } from "./recurrent/rnn.js";
-export { type ComponentClass, componentClasses, layerFromConfig } from "./registry.js";
+export { type ComponentClass, type ConfigOptions, componentClasses, layerFromConfig } from "./registry.js";
 export type {
   CheckedLayers,
   InputShape,

@@ -139,7 +139,7 @@ describe("seeds", () => {
 
 describe("as a field", () => {
   const field = initializer("glorotUniform");
-  const reader = { component: () => undefined };
+  const reader = { component: () => undefined, hardSigmoid: () => "hardSigmoid" as const };
   it("takes names and objects, and names the nearest", () => {
     expect(field.read("heNormal", "dense", "kernelInitializer").className).toBe("HeNormal");
     const own = initializers.constant({ value: 3 });

@@ -23,9 +23,11 @@ import {
   parseConfig,
   readOptions,
   type SettingsOf,
+  snakeCase,
   writeConfig,
 } from "./config.js";
 import { choice, positive, real, seed } from "./fields.js";
+import { initializerName } from "./keras.js";
 
 /** First values of an array of weights, computed by a program. */
 export interface Initializer {
@@ -76,6 +78,9 @@ const noComponents = {
   component(_json: Json, where: string): never {
     throw new Error(`${where} has no nested components`);
   },
+  hardSigmoid(where: string): never {
+    throw new Error(`${where} has no activations`);
+  },
 };
 
 /** Number of inputs and outputs of one unit: of [.., in, out], where leading axes are a convolution's window. */
@@ -120,11 +125,16 @@ const distributions = choice<Distribution>("truncatedNormal", [
   "untruncatedNormal",
   "uniform",
 ]);
+/** Keras writes these in snake case and reads them in any case; "normal" is truncated. */
 const snakeChoice = <V extends string>(field: Field<V, V, false>): Field<V, V, false> => ({
   ...field,
-  write: (value) => value.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+  write: (value) => snakeCase(value),
   parse: (json, reader, where) =>
-    field.parse(typeof json === "string" ? camelCase(json) : json, reader, where),
+    field.parse(
+      typeof json === "string" ? camelCase(json.toLowerCase().replace(/^normal$/, "truncated_normal")) : json,
+      reader,
+      where,
+    ),
 });
 
 /** All initializers; each takes an optional `seed` of its own where it draws. */
@@ -237,11 +247,14 @@ export const initializer = (
     registered_name: null,
   }),
   parse(json, _reader, where) {
-    const { name, config } = namedIn(json);
+    // What weights start as where Keras is told no initializer.
+    if (json === null) return "glorotUniform";
+    const { name: given, config } = namedIn(json);
     // What names nothing is left for `read` to refuse.
-    if (name === undefined) return json as InitializerName;
+    if (given === undefined) return json as InitializerName;
+    const name = initializerName(given);
     const key = names.find((n) => initializers[n].className === name || n === camelCase(name));
-    if (key === undefined) throw unknownName(where, "initializer", name, names);
+    if (key === undefined) throw unknownName(where, "initializer", given, names);
     return initializers[key].fromConfig(config ?? {});
   },
 });

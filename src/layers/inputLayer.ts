@@ -1,9 +1,11 @@
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import type { JsonObject, OptionsOf } from "./config.js";
+import { dtypeIn, type JsonObject, type OptionsOf } from "./config.js";
 import { choice, notSaved, optionalShape } from "./fields.js";
 import { batchShape, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
+
+const dtype = choice("float32", ["float32", "int32", "uint8", "bool"]);
 
 const definition = defineLayer("InputLayer", {
   /** Shape of one sample, without the batch axis; null where a size is not fixed. */
@@ -11,7 +13,7 @@ const definition = defineLayer("InputLayer", {
   /** The shape with its batch axis, null for any number of rows; instead of `shape`. */
   batchShape: notSaved(optionalShape),
   /** Default float32. */
-  dtype: choice("float32", ["float32", "int32", "uint8", "bool"]),
+  dtype: { ...dtype, parse: (json, reader, where) => dtype.parse(dtypeIn(json) ?? json, reader, where) },
 });
 export type InputLayerOptions = OptionsOf<typeof definition.fields>;
 

@@ -1,11 +1,22 @@
-import { RondoError, unknownName, valueText } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
 import { ActivationLayer } from "./activation.js";
 import { Component, type Definition } from "./component.js";
-import { type Fields, type Json, namedIn, parseConfig } from "./config.js";
+import { type ConfigReader, type Fields, type Json, namedIn, parseConfig } from "./config.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
 import { Flatten, Reshape } from "./flatten.js";
 import { InputLayer } from "./inputLayer.js";
+import {
+  ambiguous,
+  classNames,
+  type Dialect,
+  dialectOf,
+  type KerasVersion,
+  keras3,
+  markedDialect,
+  modernConfig,
+  withoutTuples,
+} from "./keras.js";
 import { Layer } from "./layer.js";
 import { Masking } from "./masking.js";
 import { Bidirectional } from "./recurrent/bidirectional.js";
@@ -42,15 +53,32 @@ export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   StackedRNNCells,
 };
 
+type Classes = Readonly<Record<string, ComponentClass>>;
+
+/** How a configuration is to be read. */
+export interface ConfigOptions {
+  /**
+   * The version of Keras that wrote it, as its file says: `"3.6.0"`, `"2.2.4-tf"`, or shorter: 2. Default: Keras 3. It
+   * settles which function hard_sigmoid is (`hardSigmoidKeras2` before 3), and resetAfter of a GRU that does not say it
+   * (false before TensorFlow 2: "2.0" to "2.3", not "2.3.0-tf").
+   */
+  readonly kerasVersion?: KerasVersion;
+}
+
 /**
- * A layer from its form in a configuration file (`describe` writes it).
+ * A layer from its form in a configuration file (`describe` writes it), of Keras 2 and 3. CuDNNLSTM and CuDNNGRU are
+ * read as LSTM and GRU.
  *
  * @param json `{ class_name, config }`
- * @param custom classes of your own by class name
- * @throws RondoError for an unknown class name (with the nearest), an unknown key, or a value that is not allowed
+ * @param custom classes of your own by class name, or by the name they are registered under in Keras
+ * @throws RondoError for an unknown class name (with the nearest), an unknown key, a value that is not allowed, and a
+ *   configuration of an old Keras whose meaning hangs on a version that is not given
  */
-export function layerFromConfig(json: Json, custom: Readonly<Record<string, ComponentClass>> = {}): Layer {
-  const made = componentFromConfig(json, custom, "layerFromConfig");
+export function layerFromConfig(json: Json, custom: Classes = {}, options: ConfigOptions = {}): Layer {
+  const where = "layerFromConfig";
+  checkOptions(where, options, namesOf<ConfigOptions>({ kerasVersion: true }));
+  const dialect = dialectOf(options.kerasVersion, where);
+  const made = componentFromConfig(withoutTuples(json), custom, dialect, where);
   if (made instanceof Layer) return made;
   throw new RondoError({
     where: "layerFromConfig",
@@ -62,7 +90,8 @@ export function layerFromConfig(json: Json, custom: Readonly<Record<string, Comp
 
 function componentFromConfig(
   json: Json,
-  custom: Readonly<Record<string, ComponentClass>>,
+  custom: Classes,
+  told: Dialect | undefined,
   where: string,
 ): Component {
   const { name, config } = namedIn(json);
@@ -74,21 +103,36 @@ function componentFromConfig(
       fix: "Give the configuration that Keras, or describe, writes for a layer",
     });
   }
-  const classes = { ...componentClasses, ...custom };
-  const known = Object.keys(classes);
-  const found = known.includes(name) ? classes[name] : undefined;
-  if (found === undefined) throw unknownName(where, "layer class", name, known);
+  const { own, builtIn, implied } = classNames(json, name);
+  const given = own.find((key) => Object.hasOwn(custom, key));
+  const className = given ?? builtIn ?? name;
+  const classes: Classes = given === undefined ? componentClasses : custom;
+  const reachable = given !== undefined || builtIn !== undefined;
+  const found = reachable && Object.hasOwn(classes, className) ? classes[className] : undefined;
+  if (found === undefined) {
+    throw unknownName(where, "layer class", name, Object.keys({ ...componentClasses, ...custom }));
+  }
   if (found.definition === undefined) {
     throw new RondoError({
       where,
-      received: `the class ${name} without a definition`,
+      received: `the class ${className} without a definition`,
       expected: "one that keeps its definition",
-      fix: `Add to the class: static definition = defineLayer("${name}", { … })`,
+      fix: `Add to the class: static definition = defineLayer("${className}", { … })`,
     });
   }
-  const reader = { component: (inner: Json, from: string) => componentFromConfig(inner, custom, from) };
-  const options = parseConfig(found.definition.fields, config ?? {}, reader, name);
+  const { fields } = found.definition;
+  const marked = told ?? markedDialect(config ?? {});
+  const dialect = marked ?? keras3;
+  const reader: ConfigReader = {
+    component: (inner, from) => componentFromConfig(inner, custom, marked, from),
+    hardSigmoid(from) {
+      if (dialect.hardSigmoid === undefined) throw ambiguous(from, "hard_sigmoid");
+      return dialect.hardSigmoid;
+    },
+  };
+  const modern = modernConfig(className, { ...implied, ...config }, dialect, "resetAfter" in fields);
+  const options = parseConfig(fields, modern, reader, className);
   const made: unknown = Reflect.construct(found, [options]);
   if (made instanceof Component) return made;
-  throw new Error(`${name} is not a class of layers or cells`);
+  throw new Error(`${className} is not a class of layers or cells`);
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Backend, createBackend, layers, sequential } from "../../src/index.js";
+import { type Backend, createBackend, type Layer, layers, sequential } from "../../src/index.js";
 import { refusal } from "../arrays.js";
 
 // Samples without axes: x is [N], the model's input [batch].
@@ -37,9 +37,8 @@ describe("a model of single numbers", () => {
     await expect(model.predict([[1], [2]])).rejects.toThrow(
       "predict: received x of shape [2, 1], expected [batch]",
     );
-    expect(
-      refusal(() => sequential([layers.input({ shape: [] }), layers.dense({ units: 1 })])).message,
-    ).toContain(
+    const stack: readonly Layer[] = [layers.input({ shape: [] }), layers.dense({ units: 1 })];
+    expect(refusal(() => sequential(stack)).message).toContain(
       'dense "dense": received [batch], expected [batch, .., features]. Give every sample an axis of features, for example with reshape',
     );
   });

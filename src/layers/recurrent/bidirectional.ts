@@ -28,11 +28,11 @@ const layerRules: Omit<Field<Recurrent, Recurrent>, "required" | "initial"> = {
   parse: (json, reader, where) => recurrentOf(reader.component(json, where), where),
 };
 const layerField: Field<Recurrent, Recurrent, true> = { required: true, initial: undefined, ...layerRules };
-const optionalLayer: Field<Recurrent, Recurrent | undefined, false> = {
+const optionalLayer: Field<Recurrent | undefined, Recurrent | undefined, false> = {
   required: false,
   initial: undefined,
   ...layerRules,
-  write: () => undefined,
+  parse: (json, reader, where) => (json === null ? undefined : layerRules.parse(json, reader, where)),
 };
 
 export type MergeMode = "concat" | "sum" | "mul" | "ave" | null;
