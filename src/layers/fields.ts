@@ -92,7 +92,10 @@ export const positive = (initial: number): Field<number, number, false> =>
 export const integer = (initial: number): Field<number, number, false> =>
   plain<number>(whole, "a whole number").optional(initial);
 
-/** A random seed: equal seeds give equal draws; null (the default): draws follow from the model's seed. */
+/**
+ * A random seed: layers of equal seeds draw the same, each of a layer's draws from a stream of its own; null (the default):
+ * draws follow from the model's seed.
+ */
 export const seed: Field<number | null, number | null, false> = {
   ...plain<number | null>((x) => x === null || Number.isSafeInteger(x), "a whole number or null").optional(
     null,
