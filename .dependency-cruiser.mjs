@@ -5,6 +5,7 @@
 const rooms = [
   "src/errors.ts",
   "src/dtype.ts",
+  "src/values.ts",
   "src/tensor.ts",
   "src/breather.ts",
   "src/graph/",

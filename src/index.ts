@@ -1,7 +1,7 @@
 /** Rondo's public surface, the same in Node and in browsers. */
 export { type BatchesOptions, batches } from "./data/batches.js";
 export { toCategorical } from "./data/labels.js";
-export type { Dtype, TypedArray } from "./dtype.js";
+export type { Dtype, NumericArray, TypedArray } from "./dtype.js";
 export { type ErrorParts, RondoError } from "./errors.js";
 export type { Dim, Shape } from "./graph/dim.js";
 export type { SymbolicTensor } from "./graph/ir.js";

@@ -1,5 +1,6 @@
-import type { Dtype, TypedArray } from "./dtype.js";
+import { arrayTypes, type Dtype, type NumericArray, type TypedArray } from "./dtype.js";
 import { checkList, RondoError, unknownName, valueText } from "./errors.js";
+import { checkAttached, isTyped, reading, viewOf } from "./values.js";
 
 /** The typed array that holds each dtype. */
 export interface DtypeData extends Record<Dtype, TypedArray> {
@@ -10,23 +11,16 @@ export interface DtypeData extends Record<Dtype, TypedArray> {
 }
 
 /** Numbers or booleans nested to any depth; the innermost lists may be typed arrays. */
-export type NestedArray = number | boolean | TypedArray | readonly NestedArray[];
+export type NestedArray = number | boolean | NumericArray | readonly NestedArray[];
 
 /** Everything that can be read as a tensor: a `Tensor`, nested lists, a typed array, or a typed array with its shape. */
 export type TensorLike =
   | Tensor
   | NestedArray
-  | { readonly data: TypedArray; readonly shape: readonly number[]; readonly dtype?: Dtype };
+  | { readonly data: NumericArray; readonly shape: readonly number[]; readonly dtype?: Dtype };
 
 /** Nested lists as `Tensor.array()` returns them: a number (or boolean) for rank 0, else lists. */
 export type NestedValues = number | boolean | NestedValues[];
-
-export const arrayTypes = {
-  float32: Float32Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
 
 /** Refuses what is no dtype. */
 export function checkDtype(where: string, dtype: Dtype): void {
@@ -45,7 +39,7 @@ export class Tensor<D extends Dtype = Dtype> {
   readonly dtype: D;
 
   /**
-   * Wraps `data` without copying it.
+   * Wraps `data` without copying it. (`tensor` converts other kinds of arrays.)
    *
    * @throws RondoError when the shape is not made of whole numbers ≥ 0, its product is not the number of elements, or
    *   the kind of array does not hold `dtype`
@@ -53,15 +47,15 @@ export class Tensor<D extends Dtype = Dtype> {
   constructor(data: DtypeData[D], shape: readonly number[], dtype: D) {
     checkShape("tensor", shape);
     checkDtype("tensor", dtype);
-    if (!(data instanceof arrayTypes[dtype])) {
+    const view = isTyped("tensor", data) ? viewOf(data, dtype) : undefined;
+    if (view === undefined) {
       throw new RondoError({
         where: "tensor",
         received: `${valueText(data)} as data for dtype ${dtype}`,
         expected: `${arrayTypes[dtype].name} data`,
-        fix: `Convert it first: ${arrayTypes[dtype].name}.from(values)`,
+        fix: `Convert it: tensor(values, shape, "${dtype}")`,
       });
     }
-    checkAttached("tensor", data);
     if (sizeOf(shape) !== data.length) {
       throw new RondoError({
         where: "tensor",
@@ -70,7 +64,7 @@ export class Tensor<D extends Dtype = Dtype> {
         fix: "Make the product of the shape equal to the number of elements",
       });
     }
-    this.data = data;
+    this.data = view as DtypeData[D];
     this.shape = Object.freeze([...shape]);
     this.dtype = dtype;
   }
@@ -137,15 +131,17 @@ export class Tensor<D extends Dtype = Dtype> {
   /** The values as nested lists; booleans for `bool`. */
   array(): NestedValues {
     checkAttached("tensor.array", this.data);
-    const isBool = this.dtype === "bool";
+    const { data, shape } = this;
+    const valueAt: (offset: number) => number | boolean =
+      this.dtype === "bool" ? (offset) => data[offset] !== 0 : (offset) => data[offset] ?? 0;
+    const widths = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
     const nest = (offset: number, axis: number): NestedValues => {
-      const count = this.shape[axis];
-      if (count === undefined) {
-        const value = this.data[offset] ?? 0;
-        return isBool ? value !== 0 : value;
-      }
-      const width = sizeOf(this.shape.slice(axis + 1));
-      return Array.from({ length: count }, (_, i) => nest(offset + i * width, axis + 1));
+      const width = widths[axis];
+      if (width === undefined) return valueAt(offset);
+      const list: NestedValues[] = [];
+      for (let i = 0, place = offset; i < (shape[axis] ?? 0); i++, place += width)
+        list.push(nest(place, axis + 1));
+      return list;
     };
     return nest(0, 0);
   }
@@ -176,7 +172,10 @@ export class Tensor<D extends Dtype = Dtype> {
     return this.array();
   }
 
-  /** Dtype, shape and values; a long axis of a large tensor (more than 1,000 elements) shows its first and last three. */
+  /**
+   * Dtype, shape and values. A tensor of more than 1,000 elements shows the first and last three of each long axis, or
+   * fewer where it has many axes.
+   */
   toString(): string {
     return `Tensor ${this.dtype} ${shapeText(this.shape)}\n${print(this)}`;
   }
@@ -190,11 +189,18 @@ export class Tensor<D extends Dtype = Dtype> {
 /**
  * Makes a tensor.
  *
- * @param values nested lists (copied; float32, or bool where the lists hold booleans), or a typed array (shared:
- *   Float32Array is float32, Int32Array int32, Uint8Array uint8), or a `Tensor`, or `{ data, shape }`
+ * Lists are copied. A typed array is shared where it holds the tensor's dtype: Float32Array is float32, Int32Array int32,
+ * Uint8Array (Buffer, Uint8ClampedArray) uint8. Others are converted: Float64Array and Float16Array to float32, the
+ * remaining integers to int32. Numbers become the nearest float32 (whole ones are exact up to 2^24); NaN and ±Infinity
+ * stay.
+ *
+ * @param values nested lists (float32, or bool where they begin with a boolean), a typed array, a `Tensor`, or
+ *   `{ data, shape }`
  * @param shape default: the shape of the nesting; `[length]` for a typed array
- * @param dtype default: as above. `bool` may be given for a Uint8Array of 0 and 1
- * @throws RondoError for ragged lists, values that do not fit the dtype, or a shape of another size
+ * @param dtype default: as above. Values are converted to another where all of them fit
+ * @throws RondoError, with the position of the first, for ragged lists, for what is no number, and for values that the
+ *   dtype does not hold: finite ones beyond ±3.4e38 for float32, fractions and those out of range for the others; for a
+ *   shape of another size
  */
 export function tensor<D extends Dtype>(
   values: TensorLike,
@@ -202,15 +208,26 @@ export function tensor<D extends Dtype>(
   dtype: D,
 ): Tensor<D>;
 export function tensor<D extends Dtype>(values: Tensor<D>, shape?: readonly number[]): Tensor<D>;
-export function tensor(values: NestedNumbers | Float32Array, shape?: readonly number[]): Tensor<"float32">;
-export function tensor(values: Int32Array, shape?: readonly number[]): Tensor<"int32">;
-export function tensor(values: Uint8Array, shape?: readonly number[]): Tensor<"uint8">;
+export function tensor(
+  values: NestedNumbers | Float32Array | Float64Array,
+  shape?: readonly number[],
+): Tensor<"float32">;
+export function tensor(values: Uint8Array | Uint8ClampedArray, shape?: readonly number[]): Tensor<"uint8">;
+export function tensor(values: IntegerArray, shape?: readonly number[]): Tensor<"int32">;
 export function tensor(values: TensorLike, shape?: readonly number[], dtype?: Dtype): Tensor;
 export function tensor(values: TensorLike, shape?: readonly number[], dtype?: Dtype): Tensor {
   return toTensor("tensor", values, shape, dtype);
 }
 
 type NestedNumbers = number | readonly NestedNumbers[];
+type IntegerArray =
+  | Int32Array
+  | Int8Array
+  | Int16Array
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
 
 /** `tensor()` for an argument of operation `where`, by which errors are named. */
 export function toTensor(
@@ -219,23 +236,31 @@ export function toTensor(
   shape?: readonly number[],
   dtype?: Dtype,
 ): Tensor {
+  const steps = readingTensor(where, values, shape, dtype);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** `toTensor` with pauses, a few tens of thousands of numbers apart. Lists must stay as they are until it is done. */
+export function* readingTensor(
+  where: string,
+  values: TensorLike,
+  shape?: readonly number[],
+  dtype?: Dtype,
+): Generator<void, Tensor> {
   if (dtype !== undefined) checkDtype(where, dtype);
   if (values instanceof Tensor && shape === undefined && (dtype === undefined || dtype === values.dtype)) {
     checkAttached(where, values.data);
     return values;
   }
-  if (isTyped(where, values)) {
-    return fromTyped(where, values, shape ?? [values.length], dtype);
-  }
+  // Tensors of rondo/browser, which brings its own class, are tensors too.
   if (typeof values === "object" && values !== null && "data" in values && "shape" in values) {
-    return toTensor(where, values.data, shape ?? values.shape, dtype ?? values.dtype);
+    return yield* readingTensor(where, values.data, shape ?? values.shape, dtype ?? values.dtype);
   }
-  const nested = values as NestedArray;
-  const nesting = nestingOf(where, nested);
-  const target = dtype ?? (typeof firstLeaf(nested) === "boolean" ? "bool" : "float32");
-  const data = new arrayTypes[target](sizeOf(nesting));
-  fill(where, nested, nesting, 0, data, 0, target);
-  return new Tensor(data, shape ?? nesting, target);
+  const read = yield* reading(where, values, dtype);
+  return new Tensor(read.data, shape ?? read.shape, read.dtype);
 }
 
 /** A tensor of zeros. */
@@ -263,137 +288,6 @@ export function shapeText(shape: readonly (number | null)[]): string {
   return `[${shape.map((size) => size ?? "null").join(", ")}]`;
 }
 
-function fromTyped(where: string, data: TypedArray, shape: readonly number[], dtype?: Dtype): Tensor {
-  const natural = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "uint8";
-  if (dtype === "bool" && data instanceof Uint8Array) {
-    const wrong = data.findIndex((value) => value > 1);
-    if (wrong >= 0) throw misfit(where, data[wrong] ?? Number.NaN, "bool");
-  }
-  return new Tensor(data, shape, dtype ?? natural);
-}
-
-/** Refuses an array whose memory went to another thread: it reads as empty. */
-function checkAttached(where: string, data: TypedArray): void {
-  if (data.length > 0) return;
-  try {
-    new Uint8Array(data.buffer);
-  } catch (cause) {
-    throw new RondoError(
-      {
-        where,
-        received: `${valueText(data)} whose memory was transferred away`,
-        expected: "an array that still has its memory",
-        fix: "Copy it before postMessage or structuredClone transfers it: values.slice()",
-      },
-      { cause },
-    );
-  }
-}
-
-function isTyped(where: string, values: unknown): values is TypedArray {
-  if (!ArrayBuffer.isView(values)) return false;
-  if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array) {
-    checkAttached(where, values);
-    return true;
-  }
-  throw new RondoError({
-    where,
-    received: valueText(values),
-    expected: "a Float32Array, Int32Array or Uint8Array",
-    fix: "Convert it first: Float32Array.from(values)",
-  });
-}
-
-/** The shape of nested lists, read along their first elements; `fill` checks that the others agree. */
-function nestingOf(where: string, values: NestedArray): number[] {
-  const shape: number[] = [];
-  let level: unknown = values;
-  while (Array.isArray(level) || isTyped(where, level)) {
-    shape.push(level.length);
-    level = level[0];
-  }
-  const empty = shape.at(-1) === 0;
-  if (!empty && typeof level !== "number" && typeof level !== "boolean") {
-    throw new RondoError({
-      where,
-      received: Object(level) === level ? valueText(level) : `the value ${String(level)}`,
-      expected: "numbers or booleans, nested lists of them, or typed arrays",
-      fix: "Pass numbers",
-    });
-  }
-  return shape;
-}
-
-function firstLeaf(values: unknown): unknown {
-  let level = values;
-  while (Array.isArray(level)) level = level[0];
-  return level;
-}
-
-/** Copies nested values into `data` from `offset`; returns the offset after them. */
-function fill(
-  where: string,
-  values: unknown,
-  shape: readonly number[],
-  axis: number,
-  data: TypedArray,
-  offset: number,
-  dtype: Dtype,
-): number {
-  const count = shape[axis];
-  if (count === undefined) {
-    const value = typeof values === "boolean" ? Number(values) : values;
-    if (typeof value !== "number") throw ragged(where, values, shape, axis);
-    if (!fits(value, dtype)) throw misfit(where, value, dtype);
-    data[offset] = value;
-    return offset + 1;
-  }
-  if (!(Array.isArray(values) || isTyped(where, values)) || values.length !== count) {
-    throw ragged(where, values, shape, axis);
-  }
-  let next = offset;
-  for (const value of values) next = fill(where, value, shape, axis + 1, data, next, dtype);
-  return next;
-}
-
-function ragged(where: string, values: unknown, shape: readonly number[], axis: number): RondoError {
-  const isList = Array.isArray(values) || ArrayBuffer.isView(values);
-  const received = isList
-    ? `a list of ${(values as unknown as { length: number }).length}`
-    : `the value ${typeof values === "bigint" ? `${values}n` : valueText(values)}`;
-  const count = shape[axis];
-  return new RondoError({
-    where,
-    received: `${received} at depth ${axis} of the nested lists`,
-    expected: count === undefined ? "a number" : `a list of ${count}, as in the first row`,
-    fix:
-      isList || typeof values === "number"
-        ? "Give all rows of an axis the same length (pad shorter sequences)"
-        : "Convert every value to a number, for example with Number(value), and choose one for those that are missing",
-  });
-}
-
-function fits(value: number, dtype: Dtype): boolean {
-  if (dtype === "float32") return true;
-  if (dtype === "int32") return (value | 0) === value;
-  return Number.isInteger(value) && value >= 0 && value <= (dtype === "bool" ? 1 : 255);
-}
-
-function misfit(where: string, value: number, dtype: Dtype): RondoError {
-  const expected = {
-    float32: "a number",
-    int32: "whole numbers from -2147483648 to 2147483647",
-    uint8: "whole numbers from 0 to 255",
-    bool: "false and true, or 0 and 1",
-  }[dtype];
-  return new RondoError({
-    where,
-    received: `the value ${value} for dtype ${dtype}`,
-    expected,
-    fix: `Round or scale the values, or choose dtype "float32"`,
-  });
-}
-
 /** Refuses what is no list where a shape is needed. */
 export function checkSizes(where: string, shape: unknown): void {
   checkList(where, shape, "a list of sizes", "Write the sizes as a list, for example [2, 3]", " for a shape");
@@ -417,29 +311,39 @@ function position(index: number, count: number): number {
 
 const shownInFull = 1000;
 const edge = 3;
+/** Axes of this many entries altogether are shown at fewer than `edge` positions on either side. */
+const shownAtMost = 2000;
+
+/** How many entries of each axis are shown at its beginning and its end. As in NumPy, but less where there are many axes. */
+function edgeOf(shape: readonly number[]): number {
+  if (sizeOf(shape) <= shownInFull) return Number.POSITIVE_INFINITY;
+  const shown = (edge: number) => sizeOf(shape.map((size) => Math.min(size, 2 * edge)));
+  return [edge, 2].find((edge) => shown(edge) <= shownAtMost) ?? 1;
+}
 
 function print({ data, shape, dtype }: Tensor): string {
-  const shortened = data.length > shownInFull;
+  const edge = edgeOf(shape);
+  const widths = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   const shown = (count: number): (number | "…")[] => {
-    const all = Array.from({ length: count }, (_, i) => i);
-    return shortened && count > 2 * edge ? [...all.slice(0, edge), "…", ...all.slice(-edge)] : all;
+    const first = Array.from({ length: Math.min(count, 2 * edge) }, (_, i) => i);
+    return count <= 2 * edge
+      ? first
+      : [...first.slice(0, edge), "…", ...first.slice(0, edge).map((i) => count - edge + i)];
   };
   const visible: number[] = [];
   const visit = (offset: number, axis: number): void => {
     const count = shape[axis];
     if (count === undefined) visible.push(data[offset] ?? 0);
-    else
-      for (const i of shown(count))
-        if (i !== "…") visit(offset + i * sizeOf(shape.slice(axis + 1)), axis + 1);
+    else for (const i of shown(count)) if (i !== "…") visit(offset + i * (widths[axis] ?? 0), axis + 1);
   };
   visit(0, 0);
   const format = formatter(visible, dtype);
-  const width = Math.max(0, ...visible.map((value) => format(value).length));
+  const width = visible.reduce((widest, value) => Math.max(widest, format(value).length), 0);
 
   const lines = (offset: number, axis: number): string => {
     const count = shape[axis];
     if (count === undefined) return format(data[offset] ?? 0).padStart(shape.length === 0 ? 0 : width);
-    const stride = sizeOf(shape.slice(axis + 1));
+    const stride = widths[axis] ?? 0;
     const parts = shown(count).map((i) => (i === "…" ? "…" : lines(offset + i * stride, axis + 1)));
     const innermost = axis === shape.length - 1;
     const separator = innermost ? " " : "\n".repeat(shape.length - 1 - axis) + " ".repeat(axis + 1);
@@ -454,7 +358,7 @@ function formatter(values: readonly number[], dtype: Dtype): (value: number) => 
   const finite = values.filter(Number.isFinite);
   if (finite.every(Number.isInteger) && finite.every((value) => Math.abs(value) < 1e8)) return String;
   const sizes = finite.map(Math.abs).filter((value) => value > 0);
-  const fixed = Math.max(...sizes) < 1e5 && Math.min(...sizes) >= 1e-4;
+  const fixed = sizes.every((size) => size >= 1e-4 && size < 1e5);
   return (value) =>
     Number.isFinite(value) ? (fixed ? value.toFixed(4) : value.toExponential(4)) : String(value);
 }

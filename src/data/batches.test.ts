@@ -58,7 +58,7 @@ describe("batches", () => {
     expect(() => batches([x], { batchsize: 1 } as never)).toThrow('Did you mean "batchSize"?');
     expect(() => batches([x], undefined as never)).toThrow(/received undefined for its options/);
     expect(() => batches(x as never, { batchSize: 1 })).toThrow(/received a Tensor, expected a list/);
-    expect(() => batches(["a" as never], { batchSize: 1 })).toThrow(/batches: received the value a/);
+    expect(() => batches(["a" as never], { batchSize: 1 })).toThrow(/batches: received the text "a"/);
     expect(() => batches([3], { batchSize: 1 })).toThrow(/0 rows/);
   });
 

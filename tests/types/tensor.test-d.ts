@@ -8,6 +8,9 @@ describe("the dtype of a tensor", () => {
     expectTypeOf(tensor(new Float32Array(2))).toEqualTypeOf<Tensor<"float32">>();
     expectTypeOf(tensor(new Int32Array(2), [2, 1])).toEqualTypeOf<Tensor<"int32">>();
     expectTypeOf(tensor(new Uint8Array(2))).toEqualTypeOf<Tensor<"uint8">>();
+    expectTypeOf(tensor(new Uint8ClampedArray(2))).toEqualTypeOf<Tensor<"uint8">>();
+    expectTypeOf(tensor(new Float64Array(2))).toEqualTypeOf<Tensor<"float32">>();
+    expectTypeOf(tensor(new BigInt64Array(2))).toEqualTypeOf<Tensor<"int32">>();
     expectTypeOf(tensor(zeros([2], "bool"))).toEqualTypeOf<Tensor<"bool">>();
     expectTypeOf(tensor([true])).toEqualTypeOf<Tensor>();
   });

@@ -1,6 +1,6 @@
-import type { Dtype, TypedArray } from "../../dtype.js";
+import { arrayTypes, type Dtype, type TypedArray } from "../../dtype.js";
 import { RondoError, valueText } from "../../errors.js";
-import { arrayTypes, checkDtype, checkSizes } from "../../tensor.js";
+import { checkDtype, checkSizes } from "../../tensor.js";
 import { type Dim, type Shape, shapeText } from "../dim.js";
 import { apply, type Op, type StateVariable, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
