@@ -9,14 +9,15 @@ import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
 import {
+  arraysOf,
   type ClassWeights,
-  checkLabels,
+  checkTargets,
   type Dataset,
   readDataset,
   readInput,
+  readTensor,
   rowsOf,
   splitLast,
-  tensorsOf,
   weighClasses,
 } from "../train/dataset.js";
 import {
@@ -27,6 +28,7 @@ import {
   type Schedule,
   type Source,
 } from "../train/fit.js";
+import { targetBounds } from "../train/measure.js";
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
 import { Engine, type Job, type Kind } from "./engine.js";
@@ -45,7 +47,7 @@ import {
   type ScheduleOptions,
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
-import type { Network, Types } from "./trace.js";
+import { isMasked, type Network, type Types } from "./trace.js";
 import { Turns } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
@@ -470,9 +472,12 @@ export abstract class Model implements CallbackModel {
     sampleWeight: TensorLike | undefined,
   ): Promise<Dataset> {
     const { loss } = this.#compiled(where);
-    const data = readDataset(where, this.#input(where, x), y, sampleWeight);
-    const { classes } = this.#ports;
-    if (loss.target === "classes" && classes !== undefined) await checkLabels(where, data.y, classes);
+    const input = this.#input(where, await readTensor(`${where}: x`, x));
+    const targets = await readTensor(`${where}: y`, y);
+    const data = readDataset(where, input, targets, sampleWeight);
+    const types = this.#ports.types({ x: input });
+    const masked = () => this.network !== undefined && isMasked(this.network, types);
+    await checkTargets(where, data, targetBounds(loss, this.#ports.classes), masked);
     return data;
   }
 
@@ -498,11 +503,12 @@ export abstract class Model implements CallbackModel {
   /** @param rate of training steps; left out: the engine's when a step is submitted */
   #source(engine: Engine, kind: Kind, data: Given, rate?: number): Source {
     const types = this.#ports.types(data);
-    const { x, y, weight } = data;
+    const { x } = data;
+    const loss = kind === "predict" ? undefined : this.#objective?.loss;
     const sample = x.shape.slice(1);
     const job = (rows: number) => this.#job(kind, types, [rows, ...sample]);
     return {
-      tensors: y === undefined ? [x] : tensorsOf({ x, y, weight }),
+      arrays: arraysOf(data, loss && targetBounds(loss, this.#ports.classes)),
       rows: rowsOf(x),
       plan: (rows) => engine.prepare(job(rows)),
       run(inputs, rows, output) {
@@ -528,11 +534,11 @@ export abstract class Model implements CallbackModel {
     return this.#turns.measure(kind, async () => {
       let data = await this.#dataset(where, given, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
-      const { tensors, rows, plan, run } = this.#source(await this.#made(), kind, data, rate);
+      const { arrays, rows, plan, run } = this.#source(await this.#made(), kind, data, rate);
       const figures = new Float32Array(2 * names.length);
       await plan(rows);
       await run(
-        tensors.map((t) => t.data),
+        arrays.map(({ tensor }) => tensor.data),
         rows,
         figures,
       );

@@ -1,7 +1,15 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { symbol } from "../graph/dim.js";
-import { tensor, zeros } from "../tensor.js";
-import { checkLabels, readDataset, readInput, splitLast, weighClasses } from "./dataset.js";
+import { type TensorLike, tensor, zeros } from "../tensor.js";
+import { checkTargets, readDataset, readInput, readTensor, splitLast, weighClasses } from "./dataset.js";
+import {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  type Loss,
+  meanSquaredError,
+  sparseCategoricalCrossentropy,
+} from "./losses.js";
+import { targetBounds } from "./measure.js";
 
 const shape = [symbol("B"), 28, 28];
 
@@ -42,31 +50,143 @@ describe("readDataset", () => {
   });
 });
 
-describe("checkLabels", () => {
-  const labels = (...values: number[]) => tensor(Float32Array.from(values));
+describe("checkTargets", () => {
+  const check = (
+    y: TensorLike,
+    loss: Loss = sparseCategoricalCrossentropy(),
+    classes = 10,
+    { weight, masked = false }: { weight?: TensorLike; masked?: boolean } = {},
+  ) => {
+    const targets = tensor(y);
+    const data = readDataset("fit", zeros([targets.shape[0] ?? 0, 1]), targets, weight);
+    return checkTargets("fit", data, targetBounds(loss, classes), () => masked);
+  };
+
   it("takes whole numbers below the number of classes", async () => {
-    await checkLabels("fit", labels(0, 9, 3), 10);
-    await checkLabels("fit", tensor(Uint8Array.of(0, 9)), 10);
+    await check([0, 9, 3]);
+    await check(Uint8Array.of(0, 9));
   });
   it.each([
     [10, "the label 10 in row 1"],
     [-1, "the label -1 in row 1"],
     [0.5, "the label 0.5 in row 1"],
     [Number.NaN, "the label NaN in row 1"],
-  ])("refuses %d", async (label, message) => {
-    await expect(checkLabels("fit", labels(0, label, 2), 10)).rejects.toThrow(message);
+  ])("refuses the label %d", async (label, message) => {
+    await expect(check([0, label, 2])).rejects.toThrow(message);
   });
   it("counts rows, not elements", async () => {
+    const y = [
+      [0, 1],
+      [2, 7],
+    ];
+    await expect(check(y, undefined, 3)).rejects.toThrow("the label 7 in row 1");
     await expect(
-      checkLabels(
-        "fit",
-        tensor([
-          [0, 1],
-          [2, 7],
-        ]),
+      check(
+        [
+          [[0], [0]],
+          [[0], [7]],
+        ],
+        undefined,
         3,
       ),
-    ).rejects.toThrow("the label 7 in row 1");
+    ).rejects.toThrow("the label 7 in row 1, step 1");
+  });
+
+  it.each<[string, Loss, TensorLike]>([
+    ["soft targets", binaryCrossentropy(), [0, 0.3, 1]],
+    ["booleans", binaryCrossentropy(), [true, false]],
+    ["bytes", binaryCrossentropy(), Uint8Array.of(0, 1)],
+    ["soft rows", categoricalCrossentropy(), [[0.2, 0.8]]],
+    [
+      "rows that do not add up to 1",
+      categoricalCrossentropy(),
+      [
+        [3, 0.8],
+        [0, 0],
+      ],
+    ],
+    ["any number", meanSquaredError(), [-5, Number.NaN, Number.POSITIVE_INFINITY]],
+    ["any number of a loss of one's own", { name: "own", target: "any", values: (t) => t }, [-5, Number.NaN]],
+  ])("takes %s", (_, loss, y) => check(y, loss));
+
+  it.each<[string, Loss, TensorLike, string]>([
+    [
+      "classes 1 and 2",
+      binaryCrossentropy(),
+      [1, 2, 1],
+      "the target 2 in row 1 of y, expected numbers from 0 to 1, because the loss is binaryCrossentropy. Number two classes 0 and 1",
+    ],
+    ["signs", binaryCrossentropy(), [[1], [-1]], "the target -1 in row 1"],
+    ["integers", binaryCrossentropy(), Int32Array.of(0, 3), "the target 3 in row 1"],
+    ["NaN", binaryCrossentropy(), [0, Number.NaN], "the target NaN in row 1"],
+    [
+      "a negative part",
+      categoricalCrossentropy(),
+      [
+        [1, 0],
+        [1.5, -0.5],
+      ],
+      "the target -0.5 in row 1, column 1",
+    ],
+    [
+      "infinity",
+      categoricalCrossentropy(),
+      [[Number.POSITIVE_INFINITY, 0]],
+      "the target Infinity in row 0, column 0",
+    ],
+  ])("refuses %s", async (_, loss, y, message) => {
+    await expect(check(y, loss)).rejects.toThrow(`fit: received ${message}`);
+  });
+
+  it("leaves alone what does not count", async () => {
+    await check([1, 2, 0], binaryCrossentropy(), 1, { weight: [1, 0, 1] });
+    await check(
+      [
+        [[0], [9]],
+        [[1], [1]],
+      ],
+      binaryCrossentropy(),
+      1,
+      {
+        weight: [
+          [1, 0],
+          [1, 1],
+        ],
+      },
+    );
+    await check([1, 2], binaryCrossentropy(), 1, { masked: true });
+    await check([0, -1], undefined, 3, { masked: true });
+    await expect(check([1, 2], binaryCrossentropy(), 1, { weight: [0, 1] })).rejects.toThrow("the target 2");
+  });
+});
+
+describe("readTensor", () => {
+  const rows = Array.from({ length: 3000 }, () => Array.from({ length: 50 }, (_, t) => [t, 0.5]));
+  it("reads nested lists as toTensor does", async () => {
+    const read = await readTensor("fit: x", rows);
+    expect(read.shape).toEqual([3000, 50, 2]);
+    expect(Buffer.compare(Buffer.from(read.data.buffer), Buffer.from(tensor(rows).data.buffer))).toBe(0);
+    const shared = zeros([2]);
+    expect(await readTensor("fit: x", shared)).toBe(shared);
+  });
+  it("lets the event loop turn", async () => {
+    const clock = vi.spyOn(performance, "now");
+    let now = 0;
+    clock.mockImplementation(() => (now += 5));
+    try {
+      let turns = 0;
+      const timer = setInterval(() => turns++, 0);
+      await readTensor("fit: x", rows);
+      clearInterval(timer);
+      expect(turns).toBeGreaterThan(0);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+  it("names the argument and the place", async () => {
+    await expect(readTensor("fit: x", [...rows, [[1, 2], [3]]])).rejects.toThrow(
+      "fit: x: received a list of 2 at [3000], expected a list of 50",
+    );
   });
 });
 
@@ -132,7 +252,10 @@ describe("splitLast", () => {
     expect(train.x.array()).toEqual([[1], [2], [3]]);
     expect(held.y.array()).toEqual([4, 5]);
   });
-  it.each([1, -0.1, 0.95, Number.NaN])("refuses %d", (fraction) => {
-    expect(() => splitLast("fit", data, fraction)).toThrow(`validationSplit: ${fraction} for 5 samples`);
+  it.each([1, -0.1, 0.95, Number.NaN, null, "0.2", true])("refuses %j", (fraction) => {
+    const text = typeof fraction === "string" ? '"0.2"' : fraction;
+    expect(() => splitLast("fit", data, fraction as number)).toThrow(
+      `validationSplit: ${text} for 5 samples`,
+    );
   });
 });

@@ -2,8 +2,8 @@ import { Breather } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
-import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
-import type { Measure } from "./measure.js";
+import { readingTensor, sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import type { Bounds, Measure } from "./measure.js";
 
 /** How much one sample of a class counts in the loss: by class number; 1 where none is given. */
 export type ClassWeights = Readonly<Record<number, number>>;
@@ -16,8 +16,42 @@ export interface Dataset {
 }
 
 export const rowsOf = ({ shape }: Tensor): number => shape[0] ?? 0;
-export const tensorsOf = ({ x, y, weight }: Dataset): Tensor[] =>
-  weight === undefined ? [x, y] : [x, y, weight];
+
+/** An array of a run under the name that users know it by. */
+export interface DataArray {
+  /** `x`, `y` or `sampleWeight`. */
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Of targets: what the loss takes. */
+  readonly bounds?: Bounds | undefined;
+}
+
+/** The arrays of a run, in the order in which its program takes them. */
+export function arraysOf(
+  { x, y, weight }: Pick<Dataset, "x"> & Partial<Dataset>,
+  bounds?: Bounds,
+): readonly DataArray[] {
+  const all = [
+    { name: "x", tensor: x },
+    { name: "y", tensor: y, bounds },
+    { name: "sampleWeight", tensor: weight },
+  ];
+  return all.flatMap(({ tensor, ...named }) => (tensor === undefined ? [] : [{ ...named, tensor }]));
+}
+
+/**
+ * `toTensor` that lets the event loop turn, for what may be large nested lists. These must stay as they are until it
+ * resolves.
+ */
+export async function readTensor(where: string, values: TensorLike): Promise<Tensor> {
+  const steps = readingTensor(where, values);
+  const breather = new Breather();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await breather.tick();
+  }
+}
 
 /** A range of the rows, sharing the memory. */
 export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): Dataset => ({
@@ -110,26 +144,88 @@ function checkRows(where: string, x: Tensor, name: string, other: Tensor): void 
 }
 
 /**
- * Checks, in one scan, that class numbers are whole and below the number of classes. The event loop keeps turning.
+ * Refuses targets that the loss does not take: it would train towards them without a sign. The event loop keeps turning.
  *
- * @throws RondoError naming the first row that is wrong
+ * Rows whose weight is 0 may hold anything. So may steps that the prediction's mask leaves out, which are padding; which
+ * these are comes out of the graph, so under a mask nothing is refused here, and the graph itself makes the loss NaN where
+ * a target that counts is outside (`contribution`). A mask that ends before the prediction, in a recurrent layer that
+ * gives its last output, say, excuses no target.
+ *
+ * @param bounds what the loss takes; undefined: everything
+ * @param masked whether the prediction has a mask; asked only where a target is outside
+ * @throws RondoError naming the first target outside
  */
-export async function checkLabels(where: string, { data, shape }: Tensor, classes: number): Promise<void> {
+export async function checkTargets(
+  where: string,
+  { y, weight }: Dataset,
+  bounds: Bounds | undefined,
+  masked: () => boolean,
+): Promise<void> {
+  if (bounds === undefined) return;
+  const perWeight = weight === undefined ? 1 : y.size / weight.size;
+  const counts = (i: number) => weight?.data[Math.floor(i / perWeight)] !== 0;
+  const isOutside = outsideOf(bounds);
+  const wrong = await findFirst(y, (target, i) => isOutside(target) && counts(i));
+  if (wrong === undefined || masked()) return;
+  const { noun, expected, fix } = bounds;
+  throw new RondoError({
+    where,
+    received: `the ${noun} ${y.data[wrong]} in ${placeText(y.shape, wrong)} of y`,
+    expected,
+    fix,
+  });
+}
+
+const outsideOf =
+  ({ least, most, whole }: Bounds) =>
+  (target: number): boolean =>
+    !(target >= least && target <= most && (!whole || Number.isInteger(target)));
+
+/** The position of the first value that `isWrong`, or undefined. The event loop keeps turning. */
+async function findFirst(
+  { data }: Tensor,
+  isWrong: (value: number, position: number) => boolean,
+): Promise<number | undefined> {
   const breather = new Breather();
   for (let begin = 0; begin < data.length; begin += scanned) {
     const end = Math.min(begin + scanned, data.length);
-    for (let i = begin; i < end; i++) {
-      const label = data[i] ?? Number.NaN;
-      if (label >= 0 && label < classes && Number.isInteger(label)) continue;
-      throw new RondoError({
-        where,
-        received: `the label ${label} in row ${Math.floor(i / sizeOf(shape.slice(1)))} of y`,
-        expected: `whole numbers from 0 to ${classes - 1}, because the model's output has ${classes} classes`,
-        fix: "Number the classes from 0, or give the last layer as many units as there are classes",
-      });
-    }
-    await breather.tick();
+    for (let i = begin; i < end; i++) if (isWrong(data[i] ?? Number.NaN, i)) return i;
+    if (end < data.length) await breather.tick();
   }
+  return undefined;
+}
+
+/** A position as users count: `row 17`, `row 17, column 2` of a table, `row 17, step 3` of sequences. */
+function placeText(shape: readonly number[], position: number): string {
+  const [, ...rest] = shape;
+  const row = Math.floor(position / sizeOf(rest));
+  const steps = rest.length > 1;
+  const inner = Math.floor((position % sizeOf(rest)) / (steps ? sizeOf(rest.slice(1)) : 1));
+  return (rest[0] ?? 1) === 1 ? `row ${row}` : `row ${row}, ${steps ? "step" : "column"} ${inner}`;
+}
+
+/**
+ * What in the data makes a loss NaN or infinite, in words: in each array the first value that is neither, or the first
+ * target that the loss does not take. Undefined where there is nothing. The event loop keeps turning.
+ */
+export async function findHarm(arrays: readonly DataArray[]): Promise<string | undefined> {
+  const found: string[] = [];
+  for (const { name, tensor } of arrays) {
+    const { data, shape } = tensor;
+    if (!(data instanceof Float32Array)) continue;
+    const at = await findFirst(tensor, (value) => !Number.isFinite(value));
+    if (at !== undefined) found.push(`${name} holds ${data[at]} in ${placeText(shape, at)}`);
+  }
+  if (found.length > 0) return found.join(", and ");
+  for (const { name, tensor, bounds } of arrays) {
+    if (bounds === undefined) continue;
+    const at = await findFirst(tensor, outsideOf(bounds));
+    if (at !== undefined)
+      found.push(
+        `${name} holds ${tensor.data[at]} in ${placeText(tensor.shape, at)}, where a ${bounds.noun} that is not masked must be among ${bounds.expected}`,
+      );
+  }
+  return found[0];
 }
 
 /** Elements between two looks at the clock. */
@@ -194,10 +290,11 @@ function largestOf(data: TypedArray, begin: number, width: number): number {
 export function splitLast(where: string, dataset: Dataset, fraction: number): readonly [Dataset, Dataset] {
   const rows = rowsOf(dataset.x);
   const at = Math.floor(rows * (1 - fraction));
-  if (!(fraction > 0 && fraction < 1) || at === 0 || at === rows) {
+  const isFraction = typeof fraction === "number" && fraction > 0 && fraction < 1;
+  if (!isFraction || at === 0 || at === rows) {
     throw new RondoError({
       where,
-      received: `validationSplit: ${fraction} for ${rows} samples`,
+      received: `validationSplit: ${valueText(fraction)} for ${rows} samples`,
       expected: "a fraction between 0 and 1 that leaves samples on both sides",
       fix: "Change validationSplit, or pass validationData",
     });

@@ -1,6 +1,5 @@
 import type { TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
-import type { Tensor } from "../tensor.js";
 import { Batches } from "./batches.js";
 import {
   type CallbackHooks,
@@ -9,6 +8,8 @@ import {
   type CallbackParams,
 } from "./callbacks/callback.js";
 import { History } from "./callbacks/history.js";
+import { WarnOnNaN } from "./callbacks/terminateOnNaN.js";
+import type { DataArray } from "./dataset.js";
 import { Totals } from "./metrics.js";
 import { pipeline } from "./pipeline.js";
 import { permutation } from "./shuffle.js";
@@ -21,12 +22,14 @@ export type RunBatch = (arrays: readonly TypedArray[], rows: number, output: Flo
 
 /** Data and the program that takes it batch by batch. */
 export interface Source {
-  readonly tensors: readonly Tensor[];
+  readonly arrays: readonly DataArray[];
   readonly rows: number;
   /** Makes ready for batches of so many rows. */
   plan(rows: number): Promise<void>;
   readonly run: RunBatch;
 }
+
+const tensorsOf = ({ arrays }: Source) => arrays.map(({ tensor }) => tensor);
 
 export interface Schedule {
   readonly batchSize: number;
@@ -63,9 +66,9 @@ export async function runFit(
 ): Promise<History> {
   const { epochs, initialEpoch, seed, shuffle, signal } = schedule;
   const history = new History();
-  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, shuffle);
+  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, shuffle);
   const params = paramsOf(names, source, batches, schedule);
-  const callbacks = new CallbackList([...schedule.callbacks, history], model, params);
+  const callbacks = new CallbackList([...schedule.callbacks, history, new WarnOnNaN()], model, params);
   const aborted = () => signal?.aborted === true;
   const stopped = () => model.stopTraining || aborted();
 
@@ -80,7 +83,7 @@ export async function runFit(
     const logs = totals.logs();
     if (validation !== undefined) {
       const { source: held, batchSize } = validation;
-      const fixed = new Batches(held.tensors, held.rows, batchSize, false);
+      const fixed = new Batches(tensorsOf(held), held.rows, batchSize, false);
       await callbacks.begin("Test");
       const figures = await runBatches("Test", fixed, held, names, callbacks, undefined, aborted);
       await callbacks.end("Test", figures.logs());
@@ -100,7 +103,7 @@ export async function runEvaluation(
   source: Source,
   schedule: Schedule,
 ): Promise<Totals> {
-  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, false);
+  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
   const params = paramsOf(names, source, batches, schedule);
   const callbacks = new CallbackList(schedule.callbacks, model, params);
   const { signal } = schedule;
@@ -121,7 +124,7 @@ export async function runPrediction(
   width: number,
   schedule: Schedule,
 ): Promise<void> {
-  const batches = new Batches(source.tensors, source.rows, schedule.batchSize, false);
+  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
   const callbacks = new CallbackList(schedule.callbacks, model, paramsOf([], source, batches, schedule));
   const { signal } = schedule;
   await callbacks.begin("Predict");
@@ -173,7 +176,7 @@ async function runBatches(
 
 const paramsOf = (
   metrics: readonly string[],
-  { tensors, rows }: Source,
+  { arrays, rows }: Source,
   { count }: Batches,
   { epochs, batchSize, verbose, seed }: Schedule,
 ): CallbackParams => ({
@@ -184,7 +187,7 @@ const paramsOf = (
   verbose,
   seed,
   metrics,
-  inputs: tensors.slice(0, 1),
+  inputs: arrays,
 });
 
 /** Throws unless `value` is a whole number of at least `least`. */

@@ -40,10 +40,10 @@ export {
   type CallbackParams,
   type Logs,
 } from "./callbacks/callback.js";
-export type { ClassWeights } from "./dataset.js";
+export type { ClassWeights, DataArray } from "./dataset.js";
 export type { Verbosity } from "./fit.js";
 export type { Loss, LossName } from "./losses.js";
-export type { Measure, MeasureFunction } from "./measure.js";
+export type { Bounds, Measure, MeasureFunction } from "./measure.js";
 export type { Metric, MetricName, MetricSpec } from "./metrics.js";
 export type { CompileOptions } from "./objective.js";
 export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";

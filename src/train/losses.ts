@@ -1,4 +1,4 @@
-import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
   abs,
@@ -45,6 +45,7 @@ export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
   return {
     name: "categoricalCrossentropy",
     target: "oneHot",
+    domain: "nonNegative",
     link: softmaxOp,
     values(yTrue, yPred, linked) {
       const classes = yPred.shape.at(-1) ?? 1;
@@ -56,9 +57,10 @@ export function categoricalCrossentropy(options: SmoothingOptions = {}): Loss {
   };
 }
 
-/** −log p_t for class numbers t: yTrue [..], yPred [.., C] → [..]. Class numbers are checked when data is given. */
+/** −log p_t for class numbers t: yTrue [..], yPred [.., C] → [..]. */
 export function sparseCategoricalCrossentropy(options: ProbabilityOptions = {}): Loss {
   checkOptions("sparseCategoricalCrossentropy", options, probabilityNames);
+  checkLogits("sparseCategoricalCrossentropy", options);
   return {
     name: "sparseCategoricalCrossentropy",
     target: "classes",
@@ -78,6 +80,7 @@ export function binaryCrossentropy(options: SmoothingOptions = {}): Loss {
   return {
     name: "binaryCrossentropy",
     target: "values",
+    domain: "probabilities",
     link: elementwise.sigmoid,
     values(yTrue, yPred, linked) {
       const target = smoothing === 0 ? yTrue : add(mul(yTrue, 1 - smoothing), smoothing / 2);
@@ -136,12 +139,23 @@ const clippedLog = (probability: SymbolicTensor): SymbolicTensor =>
 /** Checks the options; the smoothing among them. */
 function smoothingOf(name: string, options: SmoothingOptions): number {
   checkOptions(name, options, smoothingNames);
+  checkLogits(name, options);
   const { labelSmoothing = 0 } = options;
-  if (labelSmoothing >= 0 && labelSmoothing < 1) return labelSmoothing;
+  if (Number.isFinite(labelSmoothing) && labelSmoothing >= 0 && labelSmoothing < 1) return labelSmoothing;
   throw new RondoError({
     where: name,
-    received: `labelSmoothing: ${labelSmoothing}`,
+    received: `labelSmoothing: ${valueText(labelSmoothing)}`,
     expected: "a fraction from 0 (none) to below 1",
     fix: "Change labelSmoothing",
+  });
+}
+
+function checkLogits(name: string, { fromLogits }: ProbabilityOptions): void {
+  if (fromLogits === undefined || typeof fromLogits === "boolean") return;
+  throw new RondoError({
+    where: name,
+    received: `fromLogits: ${valueText(fromLogits)}`,
+    expected: "true or false",
+    fix: "Change fromLogits",
   });
 }

@@ -1,7 +1,17 @@
 import { RondoError, valueText } from "../errors.js";
 import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Op, SymbolicTensor } from "../graph/ir.js";
-import { cast, mul, where } from "../graph/ops/elementwise.js";
+import {
+  cast,
+  greater,
+  greaterEqual,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  mul,
+  notEqualTo,
+  where,
+} from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
 import { broadcastTo, expandDims, reshape, squeeze } from "../graph/ops/shape.js";
 import { size } from "../graph/ops/source.js";
@@ -12,6 +22,40 @@ import { size } from "../graph/ops/source.js";
  */
 export type MeasureFunction = (yTrue: SymbolicTensor, yPred: SymbolicTensor) => SymbolicTensor;
 
+/** What a measure takes as a target. */
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly whole: boolean;
+  /** How errors call a target. */
+  readonly noun: string;
+  /** The targets in words, for an error's `expected` and `fix`. */
+  readonly expected: string;
+  readonly fix: string;
+}
+
+/** The largest float32. */
+const largest = (2 - 2 ** -23) * 2 ** 127;
+
+const domains = {
+  probabilities: {
+    least: 0,
+    most: 1,
+    whole: false,
+    noun: "target",
+    expected: "numbers from 0 to 1",
+    fix: "Number two classes 0 and 1 (or give probabilities); for more classes use categorical cross-entropy, and for other numbers a loss such as meanSquaredError",
+  },
+  nonNegative: {
+    least: 0,
+    most: largest,
+    whole: false,
+    noun: "target",
+    expected: "finite numbers of 0 or more",
+    fix: "Give the probability of each class, 1 and 0 in one-hot rows; toCategorical makes them of class numbers",
+  },
+} as const satisfies Record<string, Bounds>;
+
 /** A loss or a metric: one value for each sample (or time step), before masks, weights and the mean. */
 export interface Measure {
   readonly name: string;
@@ -21,6 +65,11 @@ export interface Measure {
    * axis of size 1); `any`: passed on as it is, but for a last axis of size 1 as with values.
    */
   readonly target: "values" | "oneHot" | "classes" | "any";
+  /**
+   * What a target may be, where a loss makes no sense of every number: targets outside would be trained towards without
+   * a sign. Left out: whole numbers below the number of classes where `target` is `classes`, else anything.
+   */
+  readonly domain?: keyof typeof domains;
   /** Where the model's last op is this one, the measure takes its operand instead, as logits. */
   readonly link?: Op<Readonly<Record<string, never>>>;
   /** yTrue and yPred as `target` says → [B] or [B, T]. */
@@ -39,6 +88,30 @@ export function checkMeasure(kind: "loss" | "metric", measure: unknown): void {
   });
 }
 
+/**
+ * What a loss takes as a target; undefined where it takes every number, or the number of classes is not known.
+ *
+ * @param classes the size of the last axis of the model's output
+ */
+export function targetBounds(
+  { name, target, domain }: Measure,
+  classes: number | undefined,
+): Bounds | undefined {
+  if (domain !== undefined) {
+    const { expected, ...bounds } = domains[domain];
+    return { ...bounds, expected: `${expected}, because the loss is ${name}` };
+  }
+  if (target !== "classes" || classes === undefined) return undefined;
+  return {
+    least: 0,
+    most: classes - 1,
+    whole: true,
+    noun: "label",
+    expected: `whole numbers from 0 to ${classes - 1}, because the model's output has ${classes} classes`,
+    fix: "Number the classes from 0, or give the last layer as many units as there are classes",
+  };
+}
+
 /** What a batch contributes to a mean: float32 scalars. */
 export interface Contribution {
   readonly sum: SymbolicTensor;
@@ -48,6 +121,9 @@ export interface Contribution {
 /**
  * The one place where masks and weights meet losses and metrics. Masked steps of targets and predictions are selected
  * to 0 before any arithmetic, so that no NaN in them reaches a value or a gradient, and masked values afterwards.
+ *
+ * Under a mask only the graph knows which targets count, so here a target that the loss does not take makes its value NaN
+ * (and gives no gradient), unless it is masked or its weight is 0. Without a mask they are refused when data is given.
  *
  * @param weight [B], or as many axes as there are values per sample
  * @param mean divide the weighted sum by the number of unmasked values (losses, Keras's `sum_over_batch_size`), or by the
@@ -65,7 +141,24 @@ export function contribution(
   const aligned = alignTarget(measure, yTrue, yPred);
   const [target, prediction] = selectUnmasked(aligned, (logits ?? yPred).withMask(yPred.mask));
   const values = checkedValues(measure, measure.values(target, prediction, logits !== undefined), prediction);
-  return reduce(measure.name, values, weight, mean);
+  const isLoss = mean === "count";
+  const wrong = isLoss && yPred.mask !== undefined ? outside(measure, aligned, yPred, values) : undefined;
+  return reduce(measure.name, values, weight, mean, wrong);
+}
+
+/** Which values (bool, their shape) stand for targets that the loss does not take. */
+function outside(
+  measure: Measure,
+  aligned: SymbolicTensor,
+  yPred: SymbolicTensor,
+  values: SymbolicTensor,
+): SymbolicTensor | undefined {
+  const classes = yPred.shape.at(-1);
+  const bounds = targetBounds(measure, typeof classes === "number" ? classes : undefined);
+  if (bounds === undefined) return undefined;
+  const within = logicalAnd(greaterEqual(aligned, bounds.least), lessEqual(aligned, bounds.most));
+  const wrong = logicalNot(within.withMask(undefined));
+  return wrong.rank > values.rank ? greater(sum(cast(wrong, "int32"), -1), 0) : wrong;
 }
 
 /** One value per sample or step, as a measure should give; one for the whole batch counts for each sample. */
@@ -154,12 +247,15 @@ function reduce(
   values: SymbolicTensor,
   weight: SymbolicTensor | undefined,
   mean: "count" | "weight",
+  wrong?: SymbolicTensor,
 ): Contribution {
   const { mask, shape } = values;
   const bare = cast(values.withMask(undefined), "float32");
   const counted = (x: SymbolicTensor) => (mask === undefined ? x : where(widen(mask, x.rank), x, 0));
   const weights = weight === undefined ? undefined : alignWeight(name, weight, values);
-  const total = sum(counted(weights === undefined ? bare : mul(bare, weights)));
+  const weighted = weights === undefined ? bare : mul(bare, weights);
+  const harmful = wrong && (weights === undefined ? wrong : logicalAnd(wrong, notEqualTo(weights, 0)));
+  const total = sum(counted(harmful === undefined ? weighted : where(harmful, Number.NaN, weighted)));
   if (weights !== undefined && mean === "weight")
     return { sum: total, count: sum(counted(broadcastTo(weights, shape))) };
   if (mask === undefined) return { sum: total, count: size(product(shape)) };

@@ -1,28 +1,42 @@
 import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 import { equal, type Shape } from "../graph/dim.js";
-import { cast, equalTo, greater } from "../graph/ops/elementwise.js";
-import { argMax, mean } from "../graph/ops/reduce.js";
+import type { SymbolicTensor } from "../graph/ir.js";
+import {
+  cast,
+  equalTo,
+  greater,
+  isNaN as isNaNOp,
+  logicalAnd,
+  logicalNot,
+} from "../graph/ops/elementwise.js";
+import { argMax, mean, sum } from "../graph/ops/reduce.js";
 import { lossesByName } from "./losses.js";
 import { checkMeasure, type Measure, type MeasureFunction } from "./measure.js";
 
 /** What is reported: one value per sample or time step, averaged over the unmasked ones of an epoch. */
 export type Metric = Measure;
 
-/** Whether the most probable class is the target's: yTrue, yPred [.., C] → [..]. */
+/** Which rows [..] of x [.., C] hold no NaN: the largest of the others says nothing, and first of NaNs is class 0. */
+const known = (x: SymbolicTensor): SymbolicTensor => equalTo(sum(cast(isNaNOp(x), "int32"), -1), 0);
+
+/** Whether the most probable class is the target's: yTrue, yPred [.., C] → [..]. Rows with NaN are wrong. */
 export const categoricalAccuracy = (): Metric => ({
   name: "categoricalAccuracy",
   target: "oneHot",
-  values: (yTrue, yPred) => cast(equalTo(argMax(yTrue, -1), argMax(yPred, -1)), "float32"),
+  values(yTrue, yPred) {
+    const hit = equalTo(argMax(yTrue, -1), argMax(yPred, -1));
+    return cast(logicalAnd(hit, logicalAnd(known(yTrue), known(yPred))), "float32");
+  },
 });
 
-/** Whether the most probable class is the target: class numbers yTrue [..], yPred [.., C] → [..]. */
+/** Whether the most probable class is the target: class numbers yTrue [..], yPred [.., C] → [..]. Rows with NaN are wrong. */
 export const sparseCategoricalAccuracy = (): Metric => ({
   name: "sparseCategoricalAccuracy",
   target: "classes",
-  values: (yTrue, yPred) => cast(equalTo(yTrue, argMax(yPred, -1)), "float32"),
+  values: (yTrue, yPred) => cast(logicalAnd(equalTo(yTrue, argMax(yPred, -1)), known(yPred)), "float32"),
 });
 
-/** Share of the last axis where yPred > threshold agrees with yTrue: yTrue, yPred [.., K] → [..]. `threshold`: 0.5. */
+/** Share of the last axis where yPred > threshold agrees with yTrue: yTrue, yPred [.., K] → [..]. NaN never agrees. `threshold`: 0.5. */
 export function binaryAccuracy(options: { readonly threshold?: number } = {}): Metric {
   checkOptions("binaryAccuracy", options, ["threshold"]);
   const { threshold = 0.5 } = options;
@@ -37,8 +51,10 @@ export function binaryAccuracy(options: { readonly threshold?: number } = {}): M
   return {
     name: "binaryAccuracy",
     target: "values",
-    values: (yTrue, yPred) =>
-      mean(cast(equalTo(yTrue, cast(greater(yPred, threshold), "float32")), "float32"), -1),
+    values(yTrue, yPred) {
+      const agrees = equalTo(yTrue, cast(greater(yPred, threshold), "float32"));
+      return mean(cast(logicalAnd(agrees, logicalNot(isNaNOp(yPred))), "float32"), -1);
+    },
   };
 }
 

@@ -63,8 +63,11 @@ export class Objective {
     for (const { spec, weighted } of this.#metrics) {
       checkMetric(spec);
       const label = metricLabel(spec);
+      if (reserved.includes(label)) throw takenName(label);
       names.push(freeName(weighted && names.includes(label) ? `weighted_${label}` : label, names));
     }
+    const validated = names.find((name) => names.some((other) => name === `val_${other}`));
+    if (validated !== undefined) throw takenName(validated);
     this.names = names;
   }
 
@@ -106,6 +109,18 @@ export class Objective {
     };
   }
 }
+
+/** What is reported beside the metrics. */
+const reserved: readonly string[] = ["loss", "epoch", "learningRate"];
+
+/** The error for a metric whose figures and others would replace each other in the logs and the history. */
+const takenName = (name: string): RondoError =>
+  new RondoError({
+    where: "compile",
+    received: `a metric of the name "${name}"`,
+    expected: "a name under which nothing else is reported",
+    fix: "Give its function (or the `name` of the metric) another name",
+  });
 
 /** The name, numbered where it is taken. */
 function freeName(name: string, taken: readonly string[]): string {

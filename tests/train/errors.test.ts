@@ -364,6 +364,12 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     sequential([layers.lstm({ units: 1, inputShape })], { backend }).predict(zeros(shape));
   const fixedRows = (stateful: boolean) =>
     sequential([layers.lstm({ units: 1, inputShape: [5, 3], batchSize: 7, stateful })], { backend });
+  const binary = () => {
+    const made = sequential(last(), { backend });
+    made.compile({ loss: "binaryCrossentropy" });
+    return made;
+  };
+  const named = (name: string) => ({ ...metrics.meanSquaredError(), name });
   const oneTarget = "Set returnSequences: false on the last recurrent layer, or give one target per step.";
   const manyTargets = "Set returnSequences: true on the last recurrent layer for a target per step";
   it.each<[string, () => unknown, string]>([
@@ -417,7 +423,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "text among numbers",
       () => model().predict(untyped([[1, "2"]])),
-      'predict: x: received the value "2" at depth 2 of the nested lists, expected a number. Convert every value to a number',
+      'predict: x: received the text "2" at [0][1], expected numbers or booleans, nested lists of them, or typed arrays. Convert text to numbers first',
     ],
     [
       "a layer for the options of a layer",
@@ -444,6 +450,78 @@ describe("mistakes get an error with where, received, expected and fix", () => {
       fitWith({ epochs: "3" }),
       'fit: received epochs: "3", expected a whole number of at least 0.',
     ],
+    [
+      "targets 1 and 2 of two classes",
+      () => binary().fit(x, [1, 2, 1, 2], quiet),
+      "fit: received the target 2 in row 1 of y, expected numbers from 0 to 1, because the loss is binaryCrossentropy. Number two classes 0 and 1",
+    ],
+    [
+      "targets 1 and 2 in one batch",
+      () => binary().trainOnBatch(x, [1, 2, 1, 2]),
+      "trainOnBatch: received the target 2 in row 1 of y",
+    ],
+    [
+      "targets 1 and 2 to test on",
+      () => binary().testOnBatch(x, [1, 2, 1, 2]),
+      "testOnBatch: received the target 2 in row 1 of y",
+    ],
+    [
+      "targets 1 and 2 to evaluate on",
+      () => binary().evaluate(x, [1, 2, 1, 2]),
+      "evaluate: received the target 2 in row 1 of y",
+    ],
+    [
+      "targets 1 and 2 to validate on",
+      () => binary().fit(x, [1, 0, 1, 1], { ...quiet, validationData: [x, [1, 2, 1, 2]] }),
+      "fit, validationData: received the target 2 in row 1 of y",
+    ],
+    [
+      "labels that are names",
+      () => model().fit(x, untyped(["cat", "dog", "cat", "dog"]), quiet),
+      'fit: y: received the text "cat" at [0], expected numbers or booleans, nested lists of them, or typed arrays. Number the classes: const names = [...new Set(labels)]',
+    ],
+    [
+      "a split in words",
+      fitWith({ validationSplit: "0.2" }),
+      'fit: received validationSplit: "0.2" for 4 samples',
+    ],
+    ["no split", fitWith({ validationSplit: null }), "fit: received validationSplit: null"],
+    ["half a split", fitWith({ validationSplit: Number.NaN }), "fit: received validationSplit: NaN"],
+    ["a batch size in words", fitWith({ batchSize: "32" }), 'fit: received batchSize: "32"'],
+    ["no batch size", fitWith({ batchSize: null }), "fit: received batchSize: null"],
+    [
+      "a validation batch size in words",
+      fitWith({ validationBatchSize: "32" }),
+      'fit: received validationBatchSize: "32"',
+    ],
+    ["a first epoch in words", fitWith({ initialEpoch: "1" }), 'fit: received initialEpoch: "1"'],
+    ["a weight in words", fitWith({ classWeight: { 0: "2" } }), 'fit: received classWeight: { 0: "2" }'],
+    [
+      "logits in words",
+      () => losses.binaryCrossentropy(untyped({ fromLogits: "no" })),
+      'binaryCrossentropy: received fromLogits: "no", expected true or false',
+    ],
+    [
+      "smoothing in words",
+      () => losses.categoricalCrossentropy(untyped({ labelSmoothing: "0.1" })),
+      'categoricalCrossentropy: received labelSmoothing: "0.1", expected a fraction',
+    ],
+    [
+      "a metric named loss",
+      compileWith({ metrics: [named("loss")] }),
+      'compile: received a metric of the name "loss", expected a name under which nothing else is reported.',
+    ],
+    [
+      "a metric named val_loss",
+      compileWith({ metrics: [named("val_loss")] }),
+      'a metric of the name "val_loss"',
+    ],
+    [
+      "a metric named as another one's validation",
+      compileWith({ metrics: [named("val_acc")], weightedMetrics: ["acc"] }),
+      'a metric of the name "val_acc"',
+    ],
+    ["a metric named epoch", compileWith({ metrics: [named("epoch")] }), 'a metric of the name "epoch"'],
     ["an unknown verbosity", fitWith({ verbose: true }), "fit: received verbose: true, expected 0 (silent)"],
     [
       "a word for a switch",

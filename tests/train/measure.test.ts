@@ -56,6 +56,58 @@ describe("accuracy", () => {
   });
 });
 
+describe("accuracy of NaN", () => {
+  const [nan, ok] = [Number.NaN, 0.9];
+  it("is wrong, whatever class it is compared with", () => {
+    const rows = values([4, 2], nan, nan, 0.1, ok, nan, 0.3, 0.3, nan);
+    expect(measured("acc", values([4, 2], 1, 0, 0, 1, 0, 1, 1, 0), rows)).toEqual([1, 4]);
+    expect(measured("acc", values([4], 0, 1, 1, 0), rows)).toEqual([1, 4]);
+    expect(measured("acc", values([3], 0, 0, 1), values([3, 1], nan, 0.2, ok))).toEqual([2, 3]);
+    expect(
+      measured("categoricalAccuracy", values([2, 2], nan, nan, 0, 1), values([2, 2], ok, 0, 0, ok)),
+    ).toEqual([1, 2]);
+  });
+  it("does not count under a mask", () => {
+    const steps = values([1, 3, 2], nan, nan, 0.1, ok, nan, nan);
+    const mask = values([1, 3], 1, 1, 0);
+    expect(measured("acc", values([1, 3], 0, 1, 0), steps, undefined, mask)).toEqual([1, 2]);
+    const single = values([1, 3, 1], nan, ok, nan);
+    expect(measured("acc", values([1, 3, 1], 0, 1, 0), single, undefined, mask)).toEqual([1, 2]);
+  });
+});
+
+describe("targets that a loss does not take, under a mask", () => {
+  const mask = values([2, 2], 1, 0, 1, 1);
+  /** Loss and its gradient, with targets for the steps whose place is not masked, and any for the other. */
+  const lossOf = (
+    name: "binaryCrossentropy" | "sparseCategoricalCrossentropy",
+    target: Values,
+    weight?: Values,
+  ) => {
+    const [p, m] = [input("p", [2, 2, 2]), input("m", [2, 2], "bool")];
+    const [t, w] = [input("t", target.shape), weight && input("w", weight.shape)];
+    const { loss } = new Objective({ loss: name }).measure(t, p.withMask(m), w);
+    const [slope] = gradients(loss, [p]);
+    const predictions = values([2, 2, 2], 0.3, 0.7, 0.5, 0.5, 0.6, 0.4, 0.2, 0.8);
+    const inputs = { t: target, p: predictions, m: mask, ...(weight && { w: weight }) };
+    const [value, gradient] = evaluate([loss, known(slope, "gradient")], { inputs });
+    expect([...known(gradient, "gradient").data].every(Number.isFinite)).toBe(true);
+    return known(value, "loss").data[0];
+  };
+  it("are padding where they are masked", () => {
+    expect(lossOf("binaryCrossentropy", values([2, 2, 2], 1, 0, -1, 7, 0, 1, 1, 0))).toBeGreaterThan(0);
+    expect(lossOf("sparseCategoricalCrossentropy", values([2, 2], 1, -1, 0, 1))).toBeGreaterThan(0);
+  });
+  it("make the loss NaN, and no gradient, where they count", () => {
+    expect(lossOf("binaryCrossentropy", values([2, 2, 2], 1, 0, 0, 0, 0, 2, 1, 0))).toBeNaN();
+    expect(lossOf("sparseCategoricalCrossentropy", values([2, 2], 1, -1, 2, 1))).toBeNaN();
+  });
+  it("do no harm with weight 0", () => {
+    const weight = values([2, 2], 1, 1, 0, 1);
+    expect(lossOf("sparseCategoricalCrossentropy", values([2, 2], 1, 0, 9, 1), weight)).toBeGreaterThan(0);
+  });
+});
+
 describe("NaN on masked steps reaches neither the loss nor a gradient", () => {
   const mask = values([2, 2], 1, 0, 1, 1);
   const targets = values([2, 2, 2], 1, 0, Number.NaN, Number.NaN, 0, 1, 1, 0);

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type Activation,
   type Backend,
+  callbacks,
   layers,
   losses,
   ops,
@@ -10,6 +11,7 @@ import {
   type SymbolicTensor,
   sequential,
   Tensor,
+  type TensorLike,
 } from "../../src/index.js";
 import { Dense } from "../../src/layers/dense.js";
 import { goldenError, uniform } from "../golden/load.js";
@@ -105,6 +107,24 @@ export function measuresContract(make: () => Promise<Backend>): void {
       } finally {
         warn.mockRestore();
       }
+    });
+
+    it("counts predictions of NaN as wrong", async () => {
+      const of = async (units: number, y: TensorLike) => {
+        const model = sequential([layers.dense({ units, inputShape: [2] })], { backend, seed: 1 });
+        model.compile({ loss: "mse", metrics: ["accuracy"] });
+        const x = [
+          [Number.NaN, 1],
+          [Number.NaN, 2],
+        ];
+        return (await model.evaluate(x, y))[1];
+      };
+      const oneHot = [
+        [1, 0],
+        [1, 0],
+      ];
+      expect(await of(2, oneHot)).toBe(0);
+      expect(await of(1, [0, 0])).toBe(0);
     });
 
     it("says which shape of y or weights would fit", async () => {
@@ -242,6 +262,35 @@ export function measuresContract(make: () => Promise<Backend>): void {
       expect(metric).toBeCloseTo(sum / count, 5);
       await model.fit(x, y, { batchSize: 2, epochs: 3, verbose: 0 });
       for (const { data } of await model.getWeights()) expect(data.every(Number.isFinite)).toBe(true);
+    });
+
+    it("excuse targets of padding alone", async () => {
+      const model = sequential(
+        [
+          layers.masking({ inputShape: [T, D] }),
+          layers.lstm({ units: 4, returnSequences: true }),
+          layers.dense({ units: 1, activation: "sigmoid" }),
+        ],
+        { seed: 2, backend },
+      );
+      model.compile({ optimizer: "sgd", loss: "binaryCrossentropy" });
+      const padded = new Tensor(
+        Float32Array.from(y.data, (t) => (Number.isNaN(t) ? -1 : t > 0 ? 1 : 0)),
+        y.shape,
+        "float32",
+      );
+      await model.fit(x, padded, { verbose: 0, callbacks: callbacks.terminateOnNaN() });
+      padded.data[T + 1] = 2;
+      await expect(
+        model.fit(x, padded, { verbose: 0, callbacks: callbacks.terminateOnNaN() }),
+      ).rejects.toThrow("y holds");
+      for (const { data } of await model.getWeights()) expect(data.every(Number.isFinite)).toBe(true);
+      const last = sequential(
+        [layers.masking({ inputShape: [T, D] }), layers.lstm({ units: 4 }), layers.dense({ units: 1 })],
+        { backend },
+      );
+      last.compile({ loss: "binaryCrossentropy" });
+      await expect(last.fit(x, [0, 1, -1, 1], { verbose: 0 })).rejects.toThrow("the target -1 in row 2 of y");
     });
 
     it("weigh steps by sampleWeight [N, T]", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type Backend,
   type CallbackHooks,
@@ -334,8 +334,51 @@ export function trainingContract(make: () => Promise<Backend>): void {
         callbacks: [callbacks.terminateOnNaN()],
       });
       await expect(run).rejects.toThrow(
-        /terminateOnNaN: received a loss of NaN .* the input holds NaN in row 17/,
+        /terminateOnNaN: received a loss of NaN .* x holds NaN in row 17, step 0/,
       );
+    });
+
+    it("warns, once in a fit, of a loss that is NaN, and says whether the data is", async () => {
+      const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+      try {
+        const x = tensor(
+          Float32Array.from({ length: 40 }, (_, i) => i / 40),
+          [40, 1],
+        );
+        const y = Float32Array.from(x.data);
+        const train = async (learningRate: number) => {
+          const model = sequential([layers.dense({ units: 1, inputShape: [1] })], { backend, seed: 1 });
+          model.compile({ optimizer: optimizers.sgd({ learningRate }), loss: "mse" });
+          await model.fit(x, y, { batchSize: 4, epochs: 3, verbose: 0 });
+        };
+        await train(0.01);
+        expect(warn).not.toHaveBeenCalled();
+        await train(1e30);
+        y[23] = Number.NaN;
+        await train(0.01);
+        expect(warn.mock.calls).toEqual([
+          [expect.stringMatching(/the loss is (NaN|Infinity) .*; the data holds neither .* learning rate/)],
+          [expect.stringMatching(/the loss is NaN in batch \d of epoch 1; y holds NaN in row 23\. Remove/)],
+        ]);
+      } finally {
+        warn.mockRestore();
+      }
+    });
+
+    it("keeps the figures of metrics of any name", async () => {
+      const { x, labels } = sequences(8);
+      const model = classifier(backend);
+      const names = ["__proto__", "constructor", "val_x"];
+      const metrics = names.map((name) => ({ ...losses.sparseCategoricalCrossentropy(), name }));
+      model.compile({ loss: "sparseCategoricalCrossentropy", metrics });
+      const { history } = await model.fit(x, labels, { verbose: 0, validationData: [x, labels] });
+      expect(Object.keys(history)).toEqual([
+        "loss",
+        ...names,
+        "val_loss",
+        ...names.map((name) => `val_${name}`),
+      ]);
+      for (const values of Object.values(history)) expect(values).toEqual([expect.any(Number)]);
     });
   });
 }

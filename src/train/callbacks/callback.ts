@@ -1,5 +1,6 @@
 import { namesOf, RondoError, unknownName, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
+import type { DataArray } from "../dataset.js";
 
 /** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
 export type Logs = Record<string, number>;
@@ -18,8 +19,8 @@ export interface CallbackParams {
   readonly seed: number;
   /** `loss` and the metrics' names. */
   readonly metrics: readonly string[];
-  /** The data that the run was given. */
-  readonly inputs: readonly Tensor[];
+  /** The data that the run was given: x, y and sampleWeight, as far as there are. */
+  readonly inputs: readonly DataArray[];
 }
 
 /** What a callback may do with the model. */

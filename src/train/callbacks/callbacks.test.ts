@@ -1,5 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { type Tensor, tensor } from "../../tensor.js";
+import { describe, expect, it, vi } from "vitest";
+import { historyCsv, historyJson } from "../../report/history.js";
+import { type Tensor, tensor, zeros } from "../../tensor.js";
+import type { DataArray } from "../dataset.js";
+import { binaryCrossentropy } from "../losses.js";
+import { targetBounds } from "../measure.js";
 import {
   Callback,
   type CallbackHooks,
@@ -10,7 +14,7 @@ import {
 import { EarlyStopping, type EarlyStoppingOptions } from "./earlyStopping.js";
 import { History } from "./history.js";
 import { LearningRateScheduler } from "./learningRateScheduler.js";
-import { TerminateOnNaN } from "./terminateOnNaN.js";
+import { TerminateOnNaN, WarnOnNaN } from "./terminateOnNaN.js";
 
 const params = (changes: Partial<CallbackParams> = {}): CallbackParams => ({
   epochs: 3,
@@ -84,6 +88,16 @@ describe("History", () => {
     expect(history.epoch).toEqual([0, 1]);
     expect(history.history).toEqual({ loss: [1, 1], val_loss: [3, 2] });
   });
+
+  it.each(["__proto__", "constructor", "toString", "a,b"])("keeps a figure named %s", async (name) => {
+    const history = new History();
+    const logs = Object.fromEntries([[name, 3]]);
+    await history.onEpochEnd(0, logs);
+    await history.onEpochEnd(1, logs);
+    expect(Object.entries(history.history)).toEqual([[name, [3, 3]]]);
+    expect(JSON.parse(historyJson(history))).toHaveProperty([name], [3, 3]);
+    expect(historyCsv(history)).toBe(`epoch,${name === "a,b" ? '"a,b"' : name}\r\n1,3\r\n2,3\r\n`);
+  });
 });
 
 describe("EarlyStopping", () => {
@@ -118,6 +132,18 @@ describe("EarlyStopping", () => {
   it("keeps the last weights otherwise", async () => {
     expect((await stop({ patience: 1 }, [3, 2, 2.5, 1])).model.weights).toBe(2);
   });
+  it.each<[object, string]>([
+    [{ monitor: 3 }, "monitor: 3"],
+    [{ restoreBestWeights: "no" }, 'restoreBestWeights: "no"'],
+    [{ mode: 3 }, 'mode "3"'],
+  ])("refuses %o", (options, received) => {
+    expect(() => new EarlyStopping(options)).toThrow(received);
+  });
+  it("takes no part of an object for a figure", async () => {
+    await expect(train(new EarlyStopping({ monitor: "constructor" }), "a", [1])).rejects.toThrow(
+      "does not report",
+    );
+  });
   it("names a figure that is not there", async () => {
     await expect(train(new EarlyStopping(), "accuracy", [1])).rejects.toThrow(
       'earlyStopping: received monitor: "val_loss", which this training does not report, expected one of loss, accuracy. Pass validationData',
@@ -144,26 +170,65 @@ describe("LearningRateScheduler", () => {
   });
 });
 
-describe("TerminateOnNaN", () => {
-  const run = (loss: number, x: Tensor) => {
-    const list = new CallbackList([new TerminateOnNaN()], fakeModel(), params({ inputs: [x] }));
-    return list.batchEnd("Train", 3, { loss });
-  };
+describe("a loss that is not finite", () => {
   const clean = tensor([
     [1, 2],
     [3, 4],
   ]);
-  it("lets finite losses pass", () => run(2, clean));
-  it("finds NaN in the input", async () => {
-    const dirty = tensor([
-      [1, 2],
-      [3, Number.NaN],
-    ]);
-    await expect(run(Number.NaN, dirty)).rejects.toThrow(
-      "terminateOnNaN: received a loss of NaN in batch 3 of epoch 1; the input holds NaN in row 1",
+  const table = tensor([
+    [1, 2],
+    [3, Number.NaN],
+  ]);
+  const sequences = zeros([20, 5, 3]);
+  sequences.data[17 * 15 + 3 * 3 + 1] = Number.NEGATIVE_INFINITY;
+  const run = async (callback: CallbackHooks, loss: number, inputs: readonly DataArray[]) => {
+    const list = new CallbackList([callback], fakeModel(), params({ inputs }));
+    await list.begin("Train");
+    await list.batchEnd("Train", 3, { loss });
+    await list.batchEnd("Train", 4, { loss });
+  };
+  const given = (...arrays: Tensor[]) =>
+    arrays.map((t, i) => ({ name: ["x", "y", "sampleWeight"][i] ?? "", tensor: t }));
+
+  it("is let pass while it is finite", () => run(new TerminateOnNaN(), 2, given(table)));
+
+  it.each<[string, readonly DataArray[], string]>([
+    ["x", given(table, clean), "x holds NaN in row 1, column 1"],
+    ["a sequence", given(sequences, clean), "x holds -Infinity in row 17, step 3"],
+    ["y", given(clean, tensor([[0], [0], [Number.NaN]])), "y holds NaN in row 2"],
+    ["weights", given(clean, clean, tensor([1, Number.NaN])), "sampleWeight holds NaN in row 1"],
+    ["several", given(table, table), "x holds NaN in row 1, column 1, and y holds NaN in row 1, column 1"],
+    [
+      "a target that no mask leaves out",
+      [
+        { name: "x", tensor: clean },
+        { name: "y", tensor: tensor([[[0], [2]]]), bounds: targetBounds(binaryCrossentropy(), 1) },
+      ],
+      "y holds 2 in row 0, step 1, where a target that is not masked must be among numbers from 0 to 1",
+    ],
+  ])("ends the training with an error that names what is in %s", async (_, arrays, harm) => {
+    await expect(run(new TerminateOnNaN(), Number.NaN, arrays)).rejects.toThrow(
+      `terminateOnNaN: received a loss of NaN in batch 3 of epoch 1; ${harm}`,
     );
   });
-  it("says what else may help where the input is clean", async () => {
-    await expect(run(Number.POSITIVE_INFINITY, clean)).rejects.toThrow("Lower the learning rate");
+
+  it("says what else may help where the data is clean", async () => {
+    await expect(run(new TerminateOnNaN(), Number.POSITIVE_INFINITY, given(clean))).rejects.toThrow(
+      "received a loss of Infinity in batch 3 of epoch 1, expected a finite loss. Lower the learning rate",
+    );
+  });
+
+  it("is warned of once, with the same words", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    try {
+      await run(new WarnOnNaN(), Number.NaN, given(table));
+      await run(new WarnOnNaN(), Number.NaN, given(clean));
+      expect(warn.mock.calls).toEqual([
+        [expect.stringContaining("rondo: fit: the loss is NaN in batch 3 of epoch 1; x holds NaN in row 1")],
+        [expect.stringMatching(/the data holds neither NaN nor infinities\. Lower the learning rate/)],
+      ]);
+    } finally {
+      warn.mockRestore();
+    }
   });
 });

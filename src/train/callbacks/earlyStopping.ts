@@ -30,6 +30,14 @@ const optionNames = namesOf<EarlyStoppingOptions>({
   startFromEpoch: true,
 });
 
+const refused = (option: string, value: unknown, expected: string): RondoError =>
+  new RondoError({
+    where: "earlyStopping",
+    received: `${option}: ${valueText(value)}`,
+    expected,
+    fix: `Change ${option}, or leave it out`,
+  });
+
 /** Stops the training when a figure has stopped improving (Prechelt 1998). Options and behaviour are Keras's. */
 export class EarlyStopping extends Callback {
   readonly #monitor: string;
@@ -54,13 +62,13 @@ export class EarlyStopping extends Callback {
     for (const option of ["minDelta", "patience", "baseline", "startFromEpoch"] as const) {
       const value = options[option];
       if (value === undefined || Number.isFinite(value)) continue;
-      throw new RondoError({
-        where: "earlyStopping",
-        received: `${option}: ${valueText(value)}`,
-        expected: "a number",
-        fix: `Change ${option}, or leave it out`,
-      });
+      throw refused(option, value, "a number");
     }
+    const { monitor, restoreBestWeights } = options;
+    if (monitor !== undefined && typeof monitor !== "string")
+      throw refused("monitor", monitor, "the name of a figure");
+    if (restoreBestWeights !== undefined && typeof restoreBestWeights !== "boolean")
+      throw refused("restoreBestWeights", restoreBestWeights, "true or false");
     this.#monitor = options.monitor ?? "val_loss";
     this.#minDelta = Math.abs(options.minDelta ?? 0);
     this.#patience = options.patience ?? 0;
@@ -68,7 +76,7 @@ export class EarlyStopping extends Callback {
     this.#restore = options.restoreBestWeights ?? false;
     this.#startFromEpoch = options.startFromEpoch ?? 0;
     const mode = options.mode ?? "auto";
-    if (!modes.includes(mode)) throw unknownName("earlyStopping", "mode", mode, modes);
+    if (!modes.includes(mode)) throw unknownName("earlyStopping", "mode", String(mode), modes);
     this.#sign = mode === "max" || (mode === "auto" && /acc/i.test(this.#monitor)) ? 1 : -1;
   }
 
@@ -81,7 +89,7 @@ export class EarlyStopping extends Callback {
   }
 
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
-    const current = logs[this.#monitor];
+    const current = Object.hasOwn(logs, this.#monitor) ? logs[this.#monitor] : undefined;
     if (current === undefined) {
       throw new RondoError({
         where: "earlyStopping",

@@ -10,9 +10,12 @@ export class History extends Callback {
   onEpochEnd(epoch: number, logs: Logs): void {
     this.epoch.push(epoch);
     for (const [name, value] of Object.entries(logs)) {
-      const values = this.history[name] ?? [];
-      values.push(value);
-      this.history[name] = values;
+      // A metric may have any name, `constructor` or `__proto__` too.
+      const values = Object.hasOwn(this.history, name) ? this.history[name] : undefined;
+      if (values === undefined) {
+        const fresh = { value: [value], enumerable: true, writable: true, configurable: true };
+        Object.defineProperty(this.history, name, fresh);
+      } else values.push(value);
     }
   }
 }
