@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Tensor, tensor, zeros } from "../tensor.js";
@@ -89,6 +90,16 @@ describe("decodeSafetensors", () => {
     expect(tensors.get("w")?.array()).toEqual([1, -2]);
   });
 
+  it("keeps names that objects have of their own, and reads bytes of another realm", () => {
+    const names = ["__proto__", "constructor", "a"];
+    const encoded = encodeSafetensors(names.map((name, i) => [name, tensor([i])] as const));
+    const foreign: Uint8Array = runInNewContext("Uint8Array.from(bytes)", { bytes: [...encoded] });
+    for (const bytes of [encoded, foreign, Buffer.from(encoded)]) {
+      const { tensors } = decodeSafetensors(bytes);
+      expect([...tensors].map(([name, t]) => [name, t.array()])).toEqual(names.map((name, i) => [name, [i]]));
+    }
+  });
+
   it("names itself where the file has no name, and refuses what is no bytes", () => {
     expect(() => decodeSafetensors(new Uint8Array())).toThrow(/^read safetensors: received 0 bytes/);
     expect(() => decodeSafetensors(new ArrayBuffer(8) as unknown as Uint8Array)).toThrow(
@@ -125,6 +136,11 @@ describe("decodeSafetensors", () => {
       "an unknown dtype",
       file({ w: { ...entry, dtype: "F16" } }, floats),
       /the dtype F16 of "w", expected one of F32/,
+    ],
+    [
+      "a dtype that every object has",
+      file({ w: { ...entry, dtype: "constructor" } }, floats),
+      /the dtype constructor of "w", expected one of F32/,
     ],
     [
       "a truncated file",

@@ -20,7 +20,12 @@ const arrayTypes: Readonly<
   uint8: Uint8Array,
   bool: Uint8Array,
 };
-const dtypes: Readonly<Record<string, Dtype>> = { F32: "float32", I32: "int32", U8: "uint8", BOOL: "bool" };
+const dtypes: ReadonlyMap<string, Dtype> = new Map([
+  ["F32", "float32"],
+  ["I32", "int32"],
+  ["U8", "uint8"],
+  ["BOOL", "bool"],
+]);
 
 const lengthBytes = 8;
 const alignment = 64;
@@ -121,11 +126,11 @@ export function decodeSafetensors(bytes: Uint8Array, name = "safetensors"): Safe
     const entry = isEntry(value)
       ? value
       : fail(`the entry ${JSON.stringify(value)} for "${key}"`, "dtype, shape and data_offsets");
-    const dtype = dtypes[entry.dtype];
+    const dtype = dtypes.get(entry.dtype);
     if (dtype === undefined) {
       return fail(
         `the dtype ${entry.dtype} of "${key}"`,
-        `one of ${Object.keys(dtypes).join(", ")}`,
+        `one of ${[...dtypes.keys()].join(", ")}`,
         "Convert the tensors to float32 before exporting them",
       );
     }
