@@ -255,6 +255,12 @@ describe("tensor", () => {
         expect([t.data.buffer, t.data.byteOffset]).toEqual([values.buffer, values.byteOffset]);
       }
     }
+    class Renamed extends Float64Array {
+      override get [Symbol.toStringTag](): "Float64Array" {
+        return "Float32Array" as "Float64Array";
+      }
+    }
+    expect(tensor(Renamed.of(1, 2)).array()).toEqual([1, 2]);
     const ints = runInNewContext(
       "[Int32Array.of(1, 2), Float64Array.of(3, 4), [5, 6], BigInt64Array.of(7n, 8n)]",
     );

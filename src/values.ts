@@ -28,10 +28,13 @@ const dtypeOfKind: ReadonlyMap<string, Dtype> = new Map([
   ["BigUint64Array", "int32"],
 ]);
 
-/** Uint8Array for a Buffer, for one of another realm, and for a subclass; undefined for what is no typed array. */
+/** What all classes of typed arrays inherit from; its getter of the tag knows those of every realm. */
+const typedPrototype: object = Object.getPrototypeOf(Uint8Array.prototype);
+
+/** `Uint8Array` for a Buffer, for one of another realm, and for a subclass; undefined for what is no typed array. */
 function kindOf(values: unknown): string | undefined {
   if (!ArrayBuffer.isView(values)) return undefined;
-  const kind: unknown = (values as { readonly [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  const kind: unknown = Reflect.get(typedPrototype, Symbol.toStringTag, values);
   return typeof kind === "string" && dtypeOfKind.has(kind) ? kind : undefined;
 }
 

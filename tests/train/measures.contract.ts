@@ -3,6 +3,7 @@ import {
   type Activation,
   type Backend,
   callbacks,
+  type LossName,
   layers,
   losses,
   ops,
@@ -110,9 +111,9 @@ export function measuresContract(make: () => Promise<Backend>): void {
     });
 
     it("counts predictions of NaN as wrong", async () => {
-      const of = async (units: number, y: TensorLike) => {
+      const of = async (units: number, y: TensorLike, loss: LossName = "mse") => {
         const model = sequential([layers.dense({ units, inputShape: [2] })], { backend, seed: 1 });
-        model.compile({ loss: "mse", metrics: ["accuracy"] });
+        model.compile({ loss, metrics: ["accuracy"] });
         const x = [
           [Number.NaN, 1],
           [Number.NaN, 2],
@@ -124,6 +125,7 @@ export function measuresContract(make: () => Promise<Backend>): void {
         [1, 0],
       ];
       expect(await of(2, oneHot)).toBe(0);
+      expect(await of(2, [0, 0], "sparseCategoricalCrossentropy")).toBe(0);
       expect(await of(1, [0, 0])).toBe(0);
     });
 
