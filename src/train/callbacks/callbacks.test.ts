@@ -164,6 +164,9 @@ describe("LearningRateScheduler", () => {
     expect(model.learningRate).toBe(0.025);
     expect(history.history.learningRate).toEqual([0.1, 0.05, 0.025]);
   });
+  it("refuses what is no function", () => {
+    expect(() => new LearningRateScheduler(0.1 as never)).toThrow("received 0.1 for a schedule");
+  });
   it("refuses what is no number", async () => {
     const list = new CallbackList([new LearningRateScheduler(() => Number.NaN)], fakeModel(), params());
     await expect(list.epochBegin(4)).rejects.toThrow("received NaN from the schedule for epoch 4");

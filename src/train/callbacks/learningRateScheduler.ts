@@ -1,4 +1,4 @@
-import { RondoError } from "../../errors.js";
+import { RondoError, valueText } from "../../errors.js";
 import { Callback, type Logs } from "./callback.js";
 
 /** From the epoch (from 0) and the present learning rate to the one of this epoch. */
@@ -10,6 +10,14 @@ export class LearningRateScheduler extends Callback {
 
   constructor(schedule: Schedule) {
     super();
+    if (typeof schedule !== "function") {
+      throw new RondoError({
+        where: "learningRateScheduler",
+        received: `${valueText(schedule)} for a schedule`,
+        expected: "a function of the epoch and the present learning rate",
+        fix: "Write for example learningRateScheduler((epoch, rate) => rate * 0.9)",
+      });
+    }
     this.#schedule = schedule;
   }
 
