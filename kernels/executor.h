@@ -124,7 +124,13 @@ class Block {
   size_t bytes() const { return bytes_; }
   bool failed() const { return bytes_ > 0 && data_ == nullptr; }
 
+  // Of a state's weights: no two states ever have the same, nor one state before and after a change.
+  int64_t version() const { return version_; }
+  void changed() { version_ = ++clock_; }
+
  private:
+  static inline std::atomic<int64_t> clock_{0};
+  std::atomic<int64_t> version_{++clock_};
   char* data_ = nullptr;
   size_t bytes_;
   size_t mapped_ = 0;
@@ -170,11 +176,18 @@ struct Range {
   int32_t begin, end;
 };
 
+// What programs have prepared from the weights of a state. Several may share it; while one prepares, the others wait.
+struct Cache {
+  explicit Cache(size_t bytes) : bytes(bytes) {}
+  const size_t bytes;
+  std::mutex preparing;
+  std::unique_ptr<Block> block;
+  int64_t prepared = -1;  // the state's version that it was prepared from
+};
+
 // What asynchronous and synchronous runs have apart, so that they may overlap.
 struct Lane {
   std::shared_ptr<Arena> scratch;
-  std::unique_ptr<Block> cache;
-  int64_t prepared = -1;  // the state's version that the cache was prepared from
   std::vector<void*> bases, buffers;
 };
 
@@ -183,7 +196,8 @@ struct Program {
   std::vector<Slot> slots;
   std::unique_ptr<Block> constants;
   Range prepare;  // empty: none
-  size_t scratchBytes, cacheBytes;
+  size_t scratchBytes;
+  std::shared_ptr<Cache> cache;
   Lane queued, synchronous;
 
   ~Program() {
@@ -192,11 +206,14 @@ struct Program {
   }
 };
 
+// What a run or a write changes of a state, as src/plan/program.ts has it.
+enum class Writes : int32_t { nothing, states, weights };
+
 struct Call {
   std::shared_ptr<Program> program;
   std::shared_ptr<Block> state;
   Range range;
-  int64_t version;  // of the state, before the run
+  Writes writes;
   std::vector<void*> arrays;
 };
 
@@ -205,16 +222,23 @@ inline int32_t noMemory(size_t bytes, Error* error) {
   return outOfMemory;
 }
 
+// Takes the cache's memory if it has none yet; nobody else may be preparing.
+inline int32_t occupy(Cache& cache, Error* error) {
+  if (cache.block != nullptr) return 0;
+  auto block = std::make_unique<Block>(cache.bytes);
+  if (block->failed()) return noMemory(cache.bytes, error);
+  cache.block = std::move(block);
+  return 0;
+}
+
 inline int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& call, Lane& lane, Error* error) {
   const Program& program = *call.program;
+  Cache& cache = *program.cache;
   Block* scratch = lane.scratch->fit(program.scratchBytes);
   if (scratch == nullptr) return noMemory(program.scratchBytes, error);
-  if (lane.cache == nullptr) {
-    auto cache = std::make_unique<Block>(program.cacheBytes);
-    if (cache->failed()) return noMemory(program.cacheBytes, error);
-    lane.cache = std::move(cache);
-  }
-  lane.bases = {scratch->data(), call.state->data(), lane.cache->data(), program.constants->data()};
+  std::unique_lock<std::mutex> preparing(cache.preparing);
+  if (const int32_t status = occupy(cache, error); status != 0) return status;
+  lane.bases = {scratch->data(), call.state->data(), cache.block->data(), program.constants->data()};
   lane.bases.insert(lane.bases.end(), call.arrays.begin(), call.arrays.end());
   lane.buffers.resize(program.slots.size());
   for (size_t i = 0; i < program.slots.size(); ++i) {
@@ -224,13 +248,15 @@ inline int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& c
     return kernels.run(program.words.data(), range.begin, range.end, lane.buffers.data(), int32_t(lane.buffers.size()),
                        parallel, error);
   };
-  if (program.prepare.begin < program.prepare.end && lane.prepared != call.version) {
-    lane.prepared = -1;
-    const int32_t status = run(program.prepare);
-    if (status != 0) return status;
-    lane.prepared = call.version;
+  if (program.prepare.begin < program.prepare.end && cache.prepared != call.state->version()) {
+    cache.prepared = -1;
+    if (const int32_t status = run(program.prepare); status != 0) return status;
+    cache.prepared = call.state->version();
   }
-  return run(call.range);
+  preparing.unlock();  // as long as this run reads the cache, nothing that changes the weights is run
+  const int32_t status = run(call.range);
+  if (call.writes == Writes::weights) call.state->changed();
+  return status;
 }
 
 // A thread whose stack is large enough for the kernels' tasks whatever the C library's default.
@@ -258,14 +284,33 @@ class Thread {
   pthread_t thread_;
 };
 
+// The place of a job among those that wait, as src/runtime/backend.ts has it.
+enum class Place : int32_t { inTurn, yielding, overtaking, overtakingOthers };
+
+struct Job {
+  std::function<int32_t(Error*)> work;
+  int64_t number;
+  std::shared_ptr<Block> state;  // what it uses; null: nothing that others change
+  bool writes;
+  Place place;
+  int32_t overtaken = 0;
+
+  bool overtakes() const { return place == Place::overtaking || place == Place::overtakingOthers; }
+  bool mayPass(const Job& other) const {
+    if (other.overtakes() || other.overtaken >= limit::overtakes) return false;
+    if (other.state != state || !(writes || other.writes)) return true;
+    return !writes && place == Place::overtaking && other.place == Place::yielding;
+  }
+};
+
 // Runs jobs one after the other on a thread of its own, and synchronous calls on the caller's. Whoever runs takes the
 // pool; a synchronous run that finds it taken computes alone, with the same result bit for bit.
 class Executor {
  public:
-  using Job = std::function<int32_t(Error*)>;
+  // Called on the executor's thread after every job, with its number and null when it went well.
+  using Settled = std::function<void(int64_t, const Error*)>;
 
-  // `settled` is called on the executor's thread after every job, with null when it went well.
-  Executor(const Kernels& kernels, int32_t threads, std::function<void(const Error*)> settled)
+  Executor(const Kernels& kernels, int32_t threads, Settled settled)
       : kernels_(kernels), pool_(threads), settled_(std::move(settled)) {}
   ~Executor() { stop(); }
 
@@ -283,7 +328,11 @@ class Executor {
   void submit(Job job) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      jobs_.push_back(std::move(job));
+      auto at = jobs_.end();
+      if (job.overtakes()) {
+        while (at != jobs_.begin() && job.mayPass(*(at - 1))) (--at)->overtaken++;
+      }
+      jobs_.insert(at, std::move(job));
     }
     submitted_.raise();
   }
@@ -292,6 +341,13 @@ class Executor {
   int32_t runQueued(const Call& call, Error* error) {
     std::lock_guard<std::mutex> lock(poolOwner_);
     return perform(kernels_, &pool_, call, call.program->queued, error);
+  }
+
+  // In a job: takes the memory that runs of a program need.
+  int32_t reserveQueued(const Program& program, Error* error) {
+    if (program.queued.scratch->fit(program.scratchBytes) == nullptr) return noMemory(program.scratchBytes, error);
+    std::lock_guard<std::mutex> lock(program.cache->preparing);
+    return occupy(*program.cache, error);
   }
 
   int32_t runSynchronous(const Call& call, Error* error) {
@@ -324,22 +380,23 @@ class Executor {
   void work() {
     while (!stopping_) {
       const uint32_t seen = submitted_.value();
-      while (Job job = next()) {
+      for (Job job; next(job);) {
         Error error{};
-        const int32_t status = job(&error);
-        job = nullptr;
-        settled_(status == 0 ? nullptr : &error);
+        const int32_t status = job.work(&error);
+        const int64_t number = job.number;
+        job = Job{};  // what it held is free before anyone learns that it is done
+        settled_(number, status == 0 ? nullptr : &error);
       }
       submitted_.await(seen, [] {});
     }
   }
 
-  Job next() {
+  bool next(Job& job) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_ || jobs_.empty()) return nullptr;
-    Job job = std::move(jobs_.front());
+    if (stopping_ || jobs_.empty()) return false;
+    job = std::move(jobs_.front());
     jobs_.pop_front();
-    return job;
+    return true;
   }
 
   const Kernels& kernels_;
@@ -350,7 +407,7 @@ class Executor {
   std::deque<Job> jobs_;
   Signal submitted_;
   std::atomic<bool> stopping_{false};
-  std::function<void(const Error*)> settled_;
+  Settled settled_;
 };
 
 }  // namespace rondo

@@ -26,6 +26,13 @@ RONDO_SETS(DECLARE)
 namespace rondo {
 namespace {
 
+// What became of a job.
+struct Outcome {
+  int64_t job;
+  bool failed;
+  Error error;
+};
+
 // An executor with its way back to JavaScript: a function that is called once per job, and that keeps the process alive
 // while jobs are pending and not otherwise.
 class Backend {
@@ -37,8 +44,9 @@ class Backend {
     napi_unref_threadsafe_function(env, settled_);
     // After the function's own hook was added: hooks run last in, first out, and the threads must end before it does.
     napi_add_env_cleanup_hook(env, stopHook, this);
-    executor_ = std::make_unique<Executor>(kernels, threads, [function = settled_](const Error* error) {
-      napi_call_threadsafe_function(function, error == nullptr ? nullptr : new Error(*error), napi_tsfn_nonblocking);
+    executor_ = std::make_unique<Executor>(kernels, threads, [function = settled_](int64_t job, const Error* error) {
+      auto outcome = new Outcome{job, error != nullptr, error == nullptr ? Error{} : *error};
+      napi_call_threadsafe_function(function, outcome, napi_tsfn_nonblocking);
     });
   }
   ~Backend() { stop(); }
@@ -49,7 +57,7 @@ class Backend {
   Executor& executor() { return *executor_; }
   bool idle() const { return pending_ == 0; }
 
-  void submit(Executor::Job job) {
+  void submit(Job job) {
     if (pending_++ == 0) napi_ref_threadsafe_function(env_, settled_);
     executor_->submit(std::move(job));
   }
@@ -75,29 +83,43 @@ class Backend {
 
 // ---- Values from and to JavaScript.
 
-template <class T>
-void finalize(napi_env env, void* data, void* bytes) {
-  delete static_cast<std::shared_ptr<T>*>(data);
-  int64_t total;
-  napi_adjust_external_memory(env, -int64_t(reinterpret_cast<intptr_t>(bytes)), &total);
+// What a handle owns, until it is freed or garbage, and how many bytes hang on it.
+struct Handle {
+  std::shared_ptr<void> owner;
+  int64_t bytes;
+
+  void release(napi_env env) {
+    owner = nullptr;
+    int64_t total;
+    napi_adjust_external_memory(env, -bytes, &total);
+    bytes = 0;
+  }
+};
+
+void finalize(napi_env env, void* data, void*) {
+  std::unique_ptr<Handle> handle(static_cast<Handle*>(data));
+  handle->release(env);
 }
 
 // A handle that the garbage collector frees, knowing that `bytes` bytes hang on it.
 template <class T>
-napi_value handle(napi_env env, std::shared_ptr<T> owner, size_t bytes) {
+napi_value handleOf(napi_env env, std::shared_ptr<T> owner, size_t bytes) {
   napi_value value = nullptr;
-  auto data = std::make_unique<std::shared_ptr<T>>(std::move(owner));
-  napi_create_external(env, data.release(), finalize<T>, reinterpret_cast<void*>(bytes), &value);
+  napi_create_external(env, new Handle{std::move(owner), int64_t(bytes)}, finalize, nullptr, &value);
   int64_t total;
   napi_adjust_external_memory(env, int64_t(bytes), &total);
   return value;
 }
 
-template <class T>
-const std::shared_ptr<T>& owner(napi_env env, napi_value value) {
+Handle& handle(napi_env env, napi_value value) {
   void* data = nullptr;
   napi_get_value_external(env, value, &data);
-  return *static_cast<std::shared_ptr<T>*>(data);
+  return *static_cast<Handle*>(data);
+}
+
+template <class T>
+std::shared_ptr<T> owner(napi_env env, napi_value value) {
+  return std::static_pointer_cast<T>(handle(env, value).owner);
 }
 
 int64_t integer(napi_env env, napi_value value) {
@@ -180,16 +202,17 @@ napi_value listInstructionSets(napi_env env, napi_callback_info) {
   return list;
 }
 
-// Calls settled(fault | undefined) for a job that is done. Without an environment there is nobody to tell.
+// Calls settled(job, fault | undefined) for a job that is done. Without an environment there is nobody to tell.
 void Backend::deliver(napi_env env, napi_value settled, void* self, void* data) {
-  std::unique_ptr<Error> error(static_cast<Error*>(data));
+  std::unique_ptr<Outcome> outcome(static_cast<Outcome*>(data));
   if (env == nullptr) return;
   Backend& backend = *static_cast<Backend*>(self);
   if (--backend.pending_ == 0) napi_unref_threadsafe_function(env, backend.settled_);
-  napi_value undefined;
+  napi_value undefined, arguments[2];
   napi_get_undefined(env, &undefined);
-  napi_value fault = error == nullptr ? undefined : faultValue(env, *error);
-  napi_call_function(env, undefined, settled, 1, &fault, nullptr);
+  napi_create_int64(env, outcome->job, &arguments[0]);
+  arguments[1] = outcome->failed ? faultValue(env, outcome->error) : undefined;
+  napi_call_function(env, undefined, settled, 2, arguments, nullptr);
 }
 
 // create(instructionSet, threads, settled): backend. Throws RONDO_NO_THREADS where the system has no room for its threads.
@@ -216,7 +239,7 @@ napi_value create(napi_env env, napi_callback_info info) {
     napi_throw_error(env, "RONDO_NO_THREADS", "no room for another thread");
     return nullptr;
   }
-  return handle(env, std::move(backend), 0);
+  return handleOf(env, std::move(backend), 0);
 }
 
 // allocate(bytes): block
@@ -225,14 +248,29 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   const size_t bytes = size_t(integer(env, arguments[0]));
   auto block = std::make_shared<Block>(bytes);
   if (block->failed()) return throwOutOfMemory(env);
-  return handle(env, std::move(block), bytes);
+  return handleOf(env, std::move(block), bytes);
 }
 
-// load(backend, words, slots, constants, scratchBytes, cacheBytes, prepareBegin, prepareEnd): program
+// cache(bytes): a cache, whose memory is taken when it is first needed
+napi_value cache(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const size_t bytes = size_t(integer(env, arguments[0]));
+  return handleOf(env, std::make_shared<Cache>(bytes), bytes);
+}
+
+// free(handle): of a block, a cache or a program that nothing will use any more
+napi_value release(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  handle(env, arguments[0]).release(env);
+  return nullptr;
+}
+
+// load(backend, words, slots, constants, scratchBytes, cache, prepareBegin, prepareEnd): program
 // slots: Float64Array of base and offset by turns.
 napi_value load(napi_env env, napi_callback_info info) {
   const Arguments<8> arguments(env, info);
-  const Executor& executor = owner<Backend>(env, arguments[0])->executor();
+  const std::shared_ptr<Backend> backend = owner<Backend>(env, arguments[0]);
+  const Executor& executor = backend->executor();
   const Bytes words = bytesOf(env, arguments[1]);
   const Bytes slots = bytesOf(env, arguments[2]);
   const Bytes constants = bytesOf(env, arguments[3]);
@@ -245,7 +283,7 @@ napi_value load(napi_env env, napi_callback_info info) {
       std::move(block),
       {int32_t(integer(env, arguments[6])), int32_t(integer(env, arguments[7]))},
       size_t(integer(env, arguments[4])),
-      size_t(integer(env, arguments[5])),
+      owner<Cache>(env, arguments[5]),
       {},
       {},
   });
@@ -258,72 +296,99 @@ napi_value load(napi_env env, napi_callback_info info) {
   program->synchronous.scratch = executor.synchronousScratch;
   executor.queuedScratch->enter(program->scratchBytes);
   executor.synchronousScratch->enter(program->scratchBytes);
-  return handle(env, program, words.bytes + constants.bytes + program->cacheBytes);
+  return handleOf(env, program, words.bytes + constants.bytes);
 }
 
-// run and runSync(backend, program, state, begin, end, version, arrays)
-Call callOf(napi_env env, const Arguments<7>& arguments) {
-  Call call{owner<Program>(env, arguments[1]),
-            owner<Block>(env, arguments[2]),
-            {int32_t(integer(env, arguments[3])), int32_t(integer(env, arguments[4]))},
-            integer(env, arguments[5]),
+// The arguments of run and runSync from the program on: program, state, begin, end, writes, arrays
+Call callOf(napi_env env, const napi_value* arguments) {
+  Call call{owner<Program>(env, arguments[0]),
+            owner<Block>(env, arguments[1]),
+            {int32_t(integer(env, arguments[2])), int32_t(integer(env, arguments[3]))},
+            Writes(integer(env, arguments[4])),
             {}};
   uint32_t count = 0;
-  napi_get_array_length(env, arguments[6], &count);
+  napi_get_array_length(env, arguments[5], &count);
   call.arrays.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
     napi_value array;
-    napi_get_element(env, arguments[6], i, &array);
+    napi_get_element(env, arguments[5], i, &array);
     call.arrays[i] = bytesOf(env, array).data;
   }
   return call;
 }
 
+// run(backend, job, place, program, state, begin, end, writes, arrays)
 napi_value run(napi_env env, napi_callback_info info) {
-  const Arguments<7> arguments(env, info);
-  Backend& backend = *owner<Backend>(env, arguments[0]);
-  backend.submit([&executor = backend.executor(), call = callOf(env, arguments)](Error* error) {
-    return executor.runQueued(call, error);
-  });
+  const Arguments<9> arguments(env, info);
+  const std::shared_ptr<Backend> backend = owner<Backend>(env, arguments[0]);
+  Call call = callOf(env, arguments.values + 3);
+  const std::shared_ptr<Block> state = call.state;
+  const bool writes = call.writes != Writes::nothing;
+  backend->submit({[&executor = backend->executor(), call = std::move(call)](Error* error) {
+                     return executor.runQueued(call, error);
+                   },
+                   integer(env, arguments[1]), state, writes, Place(integer(env, arguments[2]))});
   return nullptr;
 }
 
+// runSync(backend, program, state, begin, end, writes, arrays)
 napi_value runSync(napi_env env, napi_callback_info info) {
   const Arguments<7> arguments(env, info);
   Error error{};
-  const int32_t status = owner<Backend>(env, arguments[0])->executor().runSynchronous(callOf(env, arguments), &error);
+  const Call call = callOf(env, arguments.values + 1);
+  const int32_t status = owner<Backend>(env, arguments[0])->executor().runSynchronous(call, &error);
   return status == 0 ? nullptr : faultValue(env, error);
 }
 
-// read(backend, block, offset, into)
-napi_value read(napi_env env, napi_callback_info info) {
-  const Arguments<4> arguments(env, info);
-  const Bytes into = bytesOf(env, arguments[3]);
-  const size_t offset = size_t(integer(env, arguments[2]));
-  owner<Backend>(env, arguments[0])->submit([block = owner<Block>(env, arguments[1]), into, offset](Error*) {
-    if (into.bytes > 0) memcpy(into.data, block->data() + offset, into.bytes);
-    return 0;
-  });
+// reserve(backend, job, program)
+napi_value reserve(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  const std::shared_ptr<Backend> backend = owner<Backend>(env, arguments[0]);
+  backend->submit({[&executor = backend->executor(), program = owner<Program>(env, arguments[2])](Error* error) {
+                     return executor.reserveQueued(*program, error);
+                   },
+                   integer(env, arguments[1]), nullptr, false, Place::inTurn});
   return nullptr;
 }
 
-// write(backend, block, offset, from): `from` may change as soon as the call returns.
+// read(backend, job, block, offset, into)
+napi_value read(napi_env env, napi_callback_info info) {
+  const Arguments<5> arguments(env, info);
+  const std::shared_ptr<Block> block = owner<Block>(env, arguments[2]);
+  const size_t offset = size_t(integer(env, arguments[3]));
+  const Bytes into = bytesOf(env, arguments[4]);
+  owner<Backend>(env, arguments[0])
+      ->submit({[block, into, offset](Error*) {
+                  if (into.bytes > 0) memcpy(into.data, block->data() + offset, into.bytes);
+                  return 0;
+                },
+                integer(env, arguments[1]), block, false, Place::inTurn});
+  return nullptr;
+}
+
+// write(backend, job, block, offset, from, writes): `from` may change as soon as the call returns.
 napi_value write(napi_env env, napi_callback_info info) {
-  const Arguments<4> arguments(env, info);
-  Backend& backend = *owner<Backend>(env, arguments[0]);
-  const std::shared_ptr<Block>& block = owner<Block>(env, arguments[1]);
-  const size_t offset = size_t(integer(env, arguments[2]));
-  const Bytes from = bytesOf(env, arguments[3]);
-  if (backend.idle()) {
-    if (from.bytes > 0) memcpy(block->data() + offset, from.data, from.bytes);
-    backend.submit([](Error*) { return 0; });
-    return nullptr;
-  }
-  std::vector<char> copy(from.data, from.data + from.bytes);
-  backend.submit([block, offset, copy = std::move(copy)](Error*) {
-    if (!copy.empty()) memcpy(block->data() + offset, copy.data(), copy.size());
+  const Arguments<6> arguments(env, info);
+  const std::shared_ptr<Backend> backend = owner<Backend>(env, arguments[0]);
+  const std::shared_ptr<Block> block = owner<Block>(env, arguments[2]);
+  const size_t offset = size_t(integer(env, arguments[3]));
+  const Bytes from = bytesOf(env, arguments[4]);
+  const Writes writes = Writes(integer(env, arguments[5]));
+  const auto copyFrom = [block, offset, writes](const char* data, size_t bytes) {
+    if (bytes > 0) memcpy(block->data() + offset, data, bytes);
+    if (writes == Writes::weights) block->changed();
     return 0;
-  });
+  };
+  std::function<int32_t(Error*)> work;
+  if (backend->idle()) {
+    copyFrom(from.data, from.bytes);
+    work = [](Error*) { return 0; };
+  } else {
+    work = [copyFrom, copy = std::vector<char>(from.data, from.data + from.bytes)](Error*) {
+      return copyFrom(copy.data(), copy.size());
+    };
+  }
+  backend->submit({std::move(work), integer(env, arguments[1]), block, true, Place::inTurn});
   return nullptr;
 }
 
@@ -342,9 +407,12 @@ NAPI_MODULE_INIT() {
       {"instructionSets", rondo::listInstructionSets},
       {"create", rondo::create},
       {"allocate", rondo::allocate},
+      {"cache", rondo::cache},
+      {"free", rondo::release},
       {"load", rondo::load},
       {"run", rondo::run},
       {"runSync", rondo::runSync},
+      {"reserve", rondo::reserve},
       {"read", rondo::read},
       {"write", rondo::write},
       {"stop", rondo::stop},

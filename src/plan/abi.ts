@@ -343,5 +343,6 @@ export const codes = {
     mapRegisters: 32,
     loopDepth: 16,
     threads: 256,
+    overtakes: 64,
   },
 } as const;

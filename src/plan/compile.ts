@@ -149,6 +149,7 @@ function* assemble(
   }
   yield* emit(prepare);
   const middle = encoder.length;
+  const cacheKey = keyOf(encoder.words(), buffers, parts.constants);
   yield* emit(main);
   const entries: Record<string, Entry> = {
     prepare: { begin: 0, end: middle, writes: "nothing" },
@@ -161,9 +162,27 @@ function* assemble(
     entries,
     scratchBytes: scratch.bytes,
     cacheBytes: cache.bytes,
+    cacheKey,
     stateBytes: parts.stateBytes,
     constants: parts.constants,
     inputs: parts.inputs,
     outputs: parts.outputs,
   };
+}
+
+/** More bytes of literals are not compared. */
+const keyLiterals = 1024;
+
+/**
+ * Text that tells what `prepare` computes and where: its words, the buffers that they name, and the literals it reads.
+ * Undefined where it reads many.
+ */
+function keyOf(words: Int32Array, buffers: readonly BufferSlot[], constants: Uint8Array): string | undefined {
+  const literals = buffers.reduce((n, { region, bytes }) => n + (region === "constant" ? bytes : 0), 0);
+  if (literals > keyLiterals) return undefined;
+  const places = buffers.map(({ region, offset, bytes }) => {
+    const literal = region === "constant" ? constants.subarray(offset, offset + bytes).join() : "";
+    return `${region} ${offset} ${bytes} ${literal}`;
+  });
+  return `${words.join()} ${places.join()}`;
 }

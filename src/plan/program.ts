@@ -59,6 +59,8 @@ export interface Program {
   readonly entries: Readonly<Record<string, Entry>>;
   readonly scratchBytes: number;
   readonly cacheBytes: number;
+  /** Programs with the same key prepare the same from the same state. Undefined: nobody knows. */
+  readonly cacheKey?: string | undefined;
   readonly stateBytes: number;
   readonly constants: Uint8Array;
   readonly inputs: readonly Port[];

@@ -24,9 +24,10 @@ export interface Placement {
   /** The kernels' `Error` record. */
   readonly error: number;
   readonly constants: number;
-  readonly cache: number;
-  /** Where it all ends. */
+  /** Where all of this ends. */
   readonly end: number;
+  /** What `prepare` computes, of this program and perhaps of others: a place of its own. */
+  readonly cache: number;
 }
 
 /** A program to load; `slots` as `slotsOf` in check.ts gives them. */
@@ -43,17 +44,10 @@ export interface EngineRun {
   readonly program: number;
   readonly begin: number;
   readonly end: number;
-  readonly version: number;
   readonly scratch: number;
   readonly state: number;
   /** Addresses of the inputs, then the outputs. */
   readonly arrays: readonly number[];
-}
-
-interface LoadedImage {
-  readonly image: Image;
-  /** The version of the state that the cache was prepared from. */
-  prepared: number | undefined;
 }
 
 const errorWords = 7;
@@ -63,7 +57,9 @@ const errorBytes = 4 * errorWords;
 export class Engine {
   readonly #exports: Exports;
   readonly #memory: WebAssembly.Memory;
-  readonly #programs = new Map<number, LoadedImage>();
+  readonly #programs = new Map<number, Image>();
+  /** The version of the state that a cache was prepared from, by the cache's address. */
+  readonly #prepared = new Map<number, number>();
 
   private constructor(exports: Exports, memory: WebAssembly.Memory) {
     this.#exports = exports;
@@ -119,28 +115,36 @@ export class Engine {
   load(image: Image): void {
     new Int32Array(this.#memory.buffer, image.at.words, image.words.length).set(image.words);
     this.bytes(image.at.constants, image.constants.length).set(image.constants);
-    this.#programs.set(image.at.id, { image, prepared: undefined });
+    this.#programs.set(image.at.id, image);
   }
 
   unload(program: number): void {
     this.#programs.delete(program);
   }
 
-  /** Runs `prepare` if the cache is of another version, then the words; returns a fault when the VM stopped. */
-  run(request: EngineRun): Fault | undefined {
-    const loaded = this.#programs.get(request.program);
-    if (loaded === undefined) return noMemory(0); // it was not loaded, as the memory had no room for it
-    const { at, slots, prepare } = loaded.image;
+  /** A new cache, or none any more, at an address: nothing is prepared there. */
+  unprepare(cache: number): void {
+    this.#prepared.delete(cache);
+  }
+
+  /**
+   * Runs `prepare` if the cache is of another version of the state's weights, then the words; returns a fault when the VM
+   * stopped.
+   */
+  run(request: EngineRun, version: number): Fault | undefined {
+    const image = this.#programs.get(request.program);
+    if (image === undefined) return noMemory(0); // it was not loaded, as the memory had no room for it
+    const { at, slots, prepare } = image;
     const bases = [request.scratch, request.state, at.cache, at.constants, ...request.arrays];
     const table = new Uint32Array(this.#memory.buffer, at.table, slots.length / 2);
     for (let i = 0; i < table.length; i++) {
       table[i] = (bases[slots[2 * i] ?? 0] ?? 0) + (slots[2 * i + 1] ?? 0);
     }
-    if (prepare[0] < prepare[1] && loaded.prepared !== request.version) {
-      loaded.prepared = undefined;
+    if (prepare[0] < prepare[1] && this.#prepared.get(at.cache) !== version) {
+      this.#prepared.delete(at.cache);
       const fault = this.#runWords(at, prepare[0], prepare[1], table.length);
       if (fault !== undefined) return fault;
-      loaded.prepared = request.version;
+      this.#prepared.set(at.cache, version);
     }
     return this.#runWords(at, request.begin, request.end, table.length);
   }
@@ -152,31 +156,22 @@ export class Engine {
   }
 }
 
-/** A program and its place: one allocation for all that is loaded with it. */
+/** A program and its place: one allocation for all that is loaded with it, beside its cache. */
 export function imageOf(
   program: Program,
   id: number,
   slots: Float64Array,
+  cache: number,
   claim: (bytes: number) => number,
 ): Image {
-  const { words, constants, cacheBytes } = program;
-  const sizes = [words.byteLength, 2 * slots.length, errorBytes, constants.byteLength, cacheBytes].map(
-    roundUp,
-  );
-  const [wordBytes = 0, tableBytes = 0, faultBytes = 0, constantBytes = 0] = sizes;
+  const { words, constants } = program;
+  const sizes = [words.byteLength, 2 * slots.length, errorBytes, constants.byteLength].map(roundUp);
+  const [wordBytes = 0, tableBytes = 0, faultBytes = 0] = sizes;
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const start = claim(bytes);
   const table = start + wordBytes;
   const error = table + tableBytes;
-  const at: Placement = {
-    id,
-    words: start,
-    table,
-    error,
-    constants: error + faultBytes,
-    cache: error + faultBytes + constantBytes,
-    end: start + bytes,
-  };
+  const at = { id, words: start, table, error, constants: error + faultBytes, end: start + bytes, cache };
   const prepare = program.entries.prepare;
   return { at, words, constants, slots, prepare: [prepare?.begin ?? 0, prepare?.end ?? 0] };
 }

@@ -31,7 +31,7 @@ export function faultError(program: Program, fault: Fault): RondoError {
 }
 
 /** The error for memory that could not be had when something was allocated or loaded. */
-export function memoryRefused(where: string, bytes: number, options?: ErrorOptions): RondoError {
+export function memoryRefused(where: string, bytes: number): RondoError {
   return new RondoError(
     {
       where,
@@ -39,8 +39,14 @@ export function memoryRefused(where: string, bytes: number, options?: ErrorOptio
       expected: "enough free memory",
       fix: "Use a smaller model or batchSize, or free memory on the machine",
     },
-    options,
+    { cause: noMemory(bytes) },
   );
+}
+
+/** Whether an error says that memory could not be had. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof RondoError)) return false;
+  return (error.cause as Partial<Fault> | undefined)?.status === outOfMemory || isRefusal(error.cause);
 }
 
 /** What to say when the system has no room for a backend's threads. */

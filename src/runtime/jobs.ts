@@ -12,36 +12,43 @@ interface Job {
   readonly keep: unknown;
 }
 
-/** The jobs submitted to an executor and not yet settled. Executors settle them in the order of submission. */
+/** The jobs submitted to an executor and not yet settled, by number. Executors settle each once, in whatever order. */
 export class Jobs {
-  readonly #waiting: Job[] = [];
-  readonly #idle: (() => void)[] = [];
+  readonly #waiting = new Map<number, Job>();
+  /** Who waits for all jobs up to a number. */
+  readonly #watchers: { readonly upTo: number; readonly resolve: () => void }[] = [];
+  #last = 0;
 
-  get pending(): number {
-    return this.#waiting.length;
-  }
-
-  add(keep: unknown, explain: (fault: Fault) => Error): Promise<void> {
+  /**
+   * Submits a job: `post` hands its number to the executor.
+   *
+   * @returns a promise that settles with the job; what `post` throws is thrown, and there is no job then
+   */
+  submit(keep: unknown, explain: (fault: Fault) => Error, post: (job: number) => void): Promise<void> {
+    const number = ++this.#last;
+    post(number);
     return new Promise((done, failed) => {
-      this.#waiting.push({ done, failed, explain, keep });
+      this.#waiting.set(number, { done, failed, explain, keep });
     });
   }
 
-  /** Settles the job that was submitted first. */
-  settle(outcome: Outcome): void {
-    const job = this.#waiting.shift();
+  settle(number: number, outcome: Outcome): void {
+    const job = this.#waiting.get(number);
+    this.#waiting.delete(number);
     if (outcome === undefined) job?.done();
     else job?.failed(outcome instanceof Error ? outcome : job.explain(outcome));
-    if (this.#waiting.length === 0) {
-      for (const resolve of this.#idle.splice(0)) resolve();
+    const [oldest = Number.POSITIVE_INFINITY] = this.#waiting.keys();
+    for (let first = this.#watchers[0]; first !== undefined && first.upTo < oldest; first = this.#watchers[0]) {
+      this.#watchers.shift();
+      first.resolve();
     }
   }
 
-  /** Resolves when nothing is pending. */
-  idle(): Promise<void> {
-    if (this.#waiting.length === 0) return Promise.resolve();
+  /** Resolves when everything submitted so far is done. */
+  done(): Promise<void> {
+    if (this.#waiting.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#idle.push(resolve);
+      this.#watchers.push({ upTo: this.#last, resolve });
     });
   }
 }

@@ -1,7 +1,8 @@
+import { platform } from "#platform";
 import type { TypedArray } from "../dtype.js";
 import { RondoError, unknownName } from "../errors.js";
-import type { Program } from "../plan/program.js";
-import type { Backend, Capabilities } from "./backend.js";
+import type { Entry, Program } from "../plan/program.js";
+import type { Backend, Capabilities, Place } from "./backend.js";
 import { slotsOf } from "./check.js";
 import { type Fault, faultFrom, memoryRefused, threadsRefused } from "./fault.js";
 import { Jobs } from "./jobs.js";
@@ -11,14 +12,14 @@ import { type Driver, QueuedBackend, type Request } from "./queued.js";
 type Handle<Kind extends string> = object & { readonly handle?: Kind };
 type Executor = Handle<"executor">;
 type Block = Handle<"block">;
+type Cache = Handle<"cache">;
 type Loaded = Handle<"program">;
-type RunArguments = [
-  executor: Executor,
+type CallArguments = [
   program: Loaded,
   state: Block,
   begin: number,
   end: number,
-  version: number,
+  writes: number,
   arrays: readonly TypedArray[],
 ];
 
@@ -27,24 +28,45 @@ export interface Addon {
   /** Name and vector width of the instruction sets that this machine has, best first. */
   instructionSets(): readonly (readonly [name: string, vectorWidth: number])[];
   /** Throws an Error of code RONDO_NO_THREADS where the system has no room for so many threads. */
-  create(instructionSet: string, threads: number, settled: (fault?: readonly number[]) => void): Executor;
+  create(
+    instructionSet: string,
+    threads: number,
+    settled: (job: number, fault?: readonly number[]) => void,
+  ): Executor;
   allocate(bytes: number): Block;
+  cache(bytes: number): Cache;
   load(
     executor: Executor,
     words: Int32Array,
     slots: Float64Array,
     constants: Uint8Array,
     scratchBytes: number,
-    cacheBytes: number,
+    cache: Cache,
     prepareBegin: number,
     prepareEnd: number,
   ): Loaded;
-  run(...request: RunArguments): void;
-  runSync(...request: RunArguments): readonly number[] | undefined;
-  read(executor: Executor, block: Block, offset: number, into: TypedArray): void;
-  write(executor: Executor, block: Block, offset: number, from: TypedArray): void;
+  free(handle: Block | Cache | Loaded): void;
+  run(executor: Executor, job: number, place: number, ...call: CallArguments): void;
+  runSync(executor: Executor, ...call: CallArguments): readonly number[] | undefined;
+  reserve(executor: Executor, job: number, program: Loaded): void;
+  read(executor: Executor, job: number, block: Block, offset: number, into: TypedArray): void;
+  write(
+    executor: Executor,
+    job: number,
+    block: Block,
+    offset: number,
+    from: TypedArray,
+    writes: number,
+  ): void;
   stop(executor: Executor): void;
 }
+
+/** As `Place` and `Writes` in kernels/executor.h. */
+const placeCode = { inTurn: 0, yielding: 1, overtaking: 2, overtakingOthers: 3 } as const satisfies Record<
+  Place,
+  number
+>;
+const writesCode = { nothing: 0, states: 1, weights: 2 } as const satisfies Record<Entry["writes"], number>;
 
 /** A backend on the native addon. Throws a RondoError when the machine lacks the instruction set or room for its threads. */
 export function nativeBackend(addon: Addon, threads: number, instructionSet?: string): Backend {
@@ -62,8 +84,8 @@ export function nativeBackend(addon: Addon, threads: number, instructionSet?: st
   const [name, vectorWidth] = chosen;
   const jobs = new Jobs();
   const executor = orThreadsRefused(threads, () =>
-    addon.create(name, threads, (record) =>
-      jobs.settle(record === undefined ? undefined : faultFrom(record)),
+    addon.create(name, threads, (job, record) =>
+      jobs.settle(job, record === undefined ? undefined : faultFrom(record)),
     ),
   );
   return new QueuedBackend(
@@ -72,7 +94,7 @@ export function nativeBackend(addon: Addon, threads: number, instructionSet?: st
   );
 }
 
-class NativeDriver implements Driver<Block, Loaded> {
+class NativeDriver implements Driver<Block, Cache, Loaded> {
   readonly kind = "native";
   readonly name: string;
   readonly capabilities: Capabilities;
@@ -90,7 +112,11 @@ class NativeDriver implements Driver<Block, Loaded> {
     return orOutOfMemory("allocate", bytes, () => this.#addon.allocate(bytes));
   }
 
-  load(program: Program): Loaded {
+  cache(bytes: number): Cache {
+    return this.#addon.cache(bytes);
+  }
+
+  load(program: Program, cache: Cache): Loaded {
     const prepare = program.entries.prepare;
     const slots = slotsOf(program);
     return orOutOfMemory(`load of program "${program.name}"`, program.constants.byteLength, () =>
@@ -100,36 +126,53 @@ class NativeDriver implements Driver<Block, Loaded> {
         slots,
         program.constants,
         program.scratchBytes,
-        program.cacheBytes,
+        cache,
         prepare?.begin ?? 0,
         prepare?.end ?? 0,
       ),
     );
   }
 
-  run(loaded: Loaded, { state, begin, end, version, arrays }: Request<Block>): void {
-    this.#addon.run(this.#executor, loaded, state, begin, end, version, arrays);
+  free(handle: Block | Cache | Loaded): void {
+    this.#addon.free(handle);
   }
 
-  runSync(loaded: Loaded, { state, begin, end, version, arrays }: Request<Block>): Fault | undefined {
-    const record = this.#addon.runSync(this.#executor, loaded, state, begin, end, version, arrays);
+  run(job: number, loaded: Loaded, request: Request<Block>): void {
+    this.#addon.run(this.#executor, job, placeCode[request.place], ...callOf(loaded, request));
+  }
+
+  runSync(loaded: Loaded, request: Request<Block>): Fault | undefined {
+    const record = this.#addon.runSync(this.#executor, ...callOf(loaded, request));
     return record === undefined ? undefined : faultFrom(record);
+  }
+
+  reserve(job: number, loaded: Loaded): void {
+    this.#addon.reserve(this.#executor, job, loaded);
   }
 
   async prepareSync(): Promise<void> {} // the memory is the caller's thread's too
 
-  read(block: Block, offset: number, into: TypedArray): void {
-    this.#addon.read(this.#executor, block, offset, into);
+  read(job: number, block: Block, offset: number, into: TypedArray): void {
+    this.#addon.read(this.#executor, job, block, offset, into);
   }
 
-  write(block: Block, offset: number, from: TypedArray): void {
-    this.#addon.write(this.#executor, block, offset, from);
+  write(job: number, block: Block, offset: number, from: TypedArray, writes: "weights" | "states"): void {
+    this.#addon.write(this.#executor, job, block, offset, from, writesCode[writes]);
+  }
+
+  collect(): Promise<void> {
+    return platform.collect();
   }
 
   async stop(): Promise<void> {
     this.#addon.stop(this.#executor);
   }
 }
+
+const callOf = (
+  loaded: Loaded,
+  { state, begin, end, writes, arrays }: Request<Block>,
+): CallArguments => [loaded, state, begin, end, writesCode[writes], arrays];
 
 function orThreadsRefused<T>(threads: number, create: () => T): T {
   try {
@@ -148,6 +191,6 @@ function orOutOfMemory<T>(where: string, bytes: number, allocate: () => T): T {
     return allocate();
   } catch (cause) {
     if (!hasCode(cause, "RONDO_OUT_OF_MEMORY")) throw cause;
-    throw memoryRefused(where, bytes, { cause });
+    throw memoryRefused(where, bytes);
   }
 }

@@ -1,5 +1,5 @@
 import { RondoError } from "../errors.js";
-import type { Platform, WasmBuild, WasmWorker } from "./platform.js";
+import { type Platform, pressForCollection, type WasmBuild, type WasmWorker } from "./platform.js";
 
 /** Written out one by one, so that bundlers find the files. */
 const files: Readonly<Record<WasmBuild, () => URL>> = {
@@ -55,6 +55,8 @@ export const platform: Platform = {
       );
     }
   },
+
+  collect: pressForCollection,
 
   startWorker(): WasmWorker {
     let forbidden = false;

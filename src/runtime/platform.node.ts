@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { RondoError } from "../errors.js";
 import type { Addon } from "./native.js";
-import type { Platform, WasmBuild, WasmWorker } from "./platform.js";
+import { type Platform, pressForCollection, type WasmBuild, type WasmWorker } from "./platform.js";
 
 const platformName = `${process.platform}-${process.arch}`;
 
@@ -30,6 +32,19 @@ function fileOf(path: string): URL {
 /** Only a checkout has the sources of the addon. */
 const isCheckout = () => existsSync(fileOf("../scripts/build-native.mjs"));
 const checkout = () => fileURLToPath(fileOf("..")).replace(/[\\/]$/, "");
+
+/** The engine's collector; undefined where it cannot be had. */
+function collector(): (() => void) | undefined {
+  if (typeof globalThis.gc === "function") return () => void globalThis.gc?.();
+  try {
+    setFlagsFromString("--expose-gc");
+    const gc: unknown = runInNewContext("globalThis.gc");
+    setFlagsFromString("--no-expose-gc");
+    return typeof gc === "function" ? () => void gc() : undefined;
+  } catch {
+    return undefined; // an engine other than V8
+  }
+}
 
 export const platform: Platform = {
   cores: availableParallelism(),
@@ -69,6 +84,17 @@ export const platform: Platform = {
         },
         { cause },
       );
+    }
+  },
+
+  async collect() {
+    const gc = collector();
+    if (gc === undefined) return pressForCollection();
+    // Twice: what the first one finds may hold more. Handles are freed in turns of the event loop of their own.
+    for (let i = 0; i < 2; i++) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise((resolve) => setImmediate(resolve));
     }
   },
 

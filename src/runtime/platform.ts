@@ -31,6 +31,17 @@ export interface Platform {
   loadAddon(): Addon;
   /** Rejects with a RondoError that says what to do. */
   compile(build: WasmBuild): Promise<WebAssembly.Module>;
+  /** Asks the engine to collect garbage, and resolves when the handles that it found have been freed. */
+  collect(): Promise<void>;
   /** What keeps the script from starting throws, or reaches the worker's listener: a RondoError where the remedy is known. */
   startWorker(): WasmWorker;
+}
+
+/** Where a collection cannot be asked for: takes memory and drops it, so that the engine finds it has to look for some. */
+export async function pressForCollection(): Promise<void> {
+  const bytes = 64 * 2 ** 20;
+  for (let i = 0; i < 16; i++) {
+    new ArrayBuffer(bytes);
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
 }

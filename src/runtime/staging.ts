@@ -2,13 +2,13 @@ import type { TypedArray } from "../dtype.js";
 import { type Heap, roundUp } from "./heap.js";
 
 /** Bytes at an address of a linear memory. */
-export type Place = readonly [address: number, bytes: number];
+export type Span = readonly [address: number, bytes: number];
 
 /** What one run needs beside what is allocated: memory that is free when it is submitted, up to `end`. */
 export interface Staged {
   readonly scratch: number;
   /** Of the inputs, then of the outputs. */
-  readonly places: readonly Place[];
+  readonly places: readonly Span[];
   readonly end: number;
 }
 

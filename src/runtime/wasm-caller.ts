@@ -14,14 +14,18 @@ export interface Mirror {
   readonly bytes: number;
   /** The revision of the state that it holds. */
   revision: number;
-  /** Written here: newer than the worker's. */
-  newer: boolean;
+  /** What was written here and is newer than the worker's. */
+  newer: "weights" | "states" | undefined;
 }
 
 /** The instance on the caller's thread, for synchronous runs: the single-threaded build, with a memory of its own. */
 export class WasmCaller {
   readonly #engine: Engine;
   readonly #heap: Heap;
+  /** Programs that were run here, by their numbers. */
+  readonly #images = new Map<number, Image>();
+  /** Addresses of caches, by the caches' numbers. */
+  readonly #caches = new Map<number, number>();
 
   private constructor(engine: Engine) {
     this.#engine = engine;
@@ -36,7 +40,7 @@ export class WasmCaller {
   reflect(mirror: Mirror | undefined, state: Uint8Array, revision: number): Mirror {
     const address = mirror?.address ?? this.#claim("prepareSync", state.length);
     this.#engine.bytes(address, state.length).set(state);
-    return { address, bytes: state.length, revision, newer: false };
+    return { address, bytes: state.length, revision, newer: undefined };
   }
 
   /** A copy of what a mirror holds. */
@@ -44,15 +48,38 @@ export class WasmCaller {
     return this.#engine.bytes(mirror.address, mirror.bytes).slice();
   }
 
-  /** Loads the program of an image that the worker has. */
-  load(program: Program, { at, slots }: Image): Image {
-    const image = imageOf(program, at.id, slots, (bytes) => this.#claim(`program "${program.name}"`, bytes));
+  /** The program as it is here, loaded when it is first run. */
+  #loaded(program: Program, { at, slots }: Image, cache: number): Image {
+    const known = this.#images.get(at.id);
+    if (known !== undefined) return known;
+    const where = `program "${program.name}"`;
+    const make = (): Image => {
+      const address = this.#caches.get(cache) ?? this.#claim(where, program.cacheBytes);
+      this.#caches.set(cache, address);
+      return imageOf(program, at.id, slots, address, (bytes) => this.#claim(where, bytes));
+    };
+    let image: Image;
+    try {
+      image = make();
+    } catch {
+      // What else was loaded can be loaded again.
+      for (const id of [...this.#images.keys()]) this.unload(id);
+      for (const id of [...this.#caches.keys()]) this.dropCache(id);
+      image = make();
+    }
     this.#engine.load(image);
+    this.#images.set(at.id, image);
     return image;
   }
 
-  /** Runs on the state that a mirror holds; returns a fault when the VM stopped. */
-  run(program: Program, id: number, mirror: Mirror, request: Request<unknown>): Fault | undefined {
+  /** Runs a program that the worker has on the state that a mirror holds; returns a fault when the VM stopped. */
+  run(
+    program: Program,
+    [worker, cache]: readonly [image: Image, cache: number],
+    mirror: Mirror,
+    request: Request<unknown>,
+  ): Fault | undefined {
+    const { id } = this.#loaded(program, worker, cache).at;
     const { begin, end, version, revision, revisionAfter, arrays } = request;
     const { scratch, places, end: top } = stage(this.#heap, program.scratchBytes, arrays);
     if (!this.#engine.reach(top)) {
@@ -65,7 +92,7 @@ export class WasmCaller {
       }
       const addresses = places.map(([address]) => address);
       const state = mirror.address;
-      const fault = this.#engine.run({ program: id, begin, end, version, scratch, state, arrays: addresses });
+      const fault = this.#engine.run({ program: id, begin, end, scratch, state, arrays: addresses }, version);
       for (const [i, [address, bytes]] of places.entries()) {
         if (i >= inputs) bytesOf(arrays[i]).set(this.#engine.bytes(address, bytes));
       }
@@ -73,7 +100,7 @@ export class WasmCaller {
     } finally {
       if (revisionAfter !== revision) {
         mirror.revision = revisionAfter;
-        mirror.newer = true;
+        mirror.newer = request.writes === "weights" || mirror.newer === "weights" ? "weights" : "states";
       }
     }
   }
@@ -84,9 +111,21 @@ export class WasmCaller {
   }
 
   /** Frees a program. */
-  unload({ at }: Image): void {
-    this.#engine.unload(at.id);
-    this.#heap.free(at.words);
+  unload(id: number): void {
+    const image = this.#images.get(id);
+    if (image === undefined) return;
+    this.#images.delete(id);
+    this.#engine.unload(id);
+    this.#heap.free(image.at.words);
+  }
+
+  /** Frees a cache; no program that is loaded uses it. */
+  dropCache(id: number): void {
+    const address = this.#caches.get(id);
+    if (address === undefined) return;
+    this.#caches.delete(id);
+    this.#engine.unprepare(address);
+    this.#heap.free(address);
   }
 
   #claim(where: string, bytes: number): number {

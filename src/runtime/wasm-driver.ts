@@ -1,23 +1,22 @@
-import type { TypedArray } from "../dtype.js";
+import { bytesPerElement, type TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import type { Program } from "../plan/program.js";
 import type { Capabilities } from "./backend.js";
 import { slotsOf } from "./check.js";
 import { type Image, imageOf } from "./engine.js";
 import { type Fault, memoryRefused } from "./fault.js";
-import type { Heap } from "./heap.js";
+import { type Heap, roundUp } from "./heap.js";
 import type { Jobs, Outcome } from "./jobs.js";
 import type { Platform, WasmSet, WasmWorker } from "./platform.js";
 import type { Driver, Request } from "./queued.js";
 import { bytesOf, stage } from "./staging.js";
 import { type Mirror, notPrepared, WasmCaller } from "./wasm-caller.js";
 import type { WasmServer } from "./wasm-server.js";
-import type { Message, Settled } from "./wasm-worker.js";
+import type { Job, Message, Settled } from "./wasm-worker.js";
 
-/** What the registries free; it must not hold the handle itself. */
 interface Owned {
-  /** The worker's memory had no room for it: the addresses are free again. */
-  refused: boolean;
+  /** Its addresses are free again: it was given back, or the worker's memory had no room for it. */
+  gone: boolean;
 }
 
 /** A block of the worker's memory, with its copy on the caller's thread where there is one. */
@@ -27,10 +26,18 @@ interface Block {
   readonly owned: Owned & { mirror: Mirror | undefined };
 }
 
+interface Cache {
+  readonly id: number;
+  readonly address: number;
+  readonly bytes: number;
+  readonly owned: Owned;
+}
+
 interface Loaded {
   readonly program: Program;
   readonly image: Image;
-  readonly owned: Owned & { caller: Image | undefined };
+  readonly cache: Cache;
+  readonly owned: Owned;
 }
 
 /** A message that the worker has not answered yet. */
@@ -53,18 +60,22 @@ export interface WasmParts {
 
 /**
  * The caller's side of a wasm backend: hands out addresses of the worker's memory and posts jobs. The worker does one
- * after the other, so the scratch and the arrays of a run lie where nothing is allocated when it is posted (whoever gets
- * the place later fills it later): nothing is kept for a run, and one that does not fit harms no other.
+ * after the other, and only runs that were posted later overtake, so the scratch and the arrays of a run lie where nothing
+ * is allocated when it is posted (whoever gets the place later fills it later): nothing is kept for a run, and one that
+ * does not fit harms no other.
  */
-export class WasmDriver implements Driver<Block, Loaded> {
+export class WasmDriver implements Driver<Block, Cache, Loaded> {
   readonly kind = "wasm";
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly #parts: WasmParts;
-  readonly #pending: Pending[] = [];
-  readonly #blocks: FinalizationRegistry<{ address: number; owned: Block["owned"] }>;
-  readonly #programs: FinalizationRegistry<{ image: Image; owned: Loaded["owned"] }>;
-  #lastProgram = 0;
+  readonly #pending = new Map<number, Pending>();
+  /** What frees each handle; it must not hold the handle itself. */
+  readonly #releases = new WeakMap<object, () => void>();
+  readonly #garbage = new FinalizationRegistry<() => void>((release) => release());
+  #lastId = 0;
+  /** Counts down: numbers of what the driver asks for itself. */
+  #lastGrant = 0;
   #starting: Promise<WasmCaller> | undefined;
   #caller: WasmCaller | undefined;
 
@@ -73,47 +84,67 @@ export class WasmDriver implements Driver<Block, Loaded> {
     this.capabilities = parts.capabilities;
     const { threads } = parts.capabilities;
     this.name = `wasm ${parts.set}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-    this.#blocks = new FinalizationRegistry(({ address, owned }) => {
-      if (!owned.refused) parts.heap.free(address);
-      if (owned.mirror !== undefined) this.#caller?.forget(owned.mirror);
-    });
-    this.#programs = new FinalizationRegistry(({ image, owned }) => {
-      parts.server.post({ kind: "unload", program: image.at.id });
-      if (!owned.refused) parts.heap.free(image.at.words);
-      if (owned.caller !== undefined) this.#caller?.unload(owned.caller);
-    });
     parts.server.connect(
-      (reply) => this.#settle(reply),
+      (reply) => this.#settle(reply.job, reply),
       (error) => {
-        while (this.#pending.length > 0) this.#settle(error);
+        for (const job of [...this.#pending.keys()]) this.#settle(job, error);
       },
     );
   }
 
   allocate(bytes: number): Block {
-    this.#parts.server.requireWorking();
     const address = this.#claim("allocate", bytes);
-    const block: Block = { address, bytes, owned: { refused: false, mirror: undefined } };
-    this.#grant({ kind: "clear", block: address, bytes }, address, block.owned);
-    this.#blocks.register(block, { address, owned: block.owned });
-    return block;
+    const owned: Block["owned"] = { gone: false, mirror: undefined };
+    this.#grant({ kind: "clear", job: --this.#lastGrant, block: address, bytes }, address, owned);
+    return this.#owning({ address, bytes, owned }, () => {
+      this.#giveBack(address, owned);
+      if (owned.mirror !== undefined) this.#caller?.forget(owned.mirror);
+    });
   }
 
-  load(program: Program): Loaded {
-    this.#parts.server.requireWorking();
-    const image = imageOf(program, ++this.#lastProgram, slotsOf(program), (bytes) =>
+  cache(bytes: number): Cache {
+    const id = ++this.#lastId;
+    const address = this.#claim("cache", bytes);
+    const owned = { gone: false };
+    this.#grant({ kind: "cache", job: --this.#lastGrant, cache: address, bytes }, address, owned);
+    return this.#owning({ id, address, bytes, owned }, () => {
+      this.#giveBack(address, owned);
+      this.#caller?.dropCache(id);
+    });
+  }
+
+  load(program: Program, cache: Cache): Loaded {
+    const image = imageOf(program, ++this.#lastId, slotsOf(program), cache.address, (bytes) =>
       this.#claim(`load of program "${program.name}"`, bytes),
     );
-    const loaded: Loaded = { program, image, owned: { refused: false, caller: undefined } };
-    this.#grant({ kind: "load", image }, image.at.words, loaded.owned);
-    this.#programs.register(loaded, { image, owned: loaded.owned });
-    return loaded;
+    const owned = { gone: false };
+    const { id, words } = image.at;
+    this.#grant({ kind: "load", job: --this.#lastGrant, image }, words, owned);
+    return this.#owning({ program, image, cache, owned }, () => {
+      this.#parts.server.post({ kind: "unload", program: id });
+      this.#giveBack(words, owned);
+      this.#caller?.unload(id);
+    });
   }
 
-  run({ program, image, owned }: Loaded, { state, begin, end, version, arrays }: Request<Block>): void {
-    const where = `program "${program.name}"`;
-    this.#use(where, state);
-    if (owned.refused) throw memoryRefused(where, image.at.end - image.at.words);
+  free(handle: Block | Cache | Loaded): void {
+    const release = this.#releases.get(handle);
+    this.#releases.delete(handle);
+    this.#garbage.unregister(handle);
+    release?.();
+  }
+
+  #owning<Handle extends object>(handle: Handle, release: () => void): Handle {
+    this.#releases.set(handle, release);
+    this.#garbage.register(handle, release, handle);
+    return handle;
+  }
+
+  run(job: number, loaded: Loaded, request: Request<Block>): void {
+    const { program, image } = loaded;
+    const { state, begin, end, writes, place, arrays } = request;
+    this.#use(`program "${program.name}"`, state);
+    this.#requireGranted(loaded);
     const { scratch, places, end: top } = stage(this.#parts.heap, program.scratchBytes, arrays);
     const addresses = places.map(([address]) => address);
     const inputs = program.inputs.length;
@@ -123,16 +154,11 @@ export class WasmDriver implements Driver<Block, Loaded> {
     this.#job(
       {
         kind: "run",
+        job,
+        place,
+        writes,
         top,
-        request: {
-          program: image.at.id,
-          begin,
-          end,
-          version,
-          scratch,
-          state: state.address,
-          arrays: addresses,
-        },
+        request: { program: image.at.id, begin, end, scratch, state: state.address, arrays: addresses },
         store,
         fetch: places.slice(inputs),
       },
@@ -141,17 +167,29 @@ export class WasmDriver implements Driver<Block, Loaded> {
     );
   }
 
-  read(block: Block, offset: number, into: TypedArray): void {
-    this.#use("read", block);
-    const place = [block.address + offset, into.byteLength] as const;
-    this.#job({ kind: "read", block: block.address, place }, [into]);
+  reserve(job: number, loaded: Loaded): void {
+    this.#requireGranted(loaded);
+    const { program } = loaded;
+    const ports = [...program.inputs, ...program.outputs];
+    const bytes = ports.reduce(
+      (sum, { size, dtype }) => sum + roundUp(size * bytesPerElement[dtype]),
+      roundUp(program.scratchBytes),
+    );
+    const top = this.#parts.heap.vacant(bytes) + bytes;
+    this.#job({ kind: "reserve", job, top }, []);
   }
 
-  write(block: Block, offset: number, from: TypedArray): void {
+  read(job: number, block: Block, offset: number, into: TypedArray): void {
+    this.#use("read", block);
+    const place = [block.address + offset, into.byteLength] as const;
+    this.#job({ kind: "read", job, block: block.address, place }, [into]);
+  }
+
+  write(job: number, block: Block, offset: number, from: TypedArray, writes: "weights" | "states"): void {
     this.#use("write", block);
     const data = bytesOf(from).slice();
     const stored = [block.address + offset, data] as const;
-    this.#job({ kind: "write", block: block.address, stored }, [], [data.buffer]);
+    this.#job({ kind: "write", job, block: block.address, stored, writes }, [], [data.buffer]);
   }
 
   async prepareSync(
@@ -173,11 +211,14 @@ export class WasmDriver implements Driver<Block, Loaded> {
     return this.#caller;
   }
 
-  runSync({ program, image, owned }: Loaded, request: Request<Block>): Fault | undefined {
+  runSync({ program, image, cache }: Loaded, request: Request<Block>): Fault | undefined {
     const { mirror } = request.state.owned;
     if (this.#caller === undefined || mirror?.revision !== request.revision) throw notPrepared(program);
-    owned.caller ??= this.#caller.load(program, image);
-    return this.#caller.run(program, image.at.id, mirror, request);
+    return this.#caller.run(program, [image, cache.id], mirror, request);
+  }
+
+  collect(): Promise<void> {
+    return this.#parts.platform.collect();
   }
 
   async stop(): Promise<void> {
@@ -187,46 +228,65 @@ export class WasmDriver implements Driver<Block, Loaded> {
   /** Before a job uses a block: brings what synchronous runs wrote back to the worker. */
   #use(where: string, { address, bytes, owned }: Block): void {
     this.#parts.server.requireWorking();
-    if (owned.refused) throw memoryRefused(where, bytes);
+    if (owned.gone) throw memoryRefused(where, bytes);
     const { mirror } = owned;
-    if (mirror === undefined || !mirror.newer || this.#caller === undefined) return;
+    if (mirror?.newer === undefined || this.#caller === undefined) return;
     const data = this.#caller.contents(mirror);
-    this.#parts.server.post({ kind: "store", address, data }, [data.buffer]);
-    mirror.newer = false;
+    this.#parts.server.post({ kind: "store", block: address, data, writes: mirror.newer }, [data.buffer]);
+    mirror.newer = undefined;
+  }
+
+  #requireGranted({ program, image, cache, owned }: Loaded): void {
+    const where = `program "${program.name}"`;
+    if (owned.gone) throw memoryRefused(where, image.at.end - image.at.words);
+    if (cache.owned.gone) throw memoryRefused(where, cache.bytes);
   }
 
   #claim(where: string, bytes: number): number {
+    this.#parts.server.requireWorking();
     const address = this.#parts.heap.allocate(bytes);
     if (address === undefined) throw memoryRefused(where, bytes);
     return address;
   }
 
   /** Posts what needs the memory at an address for good; gives it back when the worker has none. */
-  #grant(message: Message, address: number, owned: Owned): void {
-    this.#submit(message, {
+  #grant(message: Extract<Job, { kind: "clear" | "cache" | "load" }>, address: number, owned: Owned): void {
+    this.#submit(message.job, message, {
       results: [],
       settle: (outcome) => {
-        if (outcome === undefined) return;
-        owned.refused = true;
-        this.#parts.heap.free(address); // jobs that use it were posted before anything that may now get it
+        if (outcome !== undefined) this.#giveBack(address, owned);
       },
     });
   }
 
-  #job(message: Message, results: readonly TypedArray[], transfer: ArrayBuffer[] = []): void {
-    this.#submit(message, { results, settle: (outcome) => this.#parts.jobs.settle(outcome) }, transfer);
+  /** Jobs that use these addresses were posted before anything that may now get them. */
+  #giveBack(address: number, owned: Owned): void {
+    if (owned.gone) return;
+    owned.gone = true;
+    this.#parts.heap.free(address);
   }
 
-  #submit(message: Message, pending: Pending, transfer: ArrayBuffer[] = []): void {
+  #job(
+    message: Exclude<Job, { kind: "store" }>,
+    results: readonly TypedArray[],
+    transfer: ArrayBuffer[] = [],
+  ): void {
+    const settle = (outcome: Outcome) => this.#parts.jobs.settle(message.job, outcome);
+    this.#submit(message.job, message, { results, settle }, transfer);
+  }
+
+  #submit(job: number, message: Message, pending: Pending, transfer: ArrayBuffer[] = []): void {
     this.#parts.server.requireWorking();
     this.#parts.server.post(message, transfer);
-    if (this.#pending.push(pending) === 1) this.#parts.server.hold(true);
+    this.#pending.set(job, pending);
+    if (this.#pending.size === 1) this.#parts.server.hold(true);
   }
 
-  #settle(reply: Settled | Error): void {
-    const pending = this.#pending.shift();
+  #settle(job: number, reply: Settled | Error): void {
+    const pending = this.#pending.get(job);
     if (pending === undefined) return;
-    if (this.#pending.length === 0) this.#parts.server.hold(false);
+    this.#pending.delete(job);
+    if (this.#pending.size === 0) this.#parts.server.hold(false);
     const outcome = reply instanceof Error ? reply : (reply.fault ?? trapped(reply.trap));
     if (outcome === undefined && !(reply instanceof Error)) {
       for (const [i, into] of pending.results.entries()) bytesOf(into).set(reply.fetched[i] ?? []);

@@ -5,5 +5,12 @@ const scope = globalThis as unknown as {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   onmessage: (event: MessageEvent<Message>) => void;
 };
-const host = new WasmHost((reply, transfer) => scope.postMessage(reply, transfer));
+const turns = new MessageChannel();
+const host = new WasmHost((reply, transfer) => scope.postMessage(reply, transfer), {
+  admit: () =>
+    new Promise((resolve) => {
+      turns.port1.onmessage = () => resolve();
+      turns.port2.postMessage(undefined);
+    }),
+});
 scope.onmessage = (event) => host.receive(event.data);

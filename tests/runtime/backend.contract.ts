@@ -1,7 +1,8 @@
 // What every backend must do, whatever it runs on.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RondoError } from "../../src/errors.js";
-import type { Backend, BackendOptions, Executable, Memory } from "../../src/runtime/backend.js";
+import { codes } from "../../src/plan/abi.js";
+import type { Backend, BackendOptions, Executable, Memory, Place } from "../../src/runtime/backend.js";
 import { createBackend } from "../../src/runtime/select.js";
 import { counts, lookup, products, programOf, slow, squares, weightedSum } from "./programs.js";
 
@@ -139,19 +140,40 @@ export function describeBackend(title: string, options: BackendOptions): void {
         expect(firsts).toEqual([2, 5, 10, 17]);
       });
 
-      it("move the state's version with what writes it, and with nothing else", async () => {
+      it("prepare the cache again after what writes weights, and after nothing else", async () => {
         const executable = backend.load(squares(size));
         const state = await stateOf([1, 2, 3, 4, 5]);
-        const version = state.version;
-        await run(executable, "main", state, [0, 0, 0, 0, 0]);
+        const first = async () => (await run(executable, "main", state, [0, 0, 0, 0, 0]))[0];
+        expect(await first()).toBe(2);
+        await state.write(0, Float32Array.of(7), "states"); // which it is not: a cache made again would see it
         await state.read(0, new Float32Array(1));
-        expect(state.version).toBe(version);
-        await run(executable, "add", state, [0, 0, 0, 0, 0]);
-        const afterRun = state.version;
-        expect(afterRun).toBeGreaterThan(version);
-        await state.write(0, Float32Array.of(1));
-        expect(state.version).toBeGreaterThan(afterRun);
-        expect(backend.allocate(4).version).not.toBe(state.version);
+        expect(await first()).toBe(2);
+        await state.write(4, Float32Array.of(2), "weights");
+        expect(await first()).toBe(50);
+      });
+
+      it("share what they prepare from one state when they prepare the same", async () => {
+        const key = { cacheKey: "squares of the state" };
+        const state = await stateOf([1, 1, 1, 1, 1]);
+        const zeros = [0, 0, 0, 0, 0];
+        const first = backend.load({ ...squares(size), ...key }, state);
+        expect(await run(first, "main", state, zeros)).toEqual([2, 2, 2, 2, 2]);
+        await state.write(0, Float32Array.of(3), "states"); // unseen by a cache that is not made again
+        const second = backend.load({ ...squares(size), ...key }, state);
+        const alone = backend.load({ ...squares(size), ...key });
+        const others = backend.load({ ...squares(size), cacheKey: "other" }, state);
+        expect((await run(second, "main", state, zeros))[0]).toBe(2);
+        expect((await run(alone, "main", state, zeros))[0]).toBe(10);
+        expect((await run(others, "main", state, zeros))[0]).toBe(10);
+        first.free();
+        expect((await run(second, "main", state, zeros))[0]).toBe(2);
+        second.free();
+        const third = backend.load({ ...squares(size), ...key }, state);
+        expect((await run(third, "main", state, zeros))[0]).toBe(10);
+        await state.write(0, Float32Array.of(4));
+        expect((await run(third, "main", state, zeros))[0]).toBe(17);
+        await third.prepareSync(state);
+        expect(runSync(third, "main", state, zeros)[0]).toBe(17);
       });
 
       it("share a state between programs", async () => {
@@ -219,6 +241,122 @@ export function describeBackend(title: string, options: BackendOptions): void {
       });
     });
 
+    describe("the place of a run", () => {
+      /** Submits runs while another one is under way, and tells in which order they were done. */
+      async function orderOf(submit: (put: Put) => void): Promise<string[]> {
+        const executable = backend.load(squares(size));
+        const done: string[] = [];
+        const runs: Promise<unknown>[] = [];
+        const states = new Map<string, Memory>();
+        for (const name of ["a", "b"]) states.set(name, await stateOf([1, 2, 3, 4, 5]));
+        const busy = backend.load(slow(20)); // loaded before anything else waits
+        const put: Put = (name, state, entry, place) => {
+          const memory = states.get(state) ?? expect.unreachable();
+          const { inputs, outputs } = arraysFor(executable);
+          const call = { entry, state: memory, inputs, outputs, place };
+          runs.push(executable.run(call).then(() => done.push(name)));
+        };
+        runs.push(busy.run({ entry: "main", state: backend.allocate(0), inputs: [], outputs: [] }));
+        await new Promise((resolve) => setTimeout(resolve, 5)); // until it is under way
+        submit(put);
+        await Promise.all(runs);
+        return done;
+      }
+      type Put = (name: string, state: string, entry: "main" | "add", place: Place) => void;
+
+      it("is before all that waits and has nothing to do with its state, when it overtakes", async () => {
+        const order = await orderOf((put) => {
+          put("step 1", "a", "add", "yielding");
+          put("step 2", "a", "add", "inTurn");
+          put("prediction 1", "b", "main", "overtaking");
+          put("prediction 2", "b", "main", "overtakingOthers");
+          put("step 3", "a", "add", "inTurn");
+        });
+        expect(order).toEqual(["prediction 1", "prediction 2", "step 1", "step 2", "step 3"]);
+      });
+
+      it("is after what was submitted before it and writes its state, but for what yields", async () => {
+        const order = await orderOf((put) => {
+          put("written", "a", "add", "inTurn");
+          put("step", "a", "add", "yielding");
+          put("in turn", "a", "main", "overtakingOthers");
+          put("let in", "a", "main", "overtaking");
+        });
+        expect(order).toEqual(["written", "step", "in turn", "let in"]);
+        const letIn = await orderOf((put) => {
+          put("written", "a", "add", "inTurn");
+          put("step", "a", "add", "yielding");
+          put("let in", "a", "main", "overtaking");
+          put("writes", "a", "add", "overtaking");
+        });
+        expect(letIn).toEqual(["written", "let in", "step", "writes"]);
+      });
+
+      it("is not before one that was overtaken often enough", async () => {
+        const order = await orderOf((put) => {
+          put("step", "a", "add", "inTurn");
+          for (let i = 0; i <= codes.limit.overtakes; i++) put(`${i}`, "b", "main", "overtaking");
+        });
+        expect(order.indexOf("step")).toBe(codes.limit.overtakes);
+      });
+
+      it("leaves caches right, whatever overtakes", async () => {
+        const executable = backend.load(squares(size));
+        const state = await stateOf([1, 1, 1, 1, 1]);
+        const zeros = [0, 0, 0, 0, 0];
+        await run(executable, "main", state, zeros);
+        const busy = backend.load(slow(20)).run({ entry: "main", state, inputs: [], outputs: [] });
+        const call = (entry: string, x: number, place: Place) => {
+          const { inputs, outputs } = arraysFor(executable, [x, x, x, x, x]);
+          return { call: { entry, state, inputs, outputs, place }, outputs };
+        };
+        const step = executable.run(call("add", 1, "yielding").call);
+        const prediction = call("main", 0, "overtaking");
+        const predicted = executable.run(prediction.call);
+        await Promise.all([busy, step, predicted]);
+        expect(prediction.outputs[0]?.[0]).toBe(2);
+        expect((await run(executable, "main", state, zeros))[0]).toBe(5);
+      });
+    });
+
+    describe("room", () => {
+      it("is kept for a program, or refused before it runs", async () => {
+        const executable = backend.load(squares(size));
+        await executable.reserve();
+        const greedy = backend.load({ ...squares(size), scratchBytes: 2 ** 47 });
+        await expect(greedy.reserve()).rejects.toThrow(/smaller .*batchSize/);
+        const state = await stateOf([1, 2, 3, 4, 5]);
+        expect((await run(executable, "main", state, [0, 0, 0, 0, 0]))[0]).toBe(2);
+      });
+
+      it("is given back when what is under way is done, and what was freed is not used again", async () => {
+        const executable = backend.load(squares(size));
+        const state = await stateOf([1, 2, 3, 4, 5]);
+        const runs = [0, 1, 2].map((x) => run(executable, "main", state, [x, x, x, x, x]));
+        executable.free();
+        executable.free();
+        state.free();
+        expect((await Promise.all(runs)).map(([value]) => value)).toEqual([2, 3, 4]);
+        await expect(run(executable, "main", state, [0, 0, 0, 0, 0])).rejects.toThrow(/after it was freed/);
+        await expect(state.read(0, new Float32Array(1))).rejects.toThrow(/after it was freed/);
+        // Blocks that come after it start from zero, wherever they lie.
+        const next = backend.allocate(64);
+        const values = new Float32Array(5);
+        await next.read(0, values);
+        expect(Array.from(values)).toEqual([0, 0, 0, 0, 0]);
+      });
+
+      it("is asked of tenants when it runs short, and of nobody who is gone", async () => {
+        let asked = 0;
+        const tenant = { evict: () => asked++ };
+        backend.register(tenant);
+        await Promise.all([backend.reclaim(), backend.reclaim()]);
+        expect(asked).toBe(1);
+        await backend.reclaim();
+        expect(asked).toBe(2);
+      });
+    });
+
     describe("synchronous runs", () => {
       it("give what asynchronous ones give, bit for bit", async () => {
         const executable = backend.load(weightedSum(100_000));
@@ -263,7 +401,6 @@ export function describeBackend(title: string, options: BackendOptions): void {
         const state = backend.allocate(executable.program.stateBytes);
         await state.write(0, Float32Array.of(3, 4));
         await executable.prepareSync(state);
-        const version = state.version;
         runSync(executable, "count", state, [1, 2]);
         expect(runSync(executable, "main", state)).toEqual([10, 18]);
         await run(executable, "count", state, [1, 2]);
@@ -273,7 +410,10 @@ export function describeBackend(title: string, options: BackendOptions): void {
         runSync(executable, "count", state, [1, 2]);
         expect(runSync(executable, "main", state)).toEqual([12, 22]);
         expect(await run(executable, "main", state)).toEqual([12, 22]);
-        expect(state.version).toBe(version);
+        await state.write(0, Float32Array.of(0, 0), "states"); // unseen by a cache that is not made again
+        await executable.prepareSync(state);
+        expect(await run(executable, "main", state)).toEqual([12, 22]);
+        expect(runSync(executable, "main", state)).toEqual([12, 22]);
       });
 
       it("throw while states are being written", async () => {

@@ -10,7 +10,6 @@ import {
   Tensor,
   tensor,
 } from "../../src/index.js";
-import type { Call, Memory } from "../../src/runtime/backend.js";
 import { goldenError, loadGolden } from "../golden/load.js";
 import { known } from "../reference.js";
 import { goldenModel } from "./goldenModel.js";
@@ -110,13 +109,17 @@ export function trainingContract(make: () => Promise<Backend>): void {
         kind: backend.kind,
         capabilities: backend.capabilities,
         allocate: (bytes) => backend.allocate(bytes),
-        load(program) {
-          const executable = backend.load(program);
+        register: (tenant) => backend.register(tenant),
+        reclaim: () => backend.reclaim(),
+        load(program, state) {
+          const executable = backend.load(program, state);
           return {
             program,
-            runSync: (call: Call) => executable.runSync(call),
-            prepareSync: (state: Memory) => executable.prepareSync(state),
-            async run(call: Call) {
+            runSync: (call) => executable.runSync(call),
+            prepareSync: (memory) => executable.prepareSync(memory),
+            reserve: () => executable.reserve(),
+            free: () => executable.free(),
+            async run(call) {
               most = Math.max(most, ++underWay);
               await executable.run(call);
               underWay--;
