@@ -24,10 +24,49 @@ export class RondoError extends Error implements ErrorParts {
    */
   constructor(parts: ErrorParts, options?: ErrorOptions) {
     super(wording(parts), options);
+    captureStack(this, new.target);
     this.where = parts.where;
     this.received = parts.received;
     this.expected = parts.expected;
     this.fix = parts.fix;
+  }
+}
+
+/** How many lines of a stack an error keeps: enough to get out of Rondo and to the caller's own code. */
+const stackLines = 50;
+
+/** The engine's way of writing a stack into an object; V8 and lately others have it. */
+function captureStack(into: object, above: CallableFunction | NewableFunction): void {
+  if (typeof Error.captureStackTrace !== "function") return;
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = stackLines;
+  Error.captureStackTrace(into, above);
+  Error.stackTraceLimit = stackTraceLimit;
+}
+
+/** Where a method was called, for errors that come when its call is no longer on the stack. */
+export class CallSite {
+  declare readonly stack?: string;
+
+  /** @param method the method; the place is that of its caller */
+  constructor(method: CallableFunction) {
+    captureStack(this, method);
+  }
+
+  /** The error, with the place of the call at the end of its stack where it is not in it. */
+  extend(error: unknown): unknown {
+    if (!(error instanceof Error) || typeof error.stack !== "string" || this.stack === undefined)
+      return error;
+    const [, ...lines] = this.stack.split("\n");
+    const [own] = lines;
+    const place = own?.match(/\(?([^\s(]+:\d+:\d+)\)?$/)?.[1];
+    if (place === undefined || error.stack.includes(place)) return error;
+    try {
+      error.stack = `${error.stack}\n${lines.join("\n")}`;
+    } catch {
+      // A frozen error stays as it is.
+    }
+    return error;
   }
 }
 

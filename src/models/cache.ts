@@ -1,24 +1,53 @@
-/** A map that forgets what was used longest ago. */
+/**
+ * A map that forgets what was used longest ago: as soon as the sizes of what it keeps add up to more than `capacity`, but
+ * never the `least` entries that were used last.
+ */
 export class RecentlyUsed<V> {
-  readonly #values = new Map<string, V>();
+  readonly #entries = new Map<string, { readonly value: V; readonly size: number }>();
+  readonly #capacity: number;
+  readonly #least: number;
+  readonly #dropped: (value: V) => void;
+  #total = 0;
 
-  constructor(readonly capacity: number) {}
+  /** @param dropped is told of each value that is forgotten */
+  constructor(capacity: number, least: number, dropped: (value: V) => void = () => {}) {
+    this.#capacity = capacity;
+    this.#least = least;
+    this.#dropped = dropped;
+  }
 
-  /** The value under `key`, made if there is none. */
-  get(key: string, make: () => V): V {
-    const value = this.#values.get(key) ?? make();
-    this.#values.delete(key);
-    this.#values.set(key, value);
-    const [oldest] = this.#values.keys();
-    if (this.#values.size > this.capacity && oldest !== undefined) this.#values.delete(oldest);
-    return value;
+  /** The value under a key, which is the one used last then; undefined where there is none. */
+  get(key: string): V | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry.value;
+  }
+
+  /** Keeps a value under a key that has none. */
+  add(key: string, value: V, size: number): void {
+    this.#entries.set(key, { value, size });
+    this.#total += size;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#total <= this.#capacity || this.#entries.size <= this.#least) break;
+      this.delete(oldest);
+    }
   }
 
   has(key: string): boolean {
-    return this.#values.has(key);
+    return this.#entries.has(key);
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#total -= entry.size;
+    this.#dropped(entry.value);
   }
 
   clear(): void {
-    this.#values.clear();
+    for (const key of [...this.#entries.keys()]) this.delete(key);
   }
 }

@@ -1,12 +1,13 @@
 import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
-import type { Bindings, Graph, StateVariable } from "../graph/ir.js";
+import { type Bindings, type Graph, rootsOf, type StateVariable, topological } from "../graph/ir.js";
 import { compile } from "../plan/compile.js";
 import type { Program } from "../plan/program.js";
 import { layoutState } from "../plan/state.js";
-import type { Backend, Executable, Memory } from "../runtime/backend.js";
-import { Tensor } from "../tensor.js";
+import type { Backend, Executable, Memory, Tenant } from "../runtime/backend.js";
+import { isRefusal } from "../runtime/fault.js";
+import { sizeOf, Tensor } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import { RecentlyUsed } from "./cache.js";
 import { Store } from "./store.js";
@@ -31,8 +32,21 @@ export interface Job {
   readonly bindings: Bindings;
 }
 
-/** Programs kept with their memory; each set of sizes (a last partial batch, say) has one. */
-const keptPrograms = 16;
+/**
+ * Bytes of programs that are kept; each set of sizes (a last partial batch, say) has one, of some kilobytes for a small
+ * model. Packed weights do not count: programs share them.
+ */
+const keptBytes = 32 * 2 ** 20;
+/** Programs that are kept whatever they take: those of training, validation and prediction, each with a partial batch. */
+const leastPrograms = 8;
+
+/** Nodes of the traces that are kept, some 400 bytes each. Sizes that the model leaves open need no trace of their own. */
+const keptNodes = 50_000;
+const leastTraces = 8;
+
+/** Bytes that a program takes here and in the backend, about: without its scratch and its cache, which it shares. */
+const bytesOf = ({ words, buffers, constants }: Program): number =>
+  2 * (words.byteLength + constants.byteLength) + 150 * buffers.length + 1000;
 
 /** The graph of a kind. Training and evaluation need a compiled model. */
 function trace(
@@ -82,15 +96,17 @@ export function plan(
 }
 
 /** A built network on a backend: its state in memory and its programs. */
-export class Engine {
+export class Engine implements Tenant {
   readonly #network: Network;
   readonly #store: Store;
   /** Traces by kind and types, programs by sizes besides. */
-  readonly #graphs = new Map<string, Graph>();
-  readonly #programs = new RecentlyUsed<Executable>(keptPrograms);
+  readonly #graphs = new RecentlyUsed<Graph>(keptNodes, leastTraces);
+  readonly #programs = new RecentlyUsed<Executable>(keptBytes, leastPrograms, (program) => program.free());
   readonly #typesTexts = new WeakMap<Types, string>();
   readonly #seed: number;
   #initialized = false;
+  /** Whether the state has room for what the present objective needs. */
+  #held = false;
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
   #learningRate = 0;
@@ -98,7 +114,7 @@ export class Engine {
   #submittedRate: number | undefined;
   /** An empty program. */
   #looksAtState: Executable | undefined;
-  /** Preparations and writes, one after the other. */
+  /** Preparations, one after the other. */
   #queue: Promise<void> = Promise.resolve();
 
   constructor(
@@ -109,6 +125,7 @@ export class Engine {
     this.#network = network;
     this.#store = new Store(backend);
     this.#seed = seed;
+    backend.register(this);
   }
 
   get memory(): Memory {
@@ -126,6 +143,7 @@ export class Engine {
     this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
     this.#learningRate = objective.optimizer.learningRate;
     this.#submittedRate = undefined;
+    this.#held = false;
     this.#graphs.clear();
     this.#programs.clear();
   }
@@ -151,67 +169,128 @@ export class Engine {
   /**
    * Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. Then plans
    * the program of a job, with turns of the event loop between the parts. Calls are answered in their order.
+   *
+   * @throws RondoError where there is no room for it, after what is not in use was given back
    */
   prepare(job?: Job): Promise<void> {
+    if (this.#held && (job === undefined || this.#programs.has(this.#key(job)))) return Promise.resolve();
     this.#queue = this.#queue
       .catch(() => {})
-      .then(async () => {
-        await this.#prepare();
-        if (job !== undefined) await this.#plan(job);
-      });
+      .then(() =>
+        this.#withRoom(async () => {
+          await this.#prepare();
+          if (job !== undefined) await this.#plan(job);
+        }),
+      );
     return this.#queue;
   }
 
   async #prepare(): Promise<void> {
+    if (this.#held) return;
     const optimizer = this.#optimizer;
     if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
       this.#programs.clear();
-      this.#looksAtState = undefined;
+      this.#forgetLook();
     }
-    if (this.#initialized) return;
-    const { seed } = this.#network.counters;
-    await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
-    const program = this.#load(traceInitialization(this.#network), {});
-    await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
-    this.#initialized = true;
+    if (!this.#initialized) {
+      const { seed } = this.#network.counters;
+      await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
+      const program = this.#load(traceInitialization(this.#network), {});
+      await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
+      program.free();
+      this.#initialized = true;
+    }
+    this.#held = optimizer === this.#optimizer;
   }
 
   /** Makes runs on the caller's thread possible until the state changes. */
   async prepareSync(): Promise<void> {
     await this.prepare();
     if (!this.backend.capabilities.synchronous) return;
-    this.#looksAtState ??= this.#load({ name: "look", inputs: [], outputs: {}, updates: [] }, {});
-    await this.#looksAtState.prepareSync(this.memory);
+    await this.#withRoom(async () => {
+      this.#looksAtState ??= this.#load({ name: "look", inputs: [], outputs: {}, updates: [] }, {});
+      await this.#looksAtState.prepareSync(this.memory);
+    });
+  }
+
+  #forgetLook(): void {
+    this.#looksAtState?.free();
+    this.#looksAtState = undefined;
+  }
+
+  /** Does what needs memory; where there is none, once more when everyone has given back what is not in use. */
+  async #withRoom<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await this.backend.reclaim();
+      return work();
+    }
+  }
+
+  /** Gives back what can be made again. */
+  evict(): void {
+    this.#programs.clear();
+    this.#forgetLook();
   }
 
   async #plan(job: Job): Promise<void> {
     const { kind, types } = job;
-    if (!this.#graphs.has(`${kind} ${this.#text(types)}`)) {
+    if (!this.#graphs.has(this.#traceKey(kind, types))) {
       this.#graph(kind, types);
       await turn();
     }
-    if (this.#programs.has(this.#key(job))) return;
-    this.program(job);
+    const key = this.#key(job);
+    if (this.#programs.has(key)) return;
+    const executable = this.#load(this.#graph(kind, types), job.bindings);
+    try {
+      await executable.reserve();
+    } catch (error) {
+      executable.free();
+      throw error;
+    }
+    this.#keep(key, executable);
     await turn();
   }
 
   /** The program of a job. Planned now if `prepare` has not done so. */
   program(job: Job): Executable {
-    return this.#programs.get(this.#key(job), () =>
-      this.#load(this.#graph(job.kind, job.types), job.bindings),
-    );
+    const key = this.#key(job);
+    const known = this.#programs.get(key);
+    if (known !== undefined) return known;
+    const make = () => this.#load(this.#graph(job.kind, job.types), job.bindings);
+    let made: Executable;
+    try {
+      made = make();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.evict();
+      made = make();
+    }
+    return this.#keep(key, made);
+  }
+
+  #keep(key: string, executable: Executable): Executable {
+    this.#programs.add(key, executable, bytesOf(executable.program));
+    return executable;
   }
 
   #graph(kind: Kind, types: Types): Graph {
-    const key = `${kind} ${this.#text(types)}`;
-    const graph =
-      this.#graphs.get(key) ?? trace(this.#network, kind, types, this.#objective, this.#optimizer);
-    this.#graphs.set(key, graph);
+    const key = this.#traceKey(kind, types);
+    const known = this.#graphs.get(key);
+    if (known !== undefined) return known;
+    const graph = trace(this.#network, kind, types, this.#objective, this.#optimizer);
+    this.#graphs.add(key, graph, topological(rootsOf(graph)).length);
     return graph;
   }
 
+  #traceKey(kind: Kind, types: Types): string {
+    return `${kind} ${this.#text(types)}`;
+  }
+
   #key({ kind, types, bindings }: Job): string {
-    let key = `${kind} ${this.#text(types)}`;
+    let key = this.#traceKey(kind, types);
     for (const name in bindings) key += ` ${name}=${bindings[name]}`;
     return key;
   }
@@ -227,23 +306,34 @@ export class Engine {
 
   #load(graph: Graph, bindings: Bindings): Executable {
     const { vectorWidth } = this.backend.capabilities;
-    return this.backend.load(compile(graph, { bindings, layout: this.#store.layout, vectorWidth }));
+    const program = compile(graph, { bindings, layout: this.#store.layout, vectorWidth });
+    return this.backend.load(program, this.memory);
   }
 
-  /** Values of all weights, in Keras's order. */
-  async readWeights(): Promise<Tensor<"float32">[]> {
+  /**
+   * Values of all weights, in Keras's order.
+   *
+   * @param submitted is called when they will be those of now, whatever is submitted later
+   */
+  async readWeights(submitted: () => void): Promise<Tensor<"float32">[]> {
     await this.prepare();
     const { places } = this.#network.parameters;
-    return Promise.all(
+    const read = Promise.all(
       places.map(async ({ variable, offset, size, weight }) => {
         const data = (await this.#store.read(variable, offset, size)) as Float32Array;
         return new Tensor(data, weight.shape, "float32");
       }),
     );
+    submitted();
+    return read;
   }
 
-  /** Sets all weights, in Keras's order. */
-  async writeWeights(weights: readonly Tensor[]): Promise<void> {
+  /**
+   * Sets all weights, in Keras's order.
+   *
+   * @param submitted is called when whatever is submitted later will find them
+   */
+  async writeWeights(weights: readonly Tensor[], submitted: () => void): Promise<void> {
     const { places } = this.#network.parameters;
     const mismatch = places.findIndex(
       ({ weight }, i) => shapeText(weight.shape) !== shapeText(weights[i]?.shape ?? []),
@@ -264,7 +354,7 @@ export class Engine {
       });
     }
     await this.prepare();
-    await Promise.all(
+    const written = Promise.all(
       places.map(({ variable, offset }, i) => {
         const data: TypedArray = weights[i]?.data ?? new Float32Array(0);
         return this.#store.write(
@@ -274,19 +364,26 @@ export class Engine {
         );
       }),
     );
+    submitted();
+    await written;
   }
 
-  /** Sets the layers' recurrent states to 0. */
-  async resetStates(): Promise<void> {
+  /**
+   * Sets the layers' recurrent states to 0.
+   *
+   * @param submitted is called when whatever is submitted later will find them so
+   */
+  async resetStates(submitted: () => void): Promise<void> {
     await this.prepare();
-    for (const layer of this.#network.layers) {
-      for (const state of layer.states()) {
-        const size = state.shape.reduce((n, d) => n * d, 1);
-        await this.#store.write(
-          state,
-          state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size),
-        );
-      }
-    }
+    const states = this.#network.layers.flatMap((layer) => layer.states());
+    const written = Promise.all(
+      states.map((state) => {
+        const size = sizeOf(state.shape);
+        const zeros = state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size);
+        return this.#store.write(state, zeros);
+      }),
+    );
+    submitted();
+    await written;
   }
 }

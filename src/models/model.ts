@@ -3,7 +3,7 @@ import type { Dim, Shape } from "../graph/dim.js";
 import { optionalName } from "../layers/fields.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
-import type { Backend } from "../runtime/backend.js";
+import type { Backend, Place } from "../runtime/backend.js";
 import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
@@ -48,11 +48,13 @@ import {
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
 import { isMasked, type Network, type Types } from "./trace.js";
-import { Turns } from "./turns.js";
+import { type Method, Turns, type Work } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
 const largestPrediction = 512;
+/** What predictions are made of is copied up to this size. */
+const copiedBytes = 2 ** 20;
 
 /** What a model is once its shapes are known. */
 export interface Built {
@@ -72,7 +74,7 @@ export abstract class Model implements CallbackModel {
   #engine: Engine | undefined;
   #making: Promise<Engine> | undefined;
   readonly #turns = new Turns(
-    () => this.network?.layers.some((layer) => layer.states().length > 0) === true,
+    () => this.#stateful,
     async () => this.#engine?.prepareSync(),
   );
   /** Epochs begun so far, by their numbers: no two have the same order of rows, whatever fit they belong to. */
@@ -210,6 +212,9 @@ export abstract class Model implements CallbackModel {
    * is not blocked. The arrays of x and y are read while it runs, so they must stay as they are until it resolves. When
    * `signal` aborts, the steps under way are finished, what was trained stays, and the history has the completed epochs.
    *
+   * Meanwhile callbacks may call the model; what they call takes place between two steps. Predictions of anyone are let in
+   * between two steps, too, unless the model has recurrent states; everything else called then waits for the end.
+   *
    * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
    * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled
    */
@@ -220,12 +225,16 @@ export abstract class Model implements CallbackModel {
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
     const { validationData, validationSplit = 0, classWeight } = options;
     const { validationBatchSize = batchSize } = options;
-    const schedule = this.#schedule("fit", { ...options, batchSize, shuffle, verbose });
+    const schedule = this.#schedule(
+      "fit",
+      { ...options, batchSize, shuffle, verbose },
+      this.#turns.aroundFitHooks,
+    );
     checkCount("fit", "batchSize", batchSize, 1);
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
     checkCount("fit", "epochs", schedule.epochs, 0);
     checkCount("fit", "initialEpoch", schedule.initialEpoch, 0);
-    return this.#turns.fit(async () => {
+    return this.#turns.fit(this.fit, async (step) => {
       let data = await this.#dataset("fit", x, y, options.sampleWeight);
       let held: Dataset | undefined;
       if (validationData !== undefined) {
@@ -236,9 +245,13 @@ export abstract class Model implements CallbackModel {
       this.#checkRows("fit", data, batchSize);
       if (held !== undefined) this.#checkRows("fit, validation", held, validationBatchSize);
       const engine = await this.#made();
-      const source = this.#source(engine, "train", data);
+      const source = this.#source(engine, "train", data, {
+        turn: (run) => step(true, run),
+        place: "yielding",
+      });
+      const validates = this.#stateful;
       const validation = held && {
-        source: this.#source(engine, "evaluate", held),
+        source: this.#source(engine, "evaluate", held, { turn: (run) => step(validates, run) }),
         batchSize: validationBatchSize,
       };
       // What does not fit is found before the first step.
@@ -252,31 +265,36 @@ export abstract class Model implements CallbackModel {
     });
   }
 
-  /** Loss and metrics over x [N, ..] and y [N, ..]. */
+  /** Loss and metrics over x [N, ..] and y [N, ..], which are read while it runs and must stay as they are until it resolves. */
   async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Figures> {
     checkOptions("evaluate", options, optionNames.evaluate);
     const { names } = this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const schedule = this.#schedule("evaluate", { ...options, batchSize, verbose });
-    const given = this.#input("evaluate", x);
-    return this.#turns.measure("evaluate", async () => {
-      const data = await this.#dataset("evaluate", given, y, options.sampleWeight);
+    const effect = this.#stateful ? "write" : "look";
+    return this.#turns.measure(this.evaluate, effect, async (submitted) => {
+      const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
       this.#checkRows("evaluate", data, batchSize);
-      const source = this.#source(await this.#made(), "evaluate", data);
+      const source = this.#source(await this.#made(), "evaluate", data, {
+        submitted: heldFor(schedule, submitted),
+      });
       return (await runEvaluation(this, names, source, schedule)).means();
     });
   }
 
-  /** One training step on these rows; resolves with its loss and metrics, before the update. */
+  /**
+   * One training step on these rows; resolves with its loss and metrics, before the update. The arrays are read while it
+   * runs, so they must stay as they are until then.
+   */
   async trainOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
     this.#turns.requireNoFit("trainOnBatch");
-    return this.#runBatch("trainOnBatch", "train", x, y, options);
+    return this.#runBatch(this.trainOnBatch, "train", x, y, options);
   }
 
-  /** Loss and metrics of these rows as one batch. */
+  /** Loss and metrics of these rows as one batch. The arrays must stay as they are until it resolves. */
   async testOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
-    return this.#runBatch("testOnBatch", "evaluate", x, y, options);
+    return this.#runBatch(this.testOnBatch, "evaluate", x, y, options);
   }
 
   // ---- Prediction
@@ -284,15 +302,21 @@ export abstract class Model implements CallbackModel {
   /**
    * The model's output for x [N, ..], computed in steps of a size that the memory decides: at most 512 rows and 32 MiB of
    * temporaries, or `batchSize` where it is given. Rows do not depend on each other; a step of one row may differ from
-   * larger ones by rounding (1e-6).
+   * larger ones by rounding (1e-6). Arrays of up to 1 MiB are copied when it is called; larger ones are read while it runs,
+   * and must stay as they are until it resolves.
+   *
+   * It goes before steps of training that wait, those of other models on its backend and those of a `fit` of its own: at
+   * most the step that runs is waited for.
    */
   async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
     checkOptions("predict", options, optionNames.predict);
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
-    const data = this.#input("predict", x);
-    const rows = rowsOf(data);
-    if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
-    return this.#turns.step(async () => {
+    const given = taken("predict", x);
+    const place = this.#predictionPlace;
+    return this.#turns.take(this.predict, "prediction", async (submitted) => {
+      const data = this.#input("predict", await given);
+      const rows = rowsOf(data);
+      if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
       const engine = await this.#made();
       const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
       const schedule = this.#schedule("predict", { ...options, batchSize, verbose });
@@ -300,23 +324,39 @@ export abstract class Model implements CallbackModel {
       await engine.prepare(job);
       const sizes = outputOf(engine.program(job).program).shape.slice(1);
       const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
-      const source = this.#source(engine, "predict", { x: data });
+      const source = this.#source(
+        engine,
+        "predict",
+        { x: data },
+        {
+          place,
+          submitted: heldFor(schedule, submitted),
+        },
+      );
       await runPrediction(this, source, output.data, sizeOf(sizes), schedule);
       return output;
     });
   }
 
-  /** The model's output for these rows, computed as one batch. */
+  /**
+   * The model's output for these rows, computed as one batch. An array of up to 1 MiB is copied when it is called; a larger
+   * one must stay as it is until it resolves.
+   */
   async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
-    const data = this.#input("predictOnBatch", x);
-    return this.#turns.step(async () => {
+    const given = taken("predictOnBatch", x);
+    const place = this.#predictionPlace;
+    return this.#turns.take(this.predictOnBatch, "prediction", async (submitted) => {
+      const data = this.#input("predictOnBatch", await given);
       const engine = await this.#made();
       const job = this.#predictionJob(data, rowsOf(data));
       await engine.prepare(job);
       const executable = engine.program(job);
       const { size, shape } = outputOf(executable.program);
       const output = new Float32Array(size);
-      await executable.run({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
+      const call = { entry: "main", state: engine.memory, inputs: [data.data], outputs: [output], place };
+      const done = executable.run(call);
+      submitted();
+      await done;
       return new Tensor(output, shape, "float32");
     });
   }
@@ -375,7 +415,9 @@ export abstract class Model implements CallbackModel {
 
   /** Copies of all weights, in Keras's order. */
   async getWeights(): Promise<Tensor<"float32">[]> {
-    return this.#turns.look(async () => (await this.#made()).readWeights());
+    return this.#turns.take(this.getWeights, "look", async (submitted) =>
+      (await this.#made()).readWeights(submitted),
+    );
   }
 
   /** Sets all weights, in the order of `getWeights`. */
@@ -387,12 +429,16 @@ export abstract class Model implements CallbackModel {
       const { data, shape, dtype } = toTensor(`setWeights: array ${i}`, w);
       return new Tensor(data.slice(), shape, dtype);
     });
-    return this.#turns.write(async () => (await this.#made()).writeWeights(tensors));
+    return this.#turns.take(this.setWeights, "write", async (submitted) =>
+      (await this.#made()).writeWeights(tensors, submitted),
+    );
   }
 
   /** Sets the recurrent states of stateful layers to 0. */
   async resetStates(): Promise<void> {
-    return this.#turns.write(async () => (await this.#made()).resetStates());
+    return this.#turns.take(this.resetStates, "write", async (submitted) =>
+      (await this.#made()).resetStates(submitted),
+    );
   }
 
   /**
@@ -474,7 +520,8 @@ export abstract class Model implements CallbackModel {
     const { loss } = this.#compiled(where);
     const input = this.#input(where, await readTensor(`${where}: x`, x));
     const targets = await readTensor(`${where}: y`, y);
-    const data = readDataset(where, input, targets, sampleWeight);
+    const weights = sampleWeight && (await readTensor(`${where}: sampleWeight`, sampleWeight));
+    const data = readDataset(where, input, targets, weights);
     const types = this.#ports.types({ x: input });
     const masked = () => this.network !== undefined && isMasked(this.network, types);
     await checkTargets(where, data, targetBounds(loss, this.#ports.classes), masked);
@@ -494,58 +541,80 @@ export abstract class Model implements CallbackModel {
       where,
       received: `${rowsOf(x)} ${rowsOf(x) === 1 ? "sample" : "samples"} in batches of ${batchSize}`,
       expected: `batches of ${fixed}, the batchSize of the first layer, and a multiple of ${fixed} samples`,
-      fix: this.network?.layers.some((layer) => layer.states().length > 0)
+      fix: this.#stateful
         ? `Set batchSize to ${fixed} and give full batches; for other batches make a second model with that batchSize, and copy the weights with getWeights and setWeights`
         : `Set batchSize to ${fixed} and give full batches, or leave batchSize out of the first layer`,
     });
   }
 
-  /** @param rate of training steps; left out: the engine's when a step is submitted */
-  #source(engine: Engine, kind: Kind, data: Given, rate?: number): Source {
+  #source(
+    engine: Engine,
+    kind: Kind,
+    data: Given,
+    { turn = (run) => run(() => {}), submitted = () => {}, place = "inTurn", rate }: SourceOptions,
+  ): Source {
     const types = this.#ports.types(data);
     const { x } = data;
     const loss = kind === "predict" ? undefined : this.#objective?.loss;
     const sample = x.shape.slice(1);
     const job = (rows: number) => this.#job(kind, types, [rows, ...sample]);
+    let left = rowsOf(x);
     return {
       arrays: arraysOf(data, loss && targetBounds(loss, this.#ports.classes)),
       rows: rowsOf(x),
       plan: (rows) => engine.prepare(job(rows)),
-      run(inputs, rows, output) {
-        const executable = engine.program(job(rows));
-        if (kind === "train") engine.submitLearningRate(rate ?? engine.learningRate);
-        return executable.run({ entry: "main", state: engine.memory, inputs, outputs: [output] });
-      },
+      submit: (inputs, rows, output) =>
+        turn(async () => {
+          await engine.prepare(job(rows));
+          const executable = engine.program(job(rows));
+          if (kind === "train") engine.submitLearningRate(rate ?? engine.learningRate);
+          const call = { entry: "main", state: engine.memory, inputs, outputs: [output], place };
+          const done = executable.run(call);
+          left -= rows;
+          if (left <= 0) submitted();
+          return { done };
+        }),
     };
   }
 
   async #runBatch(
-    where: string,
+    method: Method,
     kind: "train" | "evaluate",
     x: TensorLike,
     y: TensorLike,
     options: BatchOptions,
   ): Promise<Figures> {
+    const where = method.name;
     checkOptions(where, options, optionNames.batch);
     const { names } = this.#compiled(where);
     const { sampleWeight, classWeight } = options;
-    const given = this.#input(where, x);
     const rate = this.learningRate;
-    return this.#turns.measure(kind, async () => {
-      let data = await this.#dataset(where, given, y, sampleWeight);
+    const effect = kind === "train" || this.#stateful ? "write" : "look";
+    return this.#turns.measure(method, effect, async (submitted) => {
+      let data = await this.#dataset(where, x, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
-      const { arrays, rows, plan, run } = this.#source(await this.#made(), kind, data, rate);
+      const { arrays, rows, submit } = this.#source(await this.#made(), kind, data, { rate, submitted });
       const figures = new Float32Array(2 * names.length);
-      await plan(rows);
-      await run(
+      const { done } = await submit(
         arrays.map(({ tensor }) => tensor.data),
         rows,
         figures,
       );
+      await done;
       const totals = new Totals(names);
       totals.add(figures);
       return totals.means();
     });
+  }
+
+  /** Whether every run changes recurrent states. */
+  get #stateful(): boolean {
+    return this.network?.layers.some((layer) => layer.states().length > 0) === true;
+  }
+
+  /** The place of predictions among the runs of the backend: what a callback asks for comes after the steps before it. */
+  get #predictionPlace(): Place {
+    return this.#turns.inCallback ? "overtakingOthers" : "overtaking";
   }
 
   /** What predicts `rows` rows like those of x. */
@@ -574,12 +643,13 @@ export abstract class Model implements CallbackModel {
     return typeof rows === "number" ? rows : undefined;
   }
 
-  #schedule(where: string, options: ScheduleOptions): Schedule {
-    return readSchedule(where, options, this.seed, (epoch) => {
+  #schedule(where: string, options: ScheduleOptions, aroundHook = this.#turns.aroundHooks): Schedule {
+    const passOf = (epoch: number) => {
       const pass = Math.max(epoch, this.#passes);
       this.#passes = pass + 1;
       return pass;
-    });
+    };
+    return readSchedule(where, options, this.seed, { passOf, aroundHook });
   }
 
   /** Rows of one step of `predict` within its memory. */
@@ -593,6 +663,27 @@ export abstract class Model implements CallbackModel {
     const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
   }
+}
+
+interface SourceOptions {
+  /** How a batch takes its turn; default: the whole run has it. */
+  readonly turn?: <R>(run: Work<R>) => Promise<R>;
+  /** Is called when all rows have been submitted. */
+  readonly submitted?: () => void;
+  readonly place?: Place;
+  /** Learning rate of training steps; default: the engine's when a step is submitted. */
+  readonly rate?: number;
+}
+
+/** A run with callbacks keeps its turn until the last of them is done: they see the model as the run does. */
+const heldFor = ({ callbacks }: Schedule, submitted: () => void): (() => void) =>
+  callbacks.length === 0 ? submitted : () => {};
+
+/** x as it is now, where it is small. What is wrong with it is said when it is awaited. */
+function taken(where: string, x: TensorLike): Promise<Tensor> {
+  const reading = readTensor(`${where}: x`, x, copiedBytes);
+  reading.catch(() => {});
+  return reading;
 }
 
 const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);

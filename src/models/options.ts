@@ -108,14 +108,14 @@ export type ScheduleOptions = Pick<Schedule, "batchSize" | "verbose"> & FitOptio
 /**
  * The schedule that options ask for.
  *
- * @param passOf the number of the order of rows that an epoch takes
+ * @param own what the model does: the number of the order of rows that an epoch takes, and what is done around hooks
  * @throws RondoError for callbacks and signals that are none
  */
 export function readSchedule(
   where: string,
   options: ScheduleOptions,
   seed: number,
-  passOf: Schedule["passOf"],
+  own: Pick<Schedule, "passOf" | "aroundHook">,
 ): Schedule {
   const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
   const callbacks = callbacksOf(where, options.callbacks ?? []);
@@ -137,7 +137,7 @@ export function readSchedule(
     epochs,
     initialEpoch,
     shuffle,
-    passOf,
+    ...own,
     seed,
     verbose,
     callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],

@@ -42,13 +42,19 @@ export class Store {
     if (same && this.#memory !== undefined) return false;
     const layout = layoutState(variables);
     const memory = this.#backend.allocate(layout.bytes);
-    for (const variable of variables) {
-      const offset = layout.offsets.get(variable);
-      if (offset === undefined || !this.has(variable)) continue;
-      await memory.write(offset, await this.read(variable));
+    try {
+      for (const variable of variables) {
+        const offset = layout.offsets.get(variable);
+        if (offset === undefined || !this.has(variable)) continue;
+        await memory.write(offset, await this.read(variable));
+      }
+      // A memory that was refused says so when it is used, and must not become the model's.
+      await memory.read(0, new Uint8Array(0));
+    } catch (error) {
+      memory.free();
+      throw error;
     }
-    // A memory that was refused says so when it is used, and must not become the model's.
-    await memory.read(0, new Uint8Array(0));
+    this.#memory?.free();
     this.#variables = variables;
     this.#layout = layout;
     this.#memory = memory;
@@ -64,7 +70,8 @@ export class Store {
 
   /** Sets elements of a variable from element `begin`, before everything submitted later. */
   async write(variable: StateVariable, from: TypedArray, begin = 0): Promise<void> {
-    await this.memory.write(this.#at(variable, begin), from);
+    const writes = variable.role === "weight" ? "weights" : "states";
+    await this.memory.write(this.#at(variable, begin), from, writes);
   }
 
   #at(variable: StateVariable, element: number): number {

@@ -1,17 +1,74 @@
-import { RondoError } from "../errors.js";
+import { CallSite, RondoError } from "../errors.js";
 
 /**
- * What of a model's work is under way and what it excludes, and whether the model stays ready for synchronous calls. Work
- * itself is done in the order in which it was submitted, by the backend.
+ * What a method does to weights and states. Looks may overlap; a write comes alone. A prediction is a look (a write, where
+ * the model has recurrent states) that a fit lets in between its steps.
+ */
+export type Effect = "look" | "write" | "prediction";
+
+/** Work that takes its turn. It calls `submitted` when later work may begin: all its runs have been submitted. */
+export type Work<R> = (submitted: () => void) => Promise<R>;
+
+/** A method of the model, for the place of its call in errors. */
+export type Method = (...given: never[]) => unknown;
+
+/**
+ * Work in the order in which it was asked for. A write begins when everything asked for before it was submitted, and what
+ * is asked for after it begins when the write was submitted; the backend keeps that order.
+ */
+class Order {
+  /** When the last write was submitted. */
+  #written: Promise<unknown>;
+  /** The same of the looks since then. */
+  #looks = new Set<Promise<void>>();
+
+  /** @param opened when the first work may begin */
+  constructor(opened: Promise<void> = Promise.resolve()) {
+    this.#written = opened;
+  }
+
+  async take<R>(writes: boolean, work: Work<R>): Promise<R> {
+    const looks = this.#looks;
+    const before = writes && looks.size > 0 ? Promise.all([this.#written, ...looks]) : this.#written;
+    let submitted = () => {};
+    const left = new Promise<void>((resolve) => {
+      submitted = resolve;
+    });
+    if (writes) {
+      this.#written = left;
+      this.#looks = new Set();
+    } else {
+      looks.add(left);
+    }
+    try {
+      await before;
+      return await work(submitted);
+    } finally {
+      submitted();
+      looks.delete(left);
+    }
+  }
+}
+
+/**
+ * Whose turn it is to use a model: each method has the effect of its place in the order of calls. A fit is one piece of
+ * work in that order, and has an order of its own within: of its steps, of what its callbacks call, and of predictions,
+ * which are let in between the steps. Also: what excludes what, and whether the model stays ready for synchronous calls.
  */
 export class Turns {
   readonly #stateful: () => boolean;
   readonly #prepareSync: () => Promise<void>;
-  /** Runs that change weights or states. */
+  readonly #order = new Order();
+  /** Within the fit that was asked for and has not ended. */
+  #fit: Order | undefined;
+  /** Callbacks of the fit that are at work. */
+  #fitHooks = 0;
+  /** Callbacks at work of an evaluate or predict, which has its turn meanwhile. */
+  #hooks = 0;
+  /** Work asked for and not done that changes weights or states. */
   #writing = 0;
-  /** Runs whose figures are those of the present loss and metrics. */
+  /** Work whose figures are those of the present loss and metrics. */
   #measuring = 0;
-  #fitting = false;
   #staysReady = false;
 
   /**
@@ -33,6 +90,11 @@ export class Turns {
     return this.#staysReady;
   }
 
+  /** Whether a callback of the fit is at work. */
+  get inCallback(): boolean {
+    return this.#fitHooks > 0;
+  }
+
   /** Makes the model ready, from now on after each run. */
   async stayReady(): Promise<void> {
     this.#staysReady = true;
@@ -40,7 +102,7 @@ export class Turns {
   }
 
   requireNoFit(where: string): void {
-    if (!this.#fitting) return;
+    if (this.#fit === undefined) return;
     throw new RondoError({
       where,
       received: "a call while the model is being fitted",
@@ -61,52 +123,104 @@ export class Turns {
     });
   }
 
-  /** A fit: refuses another, and steps by hand. */
-  async fit<R>(work: () => Promise<R>): Promise<R> {
-    this.#fitting = true;
-    try {
-      return await this.measure("train", work);
-    } finally {
-      this.#fitting = false;
-    }
-  }
-
   /** What needs the loss and the metrics to stay as they are. */
-  async measure<R>(kind: "train" | "evaluate", work: () => Promise<R>): Promise<R> {
+  async measure<R>(method: Method, effect: Effect, work: Work<R>): Promise<R> {
     this.#measuring++;
     try {
-      return await (kind === "train" ? this.write(work) : this.step(work));
+      return await this.take(method, effect, work);
     } finally {
       this.#measuring--;
     }
   }
 
-  /** What changes weights or states. */
-  async write<R>(work: () => Promise<R>): Promise<R> {
-    this.#writing++;
+  /**
+   * A fit: refuses another, and steps by hand.
+   *
+   * @param work is given what takes a turn within the fit
+   */
+  async fit<R>(
+    method: Method,
+    work: (step: <S>(writes: boolean, work: Work<S>) => Promise<S>) => Promise<R>,
+  ): Promise<R> {
+    let open = () => {};
+    const within = new Order(
+      new Promise((resolve) => {
+        open = resolve;
+      }),
+    );
+    this.#fit = within;
+    this.#measuring++;
     try {
-      return await this.look(work);
+      return await this.#run(this.#order, method, true, async () => {
+        open();
+        try {
+          return await work((writes, step) => within.take(writes, step));
+        } finally {
+          this.#fit = undefined;
+          await within.take(true, async () => {}); // after all that was let in
+        }
+      });
     } finally {
-      this.#writing--;
+      this.#measuring--;
     }
   }
 
-  /** What changes the states of a stateful model, and nothing else. */
-  step<R>(work: () => Promise<R>): Promise<R> {
-    return this.#stateful() ? this.write(work) : this.look(work);
+  /** Work in its turn. */
+  async take<R>(method: Method, effect: Effect, work: Work<R>): Promise<R> {
+    const writes = effect === "write" || (effect !== "look" && this.#stateful());
+    if (this.#hooks > 0) {
+      // The turn is that of the run whose callback this is.
+      if (!writes) return this.#run(undefined, method, false, work);
+      throw new RondoError({
+        where: method.name,
+        received: "a call from a callback of evaluate or predict",
+        expected: "calls there that change neither weights nor states",
+        fix: "Call it after evaluate or predict, or await them before",
+      });
+    }
+    const letIn = this.#fitHooks > 0 || (effect === "prediction" && !writes);
+    return this.#run((letIn ? this.#fit : undefined) ?? this.#order, method, writes, work);
   }
 
-  /** What changes nothing. (Whatever runs first after a compile moves the state all the same.) */
-  async look<R>(work: () => Promise<R>): Promise<R> {
+  async #run<R>(order: Order | undefined, method: Method, writes: boolean, work: Work<R>): Promise<R> {
+    const call = new CallSite(method);
+    if (writes) this.#writing++;
     let result: R;
     try {
-      result = await work();
+      result = await (order === undefined ? work(() => {}) : order.take(writes, work));
     } catch (error) {
+      if (writes) this.#writing--;
       // The work's own error says more than that of a backend that works no more.
-      if (this.#staysReady) await this.#prepareSync().catch(() => undefined);
-      throw error;
+      await this.#ready().catch(() => undefined);
+      throw call.extend(error);
     }
-    if (this.#staysReady) await this.#prepareSync();
+    if (writes) this.#writing--;
+    await this.#ready();
     return result;
   }
+
+  /** After the last of what changes the state. */
+  async #ready(): Promise<void> {
+    if (this.#staysReady && !this.writing) await this.#prepareSync();
+  }
+
+  /** What is done around each callback of a fit: what it calls is let in between the steps. */
+  readonly aroundFitHooks = async (hook: () => unknown): Promise<void> => {
+    this.#fitHooks++;
+    try {
+      await hook();
+    } finally {
+      this.#fitHooks--;
+    }
+  };
+
+  /** What is done around each callback of an evaluate or predict. */
+  readonly aroundHooks = async (hook: () => unknown): Promise<void> => {
+    this.#hooks++;
+    try {
+      await hook();
+    } finally {
+      this.#hooks--;
+    }
+  };
 }

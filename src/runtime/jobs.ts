@@ -38,7 +38,11 @@ export class Jobs {
     if (outcome === undefined) job?.done();
     else job?.failed(outcome instanceof Error ? outcome : job.explain(outcome));
     const [oldest = Number.POSITIVE_INFINITY] = this.#waiting.keys();
-    for (let first = this.#watchers[0]; first !== undefined && first.upTo < oldest; first = this.#watchers[0]) {
+    for (
+      let first = this.#watchers[0];
+      first !== undefined && first.upTo < oldest;
+      first = this.#watchers[0]
+    ) {
       this.#watchers.shift();
       first.resolve();
     }

@@ -169,10 +169,14 @@ class NativeDriver implements Driver<Block, Cache, Loaded> {
   }
 }
 
-const callOf = (
-  loaded: Loaded,
-  { state, begin, end, writes, arrays }: Request<Block>,
-): CallArguments => [loaded, state, begin, end, writesCode[writes], arrays];
+const callOf = (loaded: Loaded, { state, begin, end, writes, arrays }: Request<Block>): CallArguments => [
+  loaded,
+  state,
+  begin,
+  end,
+  writesCode[writes],
+  arrays,
+];
 
 function orThreadsRefused<T>(threads: number, create: () => T): T {
   try {

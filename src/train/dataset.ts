@@ -41,15 +41,21 @@ export function arraysOf(
 
 /**
  * `toTensor` that lets the event loop turn, for what may be large nested lists. These must stay as they are until it
- * resolves.
+ * resolves, as far as they were not read when this returns: what takes a few milliseconds is.
+ *
+ * @param copied arrays of up to so many bytes are copied, before this returns; larger ones are shared
  */
-export async function readTensor(where: string, values: TensorLike): Promise<Tensor> {
+export async function readTensor(where: string, values: TensorLike, copied = 0): Promise<Tensor> {
   const steps = readingTensor(where, values);
   const breather = new Breather();
   for (;;) {
     const step = steps.next();
-    if (step.done === true) return step.value;
-    await breather.tick();
+    if (step.done === true) {
+      const { data, shape, dtype } = step.value;
+      return data.byteLength > copied ? step.value : new Tensor(data.slice(), shape, dtype);
+    }
+    const turn = breather.tick();
+    if (turn !== undefined) await turn;
   }
 }
 

@@ -2,6 +2,7 @@ import type { TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import { Batches } from "./batches.js";
 import {
+  type AroundHook,
   type CallbackHooks,
   CallbackList,
   type CallbackModel,
@@ -17,8 +18,14 @@ import { permutation } from "./shuffle.js";
 /** 0 silent, 1 progress bar, 2 one line per epoch. */
 export type Verbosity = 0 | 1 | 2;
 
-/** Submits one batch; the promise settles when `output` is filled. The arrays must stay as they are until then. */
-export type RunBatch = (arrays: readonly TypedArray[], rows: number, output: Float32Array) => Promise<void>;
+/**
+ * Submits one batch in its turn; then `done` settles when `output` is filled. The arrays must stay as they are until then.
+ */
+export type SubmitBatch = (
+  arrays: readonly TypedArray[],
+  rows: number,
+  output: Float32Array,
+) => Promise<{ readonly done: Promise<void> }>;
 
 /** Data and the program that takes it batch by batch. */
 export interface Source {
@@ -26,7 +33,7 @@ export interface Source {
   readonly rows: number;
   /** Makes ready for batches of so many rows. */
   plan(rows: number): Promise<void>;
-  readonly run: RunBatch;
+  readonly submit: SubmitBatch;
 }
 
 const tensorsOf = ({ arrays }: Source) => arrays.map(({ tensor }) => tensor);
@@ -41,6 +48,7 @@ export interface Schedule {
   readonly seed: number;
   readonly verbose: Verbosity;
   readonly callbacks: readonly CallbackHooks[];
+  readonly aroundHook: AroundHook;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -68,7 +76,8 @@ export async function runFit(
   const history = new History();
   const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, shuffle);
   const params = paramsOf(names, source, batches, schedule);
-  const callbacks = new CallbackList([...schedule.callbacks, history, new WarnOnNaN()], model, params);
+  const own = [history, new WarnOnNaN()];
+  const callbacks = new CallbackList([...schedule.callbacks, ...own], model, params, schedule.aroundHook);
   const aborted = () => signal?.aborted === true;
   const stopped = () => model.stopTraining || aborted();
 
@@ -105,7 +114,7 @@ export async function runEvaluation(
 ): Promise<Totals> {
   const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
   const params = paramsOf(names, source, batches, schedule);
-  const callbacks = new CallbackList(schedule.callbacks, model, params);
+  const callbacks = new CallbackList(schedule.callbacks, model, params, schedule.aroundHook);
   const { signal } = schedule;
   await callbacks.begin("Test");
   const totals = await runBatches("Test", batches, source, names, callbacks, undefined, () => {
@@ -125,7 +134,8 @@ export async function runPrediction(
   schedule: Schedule,
 ): Promise<void> {
   const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
-  const callbacks = new CallbackList(schedule.callbacks, model, paramsOf([], source, batches, schedule));
+  const params = paramsOf([], source, batches, schedule);
+  const callbacks = new CallbackList(schedule.callbacks, model, params, schedule.aroundHook);
   const { signal } = schedule;
   await callbacks.begin("Predict");
   await pipeline(
@@ -136,8 +146,7 @@ export async function runPrediction(
       const first = i * batches.batchSize;
       const part = output.subarray(first * width, (first + batches.size(i)) * width);
       const arrays = await batches.arrays(i);
-      await source.plan(batches.size(i));
-      return { done: source.run(arrays, batches.size(i), part) };
+      return source.submit(arrays, batches.size(i), part);
     },
     (i) => callbacks.batchEnd("Predict", i, {}),
   );
@@ -162,8 +171,7 @@ async function runBatches(
       await callbacks.batchBegin(mode, i);
       const rows = batches.size(i);
       const arrays = await batches.arrays(i, row);
-      await source.plan(rows);
-      return { done: source.run(arrays, rows, outputOf(i)) };
+      return source.submit(arrays, rows, outputOf(i));
     },
     async (i) => {
       totals.add(outputOf(i));

@@ -3,6 +3,7 @@ import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
 import { measuresContract } from "./measures.contract.js";
+import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
@@ -12,6 +13,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   trainingContract(make);
   measuresContract(make);
   predictionContract(make);
+  orderContract(make);
   weightsContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {

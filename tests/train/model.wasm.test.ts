@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { createBackend } from "../../src/index.js";
 import { measuresContract } from "./measures.contract.js";
+import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
@@ -10,5 +11,6 @@ describe("models on the wasm backend", () => {
   trainingContract(make);
   measuresContract(make);
   predictionContract(make);
+  orderContract(make);
   weightsContract(make);
 });

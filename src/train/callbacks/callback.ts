@@ -144,40 +144,61 @@ export function callbacksOf(
 
 type TrainHook = "Train" | "Test" | "Predict";
 
+/** What is done around each hook that is called. */
+export type AroundHook = (hook: () => void | Promise<void>) => Promise<void>;
+
 /** The callbacks of a run, called one after the other. */
 export class CallbackList {
   readonly #callbacks: readonly CallbackHooks[];
+  readonly #around: AroundHook;
 
-  constructor(callbacks: readonly CallbackHooks[], model: CallbackModel, params: CallbackParams) {
+  constructor(
+    callbacks: readonly CallbackHooks[],
+    model: CallbackModel,
+    params: CallbackParams,
+    around: AroundHook = async (hook) => hook(),
+  ) {
     this.#callbacks = callbacks;
+    this.#around = around;
     for (const callback of callbacks) {
       callback.setParams?.(params);
       callback.setModel?.(model);
     }
   }
 
-  async begin(mode: TrainHook, logs: Logs = {}): Promise<void> {
-    for (const callback of this.#callbacks) await callback[`on${mode}Begin`]?.(logs);
+  begin(mode: TrainHook, logs: Logs = {}): Promise<void> {
+    return this.#each([`on${mode}Begin`], (callback, hook) => callback[hook]?.(logs));
   }
-  async end(mode: TrainHook, logs: Logs = {}): Promise<void> {
-    for (const callback of this.#callbacks) await callback[`on${mode}End`]?.(logs);
+  end(mode: TrainHook, logs: Logs = {}): Promise<void> {
+    return this.#each([`on${mode}End`], (callback, hook) => callback[hook]?.(logs));
   }
-  async epochBegin(epoch: number, logs: Logs = {}): Promise<void> {
-    for (const callback of this.#callbacks) await callback.onEpochBegin?.(epoch, logs);
+  epochBegin(epoch: number, logs: Logs = {}): Promise<void> {
+    return this.#each(["onEpochBegin"], (callback, hook) => callback[hook]?.(epoch, logs));
   }
-  async epochEnd(epoch: number, logs: Logs): Promise<void> {
-    for (const callback of this.#callbacks) await callback.onEpochEnd?.(epoch, logs);
+  epochEnd(epoch: number, logs: Logs): Promise<void> {
+    return this.#each(["onEpochEnd"], (callback, hook) => callback[hook]?.(epoch, logs));
   }
-  async batchBegin(mode: TrainHook, batch: number, logs: Logs = {}): Promise<void> {
-    for (const callback of this.#callbacks) {
-      if (mode === "Train") await callback.onBatchBegin?.(batch, logs);
-      await callback[`on${mode}BatchBegin`]?.(batch, logs);
-    }
+  batchBegin(mode: TrainHook, batch: number, logs: Logs = {}): Promise<void> {
+    return this.#each(
+      [...(mode === "Train" ? ["onBatchBegin" as const] : []), `on${mode}BatchBegin`],
+      (callback, hook) => callback[hook]?.(batch, logs),
+    );
   }
-  async batchEnd(mode: TrainHook, batch: number, logs: Logs): Promise<void> {
-    for (const callback of this.#callbacks) {
-      if (mode === "Train") await callback.onBatchEnd?.(batch, logs);
-      await callback[`on${mode}BatchEnd`]?.(batch, logs);
-    }
+  batchEnd(mode: TrainHook, batch: number, logs: Logs): Promise<void> {
+    return this.#each(
+      [...(mode === "Train" ? ["onBatchEnd" as const] : []), `on${mode}BatchEnd`],
+      (callback, hook) => callback[hook]?.(batch, logs),
+    );
+  }
+
+  /** Calls these hooks of each callback in turn. */
+  async #each<Name extends keyof CallbackHooks>(
+    hooks: readonly Name[],
+    call: (callback: CallbackHooks, hook: Name) => void | Promise<void>,
+  ): Promise<void> {
+    for (const callback of this.#callbacks)
+      for (const hook of hooks) {
+        if (callback[hook] !== undefined) await this.#around(() => call(callback, hook));
+      }
   }
 }
