@@ -41,12 +41,12 @@ const keptBytes = 32 * 2 ** 20;
 const leastPrograms = 8;
 
 /** Nodes of the traces that are kept, some 400 bytes each. Sizes that the model leaves open need no trace of their own. */
-const keptNodes = 50_000;
+const keptNodes = 20_000;
 const leastTraces = 8;
 
 /** Bytes that a program takes here and in the backend, about: without its scratch and its cache, which it shares. */
 const bytesOf = ({ words, buffers, constants }: Program): number =>
-  2 * (words.byteLength + constants.byteLength) + 150 * buffers.length + 1000;
+  2 * (words.byteLength + constants.byteLength) + 150 * buffers.length + 12_000;
 
 /** The graph of a kind. Training and evaluation need a compiled model. */
 function trace(

@@ -112,8 +112,8 @@ class NativeDriver implements Driver<Block, Cache, Loaded> {
     return orOutOfMemory("allocate", bytes, () => this.#addon.allocate(bytes));
   }
 
-  cache(bytes: number): Cache {
-    return this.#addon.cache(bytes);
+  cache({ cacheBytes }: Program): Cache {
+    return this.#addon.cache(cacheBytes);
   }
 
   load(program: Program, cache: Cache): Loaded {

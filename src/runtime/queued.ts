@@ -34,8 +34,8 @@ export interface Driver<Block extends object, Cache extends object, Loaded exten
   readonly kind: Backend["kind"];
   readonly capabilities: Capabilities;
   allocate(bytes: number): Block;
-  /** Memory for what `prepare` computes, for one program or several. */
-  cache(bytes: number): Cache;
+  /** Memory for what the program's `prepare` computes; others may share it. */
+  cache(program: Program): Cache;
   load(program: Program, cache: Cache): Loaded;
   free(handle: Block | Cache | Loaded): void;
   run(job: number, loaded: Loaded, request: Request<Block>): void;
@@ -112,10 +112,10 @@ export class QueuedBackend<Block extends object, Cache extends object, Loaded ex
 
   /** The cache of programs that prepare the same from one state, or a new one. */
   #cacheOf(program: Program, state: QueuedMemory<Block, Cache, Loaded> | undefined): SharedCache<Cache> {
-    const { cacheKey, cacheBytes } = program;
+    const { cacheKey } = program;
     const known = cacheKey === undefined ? undefined : state?.caches.get(cacheKey)?.deref();
     if (known !== undefined && known.users > 0) return known;
-    const cache = { handle: this.#driver.cache(cacheBytes), users: 0 };
+    const cache = { handle: this.#driver.cache(program), users: 0 };
     if (cacheKey !== undefined) state?.caches.set(cacheKey, new WeakRef(cache));
     return cache;
   }

@@ -47,6 +47,9 @@ interface Pending {
   readonly settle: (outcome: Outcome) => void;
 }
 
+/** Bytes in use from which on it is worth looking for garbage. */
+const leastToCollect = 512 * 2 ** 20;
+
 /** What a driver is made of. */
 export interface WasmParts {
   readonly platform: Platform;
@@ -74,6 +77,8 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
   readonly #releases = new WeakMap<object, () => void>();
   readonly #garbage = new FinalizationRegistry<() => void>((release) => release());
   #lastId = 0;
+  /** When this much is in use, garbage is looked for. */
+  #collectAt = leastToCollect;
   /** Counts down: numbers of what the driver asks for itself. */
   #lastGrant = 0;
   #starting: Promise<WasmCaller> | undefined;
@@ -102,9 +107,9 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
     });
   }
 
-  cache(bytes: number): Cache {
+  cache({ name, cacheBytes: bytes }: Program): Cache {
     const id = ++this.#lastId;
-    const address = this.#claim("cache", bytes);
+    const address = this.#claim(`load of program "${name}"`, bytes);
     const owned = { gone: false };
     this.#grant({ kind: "cache", job: --this.#lastGrant, cache: address, bytes }, address, owned);
     return this.#owning({ id, address, bytes, owned }, () => {
@@ -244,8 +249,16 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
 
   #claim(where: string, bytes: number): number {
     this.#parts.server.requireWorking();
-    const address = this.#parts.heap.allocate(bytes);
+    const { heap, platform } = this.#parts;
+    const address = heap.allocate(bytes);
     if (address === undefined) throw memoryRefused(where, bytes);
+    if (heap.top > this.#collectAt) {
+      // The engine does not see this memory, and would leave handles lying about until there is none left.
+      this.#collectAt = Number.POSITIVE_INFINITY;
+      platform.collect().then(() => {
+        this.#collectAt = Math.max(leastToCollect, 2 * heap.top);
+      });
+    }
     return address;
   }
 

@@ -21,8 +21,15 @@ const dropped = new FinalizationRegistry<WasmDriver>((driver) => driver.stop());
 /**
  * A backend on WebAssembly. One worker owns the memory and runs; with more than one thread the memory is shared and
  * further workers compute with it. Rejects with a RondoError when they cannot start.
+ *
+ * @param most pages of 64 KiB that the memory may have
  */
-export async function wasmBackend(platform: Platform, set: WasmSet, threads: number): Promise<Backend> {
+export async function wasmBackend(
+  platform: Platform,
+  set: WasmSet,
+  threads: number,
+  most = 65536,
+): Promise<Backend> {
   const workers: WasmWorker[] = [];
   const startWorker = () => {
     const worker = platform.startWorker();
@@ -31,7 +38,7 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
   };
   try {
     const module = await platform.compile(threads > 1 ? `${set}-threads` : set);
-    const space = threads > 1 ? sharedSpace() : { memory: undefined, pages: 65536 };
+    const space = threads > 1 ? sharedSpace(most) : { memory: undefined, pages: most };
     const server = new WasmServer(startWorker());
     server.post({ kind: "start", module, memory: space.memory, threads });
     const ready = await server.ready;
@@ -76,8 +83,8 @@ export async function wasmBackend(platform: Platform, set: WasmSet, threads: num
 }
 
 /** A shared memory with as much address space as the engine grants. */
-function sharedSpace(): { memory: WebAssembly.Memory; pages: number } {
-  for (let pages = 65536; ; pages /= 2) {
+function sharedSpace(most: number): { memory: WebAssembly.Memory; pages: number } {
+  for (let pages = most; ; pages /= 2) {
     try {
       return {
         memory: new WebAssembly.Memory({ initial: initialPages, maximum: pages, shared: true }),
