@@ -50,7 +50,8 @@ export function installPackage(folder: string): string {
   mkdirSync(installed, { recursive: true });
   const shell = process.platform === "win32";
   const pack = ["pack", root, "--ignore-scripts", "--silent"];
-  const file = execFileSync("npm", pack, { cwd: folder, encoding: "utf8", shell }).trim();
+  const env = { ...process.env, npm_config_cache: join(folder, ".npm") }; // not everybody has a home to write to
+  const file = execFileSync("npm", pack, { cwd: folder, encoding: "utf8", shell, env }).trim();
   execFileSync("tar", ["-xzf", file, "--strip-components=1", "-C", installed], { cwd: folder });
   return installed;
 }
