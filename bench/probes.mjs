@@ -116,6 +116,34 @@ const probes = {
     return longestBlock(() => model.predict(x));
   },
 
+  /** How much longer than a training step 95 of 100 predictions of one row take, while another model is in `fit`. */
+  async "predict beside a fit, beyond a step"() {
+    const { batch } = WORKS.W1;
+    const [trained, served] = [buildModel("W1", backend), buildModel("W1", backend)];
+    const { x, y } = data(20 * batch);
+    const row = x.rows(0, 1);
+    await served.predict(row);
+    const began = performance.now();
+    await trained.fit(x, y, { batchSize: batch, epochs: 2, verbose: 0 });
+    const step = (performance.now() - began) / 40;
+    let training = true;
+    const fitting = trained.fit(x, y, { batchSize: batch, epochs: 10, verbose: 0 }).then(() => {
+      training = false;
+    });
+    const times = [];
+    while (training) {
+      await new Promise((resolve) => setTimeout(resolve, 5 + 10 * Math.random()));
+      const start = performance.now();
+      await served.predict(row);
+      times.push(performance.now() - start);
+    }
+    await fitting;
+    times.sort((a, b) => a - b);
+    const of = (part) => times[Math.floor(part * (times.length - 1))];
+    const text = `${times.length} predictions: half within ${of(0.5).toFixed(1)} ms, 95 of 100 within ${of(0.95).toFixed(1)} ms; a step takes ${step.toFixed(1)} ms`;
+    return { value: Math.max(0, of(0.95) - step), text };
+  },
+
   /** What the first step of a new batch size takes longer than its next ones. */
   async "compile of a new shape"() {
     const model = buildModel("W1", backend);

@@ -41,6 +41,7 @@ export const PROBE_LIMITS = {
   "memory of predicting": { most: 120, unit: "MiB" },
   "event loop during fit": { most: 20, unit: "ms" },
   "event loop during predict": { most: 20, unit: "ms" },
+  "predict beside a fit, beyond a step": { most: 2, unit: "ms" },
   "compile of a new shape": { most: 20, unit: "ms" },
 };
 
