@@ -32,7 +32,9 @@ describe("RecentlyUsed", () => {
     cache.delete("0");
     cache.add("2", 2, 1);
     expect(cache.has("1")).toBe(true); // the size of what was deleted counts no more
+    cache.add("2", 3, 1);
+    expect([cache.has("1"), cache.get("2")]).toEqual([true, 3]);
     cache.clear();
-    expect(dropped).toEqual([0, 1, 2]);
+    expect(dropped).toEqual([0, 2, 1, 3]);
   });
 });

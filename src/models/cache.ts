@@ -25,8 +25,9 @@ export class RecentlyUsed<V> {
     return entry.value;
   }
 
-  /** Keeps a value under a key that has none. */
+  /** Keeps a value under a key, in the place of the one that it has. */
   add(key: string, value: V, size: number): void {
+    this.delete(key);
     this.#entries.set(key, { value, size });
     this.#total += size;
     for (const oldest of this.#entries.keys()) {

@@ -1,8 +1,10 @@
+import { atOnce, inTurns, type Steps } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import { type Bindings, type Graph, rootsOf, type StateVariable, topological } from "../graph/ir.js";
-import { compile } from "../plan/compile.js";
+import { optimize, optimizeSteps } from "../passes/index.js";
+import { planSteps } from "../plan/compile.js";
 import type { Program } from "../plan/program.js";
 import { layoutState } from "../plan/state.js";
 import type { Backend, Executable, Memory, Tenant } from "../runtime/backend.js";
@@ -12,14 +14,14 @@ import type { Objective } from "../train/objective.js";
 import { RecentlyUsed } from "./cache.js";
 import { Store } from "./store.js";
 import {
+  evaluationSteps,
+  initializationSteps,
   makeOptimizerState,
   type Network,
   type OptimizerState,
+  predictionSteps,
   type Types,
-  traceEvaluation,
-  traceInitialization,
-  tracePrediction,
-  traceTraining,
+  trainingSteps,
 } from "./trace.js";
 
 /** What a model's programs are for. */
@@ -48,23 +50,21 @@ const leastTraces = 8;
 const bytesOf = ({ words, buffers, constants }: Program): number =>
   2 * (words.byteLength + constants.byteLength) + 150 * buffers.length + 12_000;
 
-/** The graph of a kind. Training and evaluation need a compiled model. */
-function trace(
+/** The graph of a kind, gone through the passes. Training and evaluation need a compiled model. */
+function* graphSteps(
   network: Network,
-  kind: Kind,
-  types: Types,
+  { kind, types }: Pick<Job, "kind" | "types">,
   objective?: Objective,
   optimizer?: OptimizerState,
-): Graph {
-  if (kind === "predict") return tracePrediction(network, types);
+): Steps<Graph> {
+  if (kind === "predict") return yield* optimizeSteps(yield* predictionSteps(network, types));
   if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
-  return kind === "train"
-    ? traceTraining(network, objective, optimizer, types)
-    : traceEvaluation(network, objective, types);
+  const traced =
+    kind === "train"
+      ? yield* trainingSteps(network, objective, optimizer, types)
+      : yield* evaluationSteps(network, objective, types);
+  return yield* optimizeSteps(traced);
 }
-
-/** Lets the event loop turn. */
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 const typesText = ({ x, y, sampleWeight }: Types): string =>
   [x, y, sampleWeight && { dtype: "", shape: sampleWeight }]
@@ -83,16 +83,17 @@ export const variablesOf = (network: Network, optimizer?: OptimizerState): State
 ];
 
 /** A program planned on the same terms as the engine's, to be looked at, not run. */
-export function plan(
+export async function programOf(
   network: Network,
-  { kind, types, bindings }: Job,
+  job: Job,
   backend: Backend,
   objective?: Objective,
-): Program {
+): Promise<Program> {
   const optimizer = objective && makeOptimizerState(objective.optimizer.slots, network.parameters);
-  const graph = trace(network, kind, types, objective, optimizer);
+  const graph = await inTurns(graphSteps(network, job, objective, optimizer));
   const layout = layoutState(variablesOf(network, optimizer));
-  return compile(graph, { bindings, layout, vectorWidth: backend.capabilities.vectorWidth });
+  const { vectorWidth } = backend.capabilities;
+  return inTurns(planSteps(graph, { bindings: job.bindings, layout, vectorWidth }));
 }
 
 /** A built network on a backend: its state in memory and its programs. */
@@ -168,7 +169,7 @@ export class Engine implements Tenant {
 
   /**
    * Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. Then plans
-   * the program of a job, with turns of the event loop between the parts. Calls are answered in their order.
+   * the program of a job. The event loop keeps turning; calls are answered in their order.
    *
    * @throws RondoError where there is no room for it, after what is not in use was given back
    */
@@ -195,7 +196,8 @@ export class Engine implements Tenant {
     if (!this.#initialized) {
       const { seed } = this.#network.counters;
       await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
-      const program = this.#load(traceInitialization(this.#network), {});
+      const graph = await inTurns(initializationSteps(this.#network));
+      const program = this.#load(await inTurns(this.#planSteps(optimize(graph), {})));
       await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
       program.free();
       this.#initialized = true;
@@ -208,7 +210,8 @@ export class Engine implements Tenant {
     await this.prepare();
     if (!this.backend.capabilities.synchronous) return;
     await this.#withRoom(async () => {
-      this.#looksAtState ??= this.#load({ name: "look", inputs: [], outputs: {}, updates: [] }, {});
+      const nothing: Graph = { name: "look", inputs: [], outputs: {}, updates: [] };
+      this.#looksAtState ??= this.#load(atOnce(this.#planSteps(nothing, {})));
       await this.#looksAtState.prepareSync(this.memory);
     });
   }
@@ -236,14 +239,9 @@ export class Engine implements Tenant {
   }
 
   async #plan(job: Job): Promise<void> {
-    const { kind, types } = job;
-    if (!this.#graphs.has(this.#traceKey(kind, types))) {
-      this.#graph(kind, types);
-      await turn();
-    }
     const key = this.#key(job);
     if (this.#programs.has(key)) return;
-    const executable = this.#load(this.#graph(kind, types), job.bindings);
+    const executable = this.#load(await inTurns(this.#programSteps(job)));
     try {
       await executable.reserve();
     } catch (error) {
@@ -251,7 +249,6 @@ export class Engine implements Tenant {
       throw error;
     }
     this.#keep(key, executable);
-    await turn();
   }
 
   /** The program of a job. Planned now if `prepare` has not done so. */
@@ -259,14 +256,14 @@ export class Engine implements Tenant {
     const key = this.#key(job);
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const make = () => this.#load(this.#graph(job.kind, job.types), job.bindings);
+    const program = atOnce(this.#programSteps(job));
     let made: Executable;
     try {
-      made = make();
+      made = this.#load(program);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.evict();
-      made = make();
+      made = this.#load(program);
     }
     return this.#keep(key, made);
   }
@@ -276,13 +273,23 @@ export class Engine implements Tenant {
     return executable;
   }
 
-  #graph(kind: Kind, types: Types): Graph {
-    const key = this.#traceKey(kind, types);
-    const known = this.#graphs.get(key);
-    if (known !== undefined) return known;
-    const graph = trace(this.#network, kind, types, this.#objective, this.#optimizer);
-    this.#graphs.add(key, graph, topological(rootsOf(graph)).length);
-    return graph;
+  *#programSteps(job: Job): Steps<Program> {
+    const key = this.#traceKey(job.kind, job.types);
+    let graph = this.#graphs.get(key);
+    if (graph === undefined) {
+      graph = yield* graphSteps(this.#network, job, this.#objective, this.#optimizer);
+      this.#graphs.add(key, graph, topological(rootsOf(graph)).length);
+    }
+    return yield* this.#planSteps(graph, job.bindings);
+  }
+
+  #planSteps(graph: Graph, bindings: Bindings): Steps<Program> {
+    const { vectorWidth } = this.backend.capabilities;
+    return planSteps(graph, { bindings, layout: this.#store.layout, vectorWidth });
+  }
+
+  #load(program: Program): Executable {
+    return this.backend.load(program, this.memory);
   }
 
   #traceKey(kind: Kind, types: Types): string {
@@ -302,12 +309,6 @@ export class Engine implements Tenant {
     const text = typesText(types);
     this.#typesTexts.set(types, text);
     return text;
-  }
-
-  #load(graph: Graph, bindings: Bindings): Executable {
-    const { vectorWidth } = this.backend.capabilities;
-    const program = compile(graph, { bindings, layout: this.#store.layout, vectorWidth });
-    return this.backend.load(program, this.memory);
   }
 
   /**

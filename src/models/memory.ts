@@ -6,7 +6,7 @@ import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
 import { shapeText } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
-import { type Kind, plan } from "./engine.js";
+import { type Kind, programOf } from "./engine.js";
 import type { MemoryUse } from "./options.js";
 import { bindingsOf } from "./ports.js";
 import type { Network } from "./trace.js";
@@ -45,23 +45,23 @@ export function sampleSizes(input: Shape | undefined, given?: readonly number[])
  * @param input, output of the model, with their batch axes
  * @param sizes of the input, its rows included
  */
-export function memoryUse(
+export async function memoryUse(
   network: Network,
   [input, output]: readonly [Shape, Shape],
   sizes: readonly number[],
   backend: Backend,
   objective: Objective | undefined,
-): MemoryUse {
+): Promise<MemoryUse> {
   const x: TensorType = { shape: input, dtype: "float32" };
   const y: TensorType =
     objective?.loss.target === "classes"
       ? { shape: output.slice(0, -1), dtype: "int32" }
       : { shape: output, dtype: "float32" };
   const bindings = bindingsOf(input, sizes);
-  const programOf = (kind: Kind) =>
-    plan(network, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);
-  const prediction = programOf("predict");
-  const training = objective && programOf("train");
+  const planned = (kind: Kind) =>
+    programOf(network, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);
+  const prediction = await planned("predict");
+  const training = objective && (await planned("train"));
   return {
     state: (training ?? prediction).stateBytes,
     training: training && bytesOf(training),

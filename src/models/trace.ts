@@ -105,7 +105,7 @@ export function onlyOutput<T>(layer: Layer, outputs: readonly T[]): T {
 
 /** Whether some of the prediction's steps are masked. */
 export const isMasked = (network: Network, { x }: Types): boolean =>
-  forward(network, input("x", x.shape, x.dtype), false).prediction.mask !== undefined;
+  atOnce(forward(network, input("x", x.shape, x.dtype), false)).prediction.mask !== undefined;
 
 /** x → prediction. */
 export const tracePrediction = (network: Network, types: Types): Graph =>
