@@ -3,7 +3,7 @@ import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import { type Bindings, type Graph, rootsOf, type StateVariable, topological } from "../graph/ir.js";
-import { optimize, optimizeSteps } from "../passes/index.js";
+import { optimizeSteps } from "../passes/index.js";
 import { planSteps } from "../plan/compile.js";
 import type { Program } from "../plan/program.js";
 import { layoutState } from "../plan/state.js";
@@ -196,8 +196,9 @@ export class Engine implements Tenant {
     if (!this.#initialized) {
       const { seed } = this.#network.counters;
       await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
-      const graph = await inTurns(initializationSteps(this.#network));
-      const program = this.#load(await inTurns(this.#planSteps(optimize(graph), {})));
+      const traced = await inTurns(initializationSteps(this.#network));
+      const graph = await inTurns(optimizeSteps(traced));
+      const program = this.#load(await inTurns(this.#planSteps(graph, {})));
       await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
       program.free();
       this.#initialized = true;
