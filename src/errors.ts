@@ -24,7 +24,7 @@ export class RondoError extends Error implements ErrorParts {
    */
   constructor(parts: ErrorParts, options?: ErrorOptions) {
     super(wording(parts), options);
-    captureStack(this, new.target);
+    captureStack(this, new.target, errorLines);
     this.where = parts.where;
     this.received = parts.received;
     this.expected = parts.expected;
@@ -33,41 +33,62 @@ export class RondoError extends Error implements ErrorParts {
 }
 
 /** How many lines of a stack an error keeps: enough to get out of Rondo and to the caller's own code. */
-const stackLines = 50;
+const errorLines = 50;
+/** The same of a call. Each costs time, whether or not it is needed. */
+const callLines = 3;
 
-/** The engine's way of writing a stack into an object; V8 and lately others have it. */
-function captureStack(into: object, above: CallableFunction | NewableFunction): void {
+/** The engine's way of writing a stack into an object; V8 and lately others have it. The text is made when it is read. */
+function captureStack(
+  into: { stack?: string | undefined },
+  above: CallableFunction | NewableFunction,
+  lines: number,
+): void {
   if (typeof Error.captureStackTrace !== "function") return;
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = stackLines;
+  Error.stackTraceLimit = lines;
   Error.captureStackTrace(into, above);
   Error.stackTraceLimit = stackTraceLimit;
 }
 
 /** Where a method was called, for errors that come when its call is no longer on the stack. */
 export class CallSite {
-  declare readonly stack?: string;
+  readonly #captured: { stack?: string | undefined } = {};
 
-  /** @param method the method; the place is that of its caller */
+  /** @param method what has been called just now; costs some microseconds */
   constructor(method: CallableFunction) {
-    captureStack(this, method);
+    captureStack(this.#captured, method, callLines);
   }
 
-  /** The error, with the place of the call at the end of its stack where it is not in it. */
+  /** An error, with the place of the call at the end of its stack where it is not in it. */
   extend(error: unknown): unknown {
-    if (!(error instanceof Error) || typeof error.stack !== "string" || this.stack === undefined)
-      return error;
-    const [, ...lines] = this.stack.split("\n");
-    const [own] = lines;
-    const place = own?.match(/\(?([^\s(]+:\d+:\d+)\)?$/)?.[1];
-    if (place === undefined || error.stack.includes(place)) return error;
-    try {
-      error.stack = `${error.stack}\n${lines.join("\n")}`;
-    } catch {
-      // A frozen error stays as it is.
-    }
-    return error;
+    return extended(error, linesOf(this.#captured));
   }
+}
+
+/**
+ * An error of an asynchronous method, with the place where its result is awaited at the end of its stack: costs nothing
+ * before there is one, and finds the place only where nothing but `await` is between the caller and here.
+ */
+export function withAwaiter(method: CallableFunction, error: unknown): unknown {
+  const captured: { stack?: string } = {};
+  captureStack(captured, withAwaiter, errorLines);
+  const lines = linesOf(captured);
+  return extended(error, lines.slice(lines.findIndex((line) => line.includes(`.${method.name} `)) + 1));
+}
+
+const linesOf = ({ stack = "" }: { readonly stack?: string | undefined }): string[] =>
+  stack.split("\n").filter((line) => /^\s+at /.test(line));
+
+function extended(error: unknown, lines: readonly string[]): unknown {
+  const place = lines[0]?.match(/[^\s(]+:\d+:\d+/)?.[0];
+  if (place === undefined || !(error instanceof Error) || error.stack?.includes(place) !== false)
+    return error;
+  try {
+    error.stack = `${error.stack}\n${lines.slice(0, callLines).join("\n")}`;
+  } catch {
+    // A frozen error stays as it is.
+  }
+  return error;
 }
 
 /** The error as one of a larger operation, `place`: `fit, validationData: meanSquaredError`. Other errors stay as they are. */

@@ -48,7 +48,7 @@ import {
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
 import { isMasked, type Network, type Types } from "./trace.js";
-import { type Method, Turns, type Work } from "./turns.js";
+import { Turns, type Work } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
@@ -234,7 +234,7 @@ export abstract class Model implements CallbackModel {
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
     checkCount("fit", "epochs", schedule.epochs, 0);
     checkCount("fit", "initialEpoch", schedule.initialEpoch, 0);
-    return this.#turns.fit(this.fit, async (step) => {
+    return this.#turns.fit({ method: this.fit }, async (step) => {
       let data = await this.#dataset("fit", x, y, options.sampleWeight);
       let held: Dataset | undefined;
       if (validationData !== undefined) {
@@ -273,7 +273,7 @@ export abstract class Model implements CallbackModel {
     checkCount("evaluate", "batchSize", batchSize, 1);
     const schedule = this.#schedule("evaluate", { ...options, batchSize, verbose });
     const effect = this.#stateful ? "write" : "look";
-    return this.#turns.measure(this.evaluate, effect, async (submitted) => {
+    return this.#turns.measure({ method: this.evaluate }, effect, async (submitted) => {
       const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
       this.#checkRows("evaluate", data, batchSize);
       const source = this.#source(await this.#made(), "evaluate", data, {
@@ -289,12 +289,12 @@ export abstract class Model implements CallbackModel {
    */
   async trainOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
     this.#turns.requireNoFit("trainOnBatch");
-    return this.#runBatch(this.trainOnBatch, "train", x, y, options);
+    return await this.#runBatch(this.trainOnBatch, "train", x, y, options);
   }
 
   /** Loss and metrics of these rows as one batch. The arrays must stay as they are until it resolves. */
   async testOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
-    return this.#runBatch(this.testOnBatch, "evaluate", x, y, options);
+    return await this.#runBatch(this.testOnBatch, "evaluate", x, y, options);
   }
 
   // ---- Prediction
@@ -313,7 +313,7 @@ export abstract class Model implements CallbackModel {
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
     const given = taken("predict", x);
     const place = this.#predictionPlace;
-    return this.#turns.take(this.predict, "prediction", async (submitted) => {
+    return await this.#turns.take({ method: this.predict, quick: true }, "prediction", async (submitted) => {
       const data = this.#input("predict", await given);
       const rows = rowsOf(data);
       if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
@@ -345,20 +345,24 @@ export abstract class Model implements CallbackModel {
   async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
     const given = taken("predictOnBatch", x);
     const place = this.#predictionPlace;
-    return this.#turns.take(this.predictOnBatch, "prediction", async (submitted) => {
-      const data = this.#input("predictOnBatch", await given);
-      const engine = await this.#made();
-      const job = this.#predictionJob(data, rowsOf(data));
-      await engine.prepare(job);
-      const executable = engine.program(job);
-      const { size, shape } = outputOf(executable.program);
-      const output = new Float32Array(size);
-      const call = { entry: "main", state: engine.memory, inputs: [data.data], outputs: [output], place };
-      const done = executable.run(call);
-      submitted();
-      await done;
-      return new Tensor(output, shape, "float32");
-    });
+    return await this.#turns.take(
+      { method: this.predictOnBatch, quick: true },
+      "prediction",
+      async (submitted) => {
+        const data = this.#input("predictOnBatch", await given);
+        const engine = await this.#made();
+        const job = this.#predictionJob(data, rowsOf(data));
+        await engine.prepare(job);
+        const executable = engine.program(job);
+        const { size, shape } = outputOf(executable.program);
+        const output = new Float32Array(size);
+        const call = { entry: "main", state: engine.memory, inputs: [data.data], outputs: [output], place };
+        const done = executable.run(call);
+        submitted();
+        await done;
+        return new Tensor(output, shape, "float32");
+      },
+    );
   }
 
   /**
@@ -415,7 +419,7 @@ export abstract class Model implements CallbackModel {
 
   /** Copies of all weights, in Keras's order. */
   async getWeights(): Promise<Tensor<"float32">[]> {
-    return this.#turns.take(this.getWeights, "look", async (submitted) =>
+    return this.#turns.take({ method: this.getWeights }, "look", async (submitted) =>
       (await this.#made()).readWeights(submitted),
     );
   }
@@ -429,14 +433,14 @@ export abstract class Model implements CallbackModel {
       const { data, shape, dtype } = toTensor(`setWeights: array ${i}`, w);
       return new Tensor(data.slice(), shape, dtype);
     });
-    return this.#turns.take(this.setWeights, "write", async (submitted) =>
+    return this.#turns.take({ method: this.setWeights }, "write", async (submitted) =>
       (await this.#made()).writeWeights(tensors, submitted),
     );
   }
 
   /** Sets the recurrent states of stateful layers to 0. */
   async resetStates(): Promise<void> {
-    return this.#turns.take(this.resetStates, "write", async (submitted) =>
+    return this.#turns.take({ method: this.resetStates }, "write", async (submitted) =>
       (await this.#made()).resetStates(submitted),
     );
   }
@@ -501,9 +505,14 @@ export abstract class Model implements CallbackModel {
 
   /** x as a tensor that fits; builds the model where its shapes come from the data. */
   #input(where: string, values: TensorLike): Tensor {
-    const x = readInput(where, values, this.givenShape);
+    const x = readInput(where, values, this.#givenShape);
     if (this.#built === undefined) this.#build(batchShape(x.shape.slice(1)));
     return x;
+  }
+
+  /** `givenShape`, worked out once. */
+  get #givenShape(): Shape | undefined {
+    return this.#built === undefined ? this.givenShape : this.#built.ports.input;
   }
 
   get #ports(): Ports {
@@ -578,7 +587,7 @@ export abstract class Model implements CallbackModel {
   }
 
   async #runBatch(
-    method: Method,
+    method: CallableFunction,
     kind: "train" | "evaluate",
     x: TensorLike,
     y: TensorLike,
@@ -590,7 +599,7 @@ export abstract class Model implements CallbackModel {
     const { sampleWeight, classWeight } = options;
     const rate = this.learningRate;
     const effect = kind === "train" || this.#stateful ? "write" : "look";
-    return this.#turns.measure(method, effect, async (submitted) => {
+    return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
       let data = await this.#dataset(where, x, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
       const { arrays, rows, submit } = this.#source(await this.#made(), kind, data, { rate, submitted });
@@ -639,7 +648,7 @@ export abstract class Model implements CallbackModel {
 
   /** The number of rows in each batch, where the model fixes it. */
   get #rows(): number | undefined {
-    const rows = this.givenShape?.[0];
+    const rows = this.#givenShape?.[0];
     return typeof rows === "number" ? rows : undefined;
   }
 

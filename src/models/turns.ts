@@ -1,4 +1,4 @@
-import { CallSite, RondoError } from "../errors.js";
+import { CallSite, RondoError, withAwaiter } from "../errors.js";
 
 /**
  * What a method does to weights and states. Looks may overlap; a write comes alone. A prediction is a look (a write, where
@@ -9,8 +9,14 @@ export type Effect = "look" | "write" | "prediction";
 /** Work that takes its turn. It calls `submitted` when later work may begin: all its runs have been submitted. */
 export type Work<R> = (submitted: () => void) => Promise<R>;
 
-/** A method of the model, for the place of its call in errors. */
-export type Method = (...given: never[]) => unknown;
+/**
+ * A method of the model, whose call has just begun, for its place in errors. `quick`: one of few microseconds, whose place
+ * is looked for when there is an error, where it is awaited.
+ */
+export interface Method {
+  readonly method: CallableFunction;
+  readonly quick?: boolean;
+}
 
 /**
  * Work in the order in which it was asked for. A write begins when everything asked for before it was submitted, and what
@@ -124,10 +130,10 @@ export class Turns {
   }
 
   /** What needs the loss and the metrics to stay as they are. */
-  async measure<R>(method: Method, effect: Effect, work: Work<R>): Promise<R> {
+  async measure<R>(called: Method, effect: Effect, work: Work<R>): Promise<R> {
     this.#measuring++;
     try {
-      return await this.take(method, effect, work);
+      return await this.take(called, effect, work);
     } finally {
       this.#measuring--;
     }
@@ -139,7 +145,7 @@ export class Turns {
    * @param work is given what takes a turn within the fit
    */
   async fit<R>(
-    method: Method,
+    called: Method,
     work: (step: <S>(writes: boolean, work: Work<S>) => Promise<S>) => Promise<R>,
   ): Promise<R> {
     let open = () => {};
@@ -151,7 +157,7 @@ export class Turns {
     this.#fit = within;
     this.#measuring++;
     try {
-      return await this.#run(this.#order, method, true, async () => {
+      return await this.#run(this.#order, called, true, async () => {
         open();
         try {
           return await work((writes, step) => within.take(writes, step));
@@ -166,24 +172,29 @@ export class Turns {
   }
 
   /** Work in its turn. */
-  async take<R>(method: Method, effect: Effect, work: Work<R>): Promise<R> {
+  async take<R>(called: Method, effect: Effect, work: Work<R>): Promise<R> {
     const writes = effect === "write" || (effect !== "look" && this.#stateful());
     if (this.#hooks > 0) {
       // The turn is that of the run whose callback this is.
-      if (!writes) return this.#run(undefined, method, false, work);
+      if (!writes) return await this.#run(undefined, called, false, work);
       throw new RondoError({
-        where: method.name,
+        where: called.method.name,
         received: "a call from a callback of evaluate or predict",
         expected: "calls there that change neither weights nor states",
         fix: "Call it after evaluate or predict, or await them before",
       });
     }
     const letIn = this.#fitHooks > 0 || (effect === "prediction" && !writes);
-    return this.#run((letIn ? this.#fit : undefined) ?? this.#order, method, writes, work);
+    return await this.#run((letIn ? this.#fit : undefined) ?? this.#order, called, writes, work);
   }
 
-  async #run<R>(order: Order | undefined, method: Method, writes: boolean, work: Work<R>): Promise<R> {
-    const call = new CallSite(method);
+  async #run<R>(
+    order: Order | undefined,
+    { method, quick }: Method,
+    writes: boolean,
+    work: Work<R>,
+  ): Promise<R> {
+    const call = quick === true ? undefined : new CallSite(method);
     if (writes) this.#writing++;
     let result: R;
     try {
@@ -192,7 +203,7 @@ export class Turns {
       if (writes) this.#writing--;
       // The work's own error says more than that of a backend that works no more.
       await this.#ready().catch(() => undefined);
-      throw call.extend(error);
+      throw call === undefined ? withAwaiter(method, error) : call.extend(error);
     }
     if (writes) this.#writing--;
     await this.#ready();

@@ -218,21 +218,34 @@ export function orderContract(make: () => Promise<Backend>): void {
 
   it("says in the stack of an error where the call was", async () => {
     const model = await fresh(false);
-    const wrongWidth = () => model.fit(x, [[1, 2]], options); // the line of this call
-    const calls = [
-      wrongWidth,
+    const wide = new Tensor(new Float32Array(3 * N), [N, 3], "float32");
+    const long: readonly (() => Promise<unknown>)[] = [
+      () => model.fit(x, wide, options),
       () => model.setWeights([[1]]),
-      () => model.trainOnBatch(x, new Tensor(new Float32Array(3 * N), [N, 3], "float32")),
       () => model.evaluate(x, [[1]]),
-      () => model.predict(new Tensor(new Float32Array(5), [1, 5], "float32")),
     ];
-    for (const call of calls) {
+    for (const call of long) {
       const error = await call().then(
         () => expect.unreachable("no error"),
         (reason: Error) => reason,
       );
       expect(error).toBeInstanceOf(RondoError);
       expect(error.stack).toMatch(/order\.contract/);
+    }
+    const quick: readonly (() => Promise<unknown>)[] = [
+      () => model.trainOnBatch(x, wide),
+      () => model.testOnBatch(x, [[1]]),
+      () => model.predict(new Tensor(new Float32Array(5), [1, 5], "float32")),
+      () => model.predictOnBatch([["a"]] as never),
+    ];
+    for (const call of quick) {
+      try {
+        await call();
+        expect.unreachable("no error");
+      } catch (error) {
+        expect(error).toBeInstanceOf(RondoError);
+        expect((error as Error).stack).toMatch(/order\.contract/);
+      }
     }
   });
 }
