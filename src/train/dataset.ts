@@ -31,12 +31,10 @@ export function arraysOf(
   { x, y, weight }: Pick<Dataset, "x"> & Partial<Dataset>,
   bounds?: Bounds,
 ): readonly DataArray[] {
-  const all = [
-    { name: "x", tensor: x },
-    { name: "y", tensor: y, bounds },
-    { name: "sampleWeight", tensor: weight },
-  ];
-  return all.flatMap(({ tensor, ...named }) => (tensor === undefined ? [] : [{ ...named, tensor }]));
+  const arrays: DataArray[] = [{ name: "x", tensor: x }];
+  if (y !== undefined) arrays.push({ name: "y", tensor: y, bounds });
+  if (weight !== undefined) arrays.push({ name: "sampleWeight", tensor: weight });
+  return arrays;
 }
 
 /**
