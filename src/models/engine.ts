@@ -337,23 +337,24 @@ export class Engine implements Tenant {
    */
   async writeWeights(weights: readonly Tensor[], submitted: () => void): Promise<void> {
     const { places } = this.#network.parameters;
-    const mismatch = places.findIndex(
-      ({ weight }, i) => shapeText(weight.shape) !== shapeText(weights[i]?.shape ?? []),
-    );
-    if (weights.length !== places.length || mismatch >= 0) {
-      const place = places[mismatch];
-      throw new RondoError({
-        where: "setWeights",
-        received:
-          weights.length === places.length
-            ? `an array of shape ${shapeText(weights[mismatch]?.shape ?? [])} for ${place?.path}`
-            : `${weights.length} arrays`,
-        expected:
-          weights.length === places.length
-            ? `shape ${shapeText(place?.weight.shape ?? [])}`
-            : `${places.length} arrays, as getWeights gives`,
-        fix: "Take the weights from a model with the same layers",
-      });
+    const refuse = (received: string, expected: string, fix: string) =>
+      new RondoError({ where: "setWeights", received, expected, fix });
+    const sameLayers = "Take the weights from a model with the same layers";
+    if (weights.length !== places.length) {
+      throw refuse(`${weights.length} arrays`, `${places.length} arrays, as getWeights gives`, sameLayers);
+    }
+    const given = weights.map(({ shape }) => shapeText(shape));
+    const own = places.map(({ weight }) => shapeText(weight.shape));
+    const wrong = own.findIndex((shape, i) => shape !== given[i]);
+    if (wrong >= 0) {
+      const reordered = [...given].sort().join() === [...own].sort().join();
+      throw refuse(
+        `an array of shape ${given[wrong]} for ${places[wrong]?.path}`,
+        `shape ${own[wrong]}`,
+        reordered
+          ? "The arrays seem to be the model's in another order: put them in the order of weightNames(), by their names"
+          : sameLayers,
+      );
     }
     await this.prepare();
     const written = Promise.all(

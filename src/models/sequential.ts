@@ -76,13 +76,16 @@ export class Sequential extends Model {
         fix: "Pass layers to sequential, or add some",
       });
     }
-    const lastPlaces = new Map(this.#layers.map((layer, i) => [layer, i]));
-    const twice = this.#layers.find((layer, i) => lastPlaces.get(layer) !== i);
+    const seen = new Set<Layer>();
+    let twice: Layer | undefined;
     let shape = inputShape;
     this.#rows = this.#layers.map((layer) => {
       shape = onlyOutput(layer, layer.outputShapes(shape));
-      const parameters = layer.weights().reduce((n, w) => n + sizeOf(w.shape), 0);
-      return { name: layer.name ?? "", className: layer.className, outputShape: shape, parameters };
+      const again = seen.has(layer);
+      if (again) twice ??= layer;
+      seen.add(layer);
+      const parameters = again ? 0 : layer.weights().reduce((n, w) => n + sizeOf(w.shape), 0);
+      return { name: layer.name ?? "", className: layer.className, outputShape: shape, parameters, again };
     });
     if (twice !== undefined && twice.states().length > 0) {
       throw twice.error(

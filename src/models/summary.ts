@@ -7,6 +7,8 @@ export interface SummaryRow {
   /** [batch, ..]; undefined before the layer is built. */
   readonly outputShape: readonly Dim[] | undefined;
   readonly parameters: number;
+  /** Whether the layer has a row already: its parameters are counted there. */
+  readonly again?: boolean;
 }
 
 export interface SummaryCounts {
@@ -27,7 +29,7 @@ export function summaryText(model: string, rows: readonly SummaryRow[], counts: 
 
   const body = rows.map((row) => {
     const cells = [
-      `${row.name} (${row.className})`,
+      `${row.name} (${row.className})${row.again === true ? ", again" : ""}`,
       row.outputShape === undefined ? "?" : shapeText(row.outputShape),
       row.outputShape === undefined ? "0 (unbuilt)" : grouped(row.parameters),
     ].map((text, i) => wrap(text, (widths[i] ?? 2) - 2));

@@ -32,6 +32,17 @@ export function weightsContract(make: () => Promise<Backend>): void {
       model.compile({ optimizer: optimizers.sgd({ learningRate: 1 }), loss: "mse" });
       expect(model.countParams()).toBe(9);
       expect(model.weightNames()).toEqual(["dense/kernel"]);
+      let summary = "";
+      model.summary({
+        print: (text) => {
+          summary = text;
+        },
+      });
+      const rows = summary.split("\n").filter((line) => line.includes("(Dense)"));
+      expect(rows.map((row) => row.replace(/[\s│]+/g, " ").trim())).toEqual([
+        "dense (Dense) (None, 3) 9",
+        "dense (Dense), again (None, 3) 0",
+      ]);
       await model.setWeights([
         [
           [2, 0, 0],
@@ -84,6 +95,14 @@ export function weightsContract(make: () => Promise<Backend>): void {
       await expect(model.setWeights(wrong)).rejects.toThrow(
         "received an array of shape [2] for lstm/bias, expected shape [24]",
       );
+    });
+
+    it("are told apart from the same in another order", async () => {
+      const model = classifier(backend);
+      const [kernel, recurrent, ...others] = await model.getWeights();
+      await expect(
+        model.setWeights([recurrent, kernel, ...others].filter((w) => w !== undefined)),
+      ).rejects.toThrow("in another order: put them in the order of weightNames(), by their names");
     });
 
     it("are fixed where a layer is not trainable", async () => {
