@@ -1,10 +1,15 @@
 /** How long the event loop may be kept busy at a time, ms. */
 const slice = 8;
 
-/** Goes on in the next turn of the event loop: without a timer's least time (4 ms in browsers) where that can be had. */
+/** What Node has and browsers lack. */
+const { setImmediate: immediately } = globalThis as {
+  readonly setImmediate?: (resume: () => void) => void;
+};
+
+/** Goes on in the next turn of the event loop, without a timer's least time (4 ms in browsers). */
 const nextTurn: (resume: () => void) => void =
-  typeof globalThis.setImmediate === "function"
-    ? (resume) => setImmediate(resume)
+  immediately !== undefined
+    ? (resume) => immediately(resume)
     : (resume) => {
         const { port1, port2 } = new MessageChannel();
         port1.onmessage = () => {

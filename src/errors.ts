@@ -37,17 +37,22 @@ const errorLines = 50;
 /** The same of a call. Each costs time, whether or not it is needed. */
 const callLines = 3;
 
-/** The engine's way of writing a stack into an object; V8 and lately others have it. The text is made when it is read. */
+/** What V8, and lately other engines, have beside the standard. */
+const engine = Error as {
+  captureStackTrace?: (into: object, above: CallableFunction | NewableFunction) => void;
+  stackTraceLimit?: number | undefined;
+};
+
+/** Writes the present stack, without what lies above a function, into an object. The text is made when it is read. */
 function captureStack(
   into: { stack?: string | undefined },
   above: CallableFunction | NewableFunction,
   lines: number,
 ): void {
-  if (typeof Error.captureStackTrace !== "function") return;
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = lines;
-  Error.captureStackTrace(into, above);
-  Error.stackTraceLimit = stackTraceLimit;
+  const { stackTraceLimit } = engine;
+  engine.stackTraceLimit = lines;
+  engine.captureStackTrace?.(into, above);
+  engine.stackTraceLimit = stackTraceLimit;
 }
 
 /** Where a method was called, for errors that come when its call is no longer on the stack. */

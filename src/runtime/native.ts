@@ -1,4 +1,3 @@
-import { platform } from "#platform";
 import type { TypedArray } from "../dtype.js";
 import { RondoError, unknownName } from "../errors.js";
 import type { Entry, Program } from "../plan/program.js";
@@ -68,8 +67,17 @@ const placeCode = { inTurn: 0, yielding: 1, overtaking: 2, overtakingOthers: 3 }
 >;
 const writesCode = { nothing: 0, states: 1, weights: 2 } as const satisfies Record<Entry["writes"], number>;
 
-/** A backend on the native addon. Throws a RondoError when the machine lacks the instruction set or room for its threads. */
-export function nativeBackend(addon: Addon, threads: number, instructionSet?: string): Backend {
+/**
+ * A backend on the native addon. Throws a RondoError when the machine lacks the instruction set or room for its threads.
+ *
+ * @param collect asks the engine to collect garbage
+ */
+export function nativeBackend(
+  addon: Addon,
+  collect: () => Promise<void>,
+  threads: number,
+  instructionSet?: string,
+): Backend {
   const sets = addon.instructionSets();
   const chosen = instructionSet === undefined ? sets[0] : sets.find(([name]) => name === instructionSet);
   if (chosen === undefined) {
@@ -89,7 +97,7 @@ export function nativeBackend(addon: Addon, threads: number, instructionSet?: st
     ),
   );
   return new QueuedBackend(
-    new NativeDriver(addon, executor, name, { vectorWidth, threads, synchronous: true }),
+    new NativeDriver(addon, executor, collect, name, { vectorWidth, threads, synchronous: true }),
     jobs,
   );
 }
@@ -100,10 +108,18 @@ class NativeDriver implements Driver<Block, Cache, Loaded> {
   readonly capabilities: Capabilities;
   readonly #addon: Addon;
   readonly #executor: Executor;
+  readonly collect: () => Promise<void>;
 
-  constructor(addon: Addon, executor: Executor, instructionSet: string, capabilities: Capabilities) {
+  constructor(
+    addon: Addon,
+    executor: Executor,
+    collect: () => Promise<void>,
+    instructionSet: string,
+    capabilities: Capabilities,
+  ) {
     this.#addon = addon;
     this.#executor = executor;
+    this.collect = collect;
     this.capabilities = capabilities;
     this.name = `native ${instructionSet}, ${capabilities.threads} ${capabilities.threads === 1 ? "thread" : "threads"}`;
   }
@@ -158,10 +174,6 @@ class NativeDriver implements Driver<Block, Cache, Loaded> {
 
   write(job: number, block: Block, offset: number, from: TypedArray, writes: "weights" | "states"): void {
     this.#addon.write(this.#executor, job, block, offset, from, writesCode[writes]);
-  }
-
-  collect(): Promise<void> {
-    return platform.collect();
   }
 
   async stop(): Promise<void> {

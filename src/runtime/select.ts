@@ -40,7 +40,7 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
         `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}; or set RONDO_BACKEND=wasm, which leaves out this line.`,
       );
     });
-    if (addon !== undefined) return nativeBackend(addon, threads, instructionSet);
+    if (addon !== undefined) return nativeBackend(addon, () => platform.collect(), threads, instructionSet);
   }
   return wasmBackend(platform, wasmSetOf(instructionSet), platform.sharedMemory ? threads : 1);
 }
