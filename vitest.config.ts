@@ -15,6 +15,7 @@ export default defineConfig({
   test: {
     include: ["{src,tests,recipes,scripts,bench}/**/*.test.ts"],
     testTimeout: 30_000,
+    maxWorkers: "100%", // the default leaves one core to a watcher
     env: { RONDO_BACKEND: "", RONDO_THREADS: "" }, // whatever the user of this machine prefers
     reporters: ["default", new UnavailableSuites()],
     typecheck: { enabled: true, include: ["tests/types/**/*.test-d.ts"], tsconfig: "tsconfig.types.json" },
