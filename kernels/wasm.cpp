@@ -1,4 +1,4 @@
-// The WebAssembly host: what an instance exports to src/runtime/engine.ts. In the threaded build all instances share one
+// The WebAssembly host: what an instance exports to src/runtime/instance.ts. In the threaded build all instances share one
 // memory; one of them calls run(), the others work(), each with its own stack.
 
 #include "abi.h"

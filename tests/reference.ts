@@ -12,7 +12,7 @@ import {
   topological,
 } from "../src/graph/ir.js";
 import type { CastAttrs, elementwise } from "../src/graph/ops/elementwise.js";
-import type { GatherAttrs, ScatterAttrs } from "../src/graph/ops/index.js";
+import type { GatherAttrs, ScatterAttrs } from "../src/graph/ops/gather.js";
 import type { ConcatAttrs } from "../src/graph/ops/join.js";
 import type { RandomAttrs } from "../src/graph/ops/random.js";
 import type { ReduceAttrs, reductions } from "../src/graph/ops/reduce.js";

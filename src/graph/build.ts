@@ -1,6 +1,6 @@
 /** All that graphs are made with, the ops as functions and their records; users get the part in `public.ts`. */
 export * from "./ops/elementwise.js";
-export * from "./ops/index.js";
+export * from "./ops/gather.js";
 export * from "./ops/join.js";
 export * from "./ops/matmul.js";
 export * from "./ops/random.js";

@@ -20,14 +20,7 @@ import {
   splitLast,
   weighClasses,
 } from "../train/dataset.js";
-import {
-  checkCount,
-  runEvaluation,
-  runFit,
-  runPrediction,
-  type Schedule,
-  type Source,
-} from "../train/fit.js";
+import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
 import { targetBounds } from "../train/measure.js";
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
@@ -43,8 +36,8 @@ import {
   type ModelOptions,
   optionNames,
   type PredictOptions,
-  readSchedule,
-  type ScheduleOptions,
+  type RunOptions,
+  readRun,
 } from "./options.js";
 import { bindingsOf, type Given, Ports } from "./ports.js";
 import { isMasked, type Network, type Types } from "./trace.js";
@@ -225,15 +218,11 @@ export abstract class Model implements CallbackModel {
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
     const { validationData, validationSplit = 0, classWeight } = options;
     const { validationBatchSize = batchSize } = options;
-    const schedule = this.#schedule(
-      "fit",
-      { ...options, batchSize, shuffle, verbose },
-      this.#turns.aroundFitHooks,
-    );
+    const run = this.#run("fit", { ...options, batchSize, shuffle, verbose }, this.#turns.aroundFitHooks);
     checkCount("fit", "batchSize", batchSize, 1);
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
-    checkCount("fit", "epochs", schedule.epochs, 0);
-    checkCount("fit", "initialEpoch", schedule.initialEpoch, 0);
+    checkCount("fit", "epochs", run.epochs, 0);
+    checkCount("fit", "initialEpoch", run.initialEpoch, 0);
     return this.#turns.fit({ method: this.fit }, async (step) => {
       let data = await this.#dataset("fit", x, y, options.sampleWeight);
       let held: Dataset | undefined;
@@ -261,7 +250,7 @@ export abstract class Model implements CallbackModel {
         .catch((error: unknown) => {
           throw within("fit, validation", error);
         });
-      return runFit(this, names, source, validation, schedule);
+      return runFit(this, names, source, validation, run);
     });
   }
 
@@ -271,15 +260,15 @@ export abstract class Model implements CallbackModel {
     const { names } = this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
-    const schedule = this.#schedule("evaluate", { ...options, batchSize, verbose });
+    const run = this.#run("evaluate", { ...options, batchSize, verbose });
     const effect = this.#stateful ? "write" : "look";
     return this.#turns.measure({ method: this.evaluate }, effect, async (submitted) => {
       const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
       this.#checkRows("evaluate", data, batchSize);
       const source = this.#source(await this.#made(), "evaluate", data, {
-        submitted: heldFor(schedule, submitted),
+        submitted: heldFor(run, submitted),
       });
-      return (await runEvaluation(this, names, source, schedule)).means();
+      return (await runEvaluation(this, names, source, run)).means();
     });
   }
 
@@ -319,7 +308,7 @@ export abstract class Model implements CallbackModel {
       if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
       const engine = await this.#made();
       const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
-      const schedule = this.#schedule("predict", { ...options, batchSize, verbose });
+      const run = this.#run("predict", { ...options, batchSize, verbose });
       const job = this.#predictionJob(data, Math.min(rows, batchSize));
       await engine.prepare(job);
       const sizes = outputOf(engine.program(job).program).shape.slice(1);
@@ -330,10 +319,10 @@ export abstract class Model implements CallbackModel {
         { x: data },
         {
           place,
-          submitted: heldFor(schedule, submitted),
+          submitted: heldFor(run, submitted),
         },
       );
-      await runPrediction(this, source, output.data, sizeOf(sizes), schedule);
+      await runPrediction(this, source, output.data, sizeOf(sizes), run);
       return output;
     });
   }
@@ -652,13 +641,13 @@ export abstract class Model implements CallbackModel {
     return typeof rows === "number" ? rows : undefined;
   }
 
-  #schedule(where: string, options: ScheduleOptions, aroundHook = this.#turns.aroundHooks): Schedule {
+  #run(where: string, options: RunOptions, aroundHook = this.#turns.aroundHooks): Run {
     const passOf = (epoch: number) => {
       const pass = Math.max(epoch, this.#passes);
       this.#passes = pass + 1;
       return pass;
     };
-    return readSchedule(where, options, this.seed, { passOf, aroundHook });
+    return readRun(where, options, this.seed, { passOf, aroundHook });
   }
 
   /** Rows of one step of `predict` within its memory. */
@@ -685,7 +674,7 @@ interface SourceOptions {
 }
 
 /** A run with callbacks keeps its turn until the last of them is done: they see the model as the run does. */
-const heldFor = ({ callbacks }: Schedule, submitted: () => void): (() => void) =>
+const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>
   callbacks.length === 0 ? submitted : () => {};
 
 /** x as it is now, where it is small. What is wrong with it is said when it is awaited. */

@@ -4,7 +4,7 @@ import type { TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
 import { ProgressBar } from "../train/callbacks/progressBar.js";
 import type { ClassWeights } from "../train/dataset.js";
-import type { Schedule, Verbosity } from "../train/fit.js";
+import type { Run, Verbosity } from "../train/fit.js";
 
 export interface ModelOptions {
   /** Default: the kind of model, such as `sequential`. */
@@ -102,21 +102,21 @@ export interface MemoryUse {
   readonly prediction: number;
 }
 
-/** What a schedule is read from: the options of fit, evaluate or predict, with what has been decided already. */
-export type ScheduleOptions = Pick<Schedule, "batchSize" | "verbose"> & FitOptions;
+/** What a run is read from: the options of fit, evaluate or predict, with what has been decided already. */
+export type RunOptions = Pick<Run, "batchSize" | "verbose"> & FitOptions;
 
 /**
- * The schedule that options ask for.
+ * The run that options ask for.
  *
  * @param own what the model does: the number of the order of rows that an epoch takes, and what is done around hooks
  * @throws RondoError for callbacks and signals that are none
  */
-export function readSchedule(
+export function readRun(
   where: string,
-  options: ScheduleOptions,
+  options: RunOptions,
   seed: number,
-  own: Pick<Schedule, "passOf" | "aroundHook">,
-): Schedule {
+  own: Pick<Run, "passOf" | "aroundHook">,
+): Run {
   const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
   const callbacks = callbacksOf(where, options.callbacks ?? []);
   const refuse = (name: string, value: unknown, expected: string) =>

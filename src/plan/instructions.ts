@@ -1,6 +1,6 @@
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
-import type { GatherAttrs } from "../graph/ops/index.js";
+import type { GatherAttrs } from "../graph/ops/gather.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";

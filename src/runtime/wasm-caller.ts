@@ -1,8 +1,8 @@
 import { RondoError } from "../errors.js";
 import type { Program } from "../plan/program.js";
-import { Engine, type Image, imageOf } from "./engine.js";
 import { type Fault, memoryRefused } from "./fault.js";
 import { Heap } from "./heap.js";
+import { type Image, Instance, imageOf } from "./instance.js";
 import type { Request } from "./queued.js";
 import { bytesOf, stage } from "./staging.js";
 
@@ -20,32 +20,32 @@ export interface Mirror {
 
 /** The instance on the caller's thread, for synchronous runs: the single-threaded build, with a memory of its own. */
 export class WasmCaller {
-  readonly #engine: Engine;
+  readonly #instance: Instance;
   readonly #heap: Heap;
   /** Programs that were run here, by their numbers. */
   readonly #images = new Map<number, Image>();
   /** Addresses of caches, by the caches' numbers. */
   readonly #caches = new Map<number, number>();
 
-  private constructor(engine: Engine) {
-    this.#engine = engine;
-    this.#heap = new Heap(engine.heapBase, 65535 * pageBytes);
+  private constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#heap = new Heap(instance.heapBase, 65535 * pageBytes);
   }
 
   static async create(module: WebAssembly.Module): Promise<WasmCaller> {
-    return new WasmCaller(await Engine.create(module, new WebAssembly.Memory({ initial: 16 })));
+    return new WasmCaller(await Instance.create(module, new WebAssembly.Memory({ initial: 16 })));
   }
 
   /** Copies a state of a revision into its mirror, made where there is none. */
   reflect(mirror: Mirror | undefined, state: Uint8Array, revision: number): Mirror {
     const address = mirror?.address ?? this.#claim("prepareSync", state.length);
-    this.#engine.bytes(address, state.length).set(state);
+    this.#instance.bytes(address, state.length).set(state);
     return { address, bytes: state.length, revision, newer: undefined };
   }
 
   /** A copy of what a mirror holds. */
   contents(mirror: Mirror): Uint8Array<ArrayBuffer> {
-    return this.#engine.bytes(mirror.address, mirror.bytes).slice();
+    return this.#instance.bytes(mirror.address, mirror.bytes).slice();
   }
 
   /** The program as it is here, loaded when it is first run. */
@@ -67,7 +67,7 @@ export class WasmCaller {
       for (const id of [...this.#caches.keys()]) this.dropCache(id);
       image = make();
     }
-    this.#engine.load(image);
+    this.#instance.load(image);
     this.#images.set(at.id, image);
     return image;
   }
@@ -82,19 +82,22 @@ export class WasmCaller {
     const { id } = this.#loaded(program, worker, cache).at;
     const { begin, end, version, revision, revisionAfter, arrays } = request;
     const { scratch, places, end: top } = stage(this.#heap, program.scratchBytes, arrays);
-    if (!this.#engine.reach(top)) {
+    if (!this.#instance.reach(top)) {
       throw memoryRefused(`program "${program.name}", runSync`, top - scratch);
     }
     try {
       const inputs = program.inputs.length;
       for (const [i, [address, bytes]] of places.entries()) {
-        if (i < inputs) this.#engine.bytes(address, bytes).set(bytesOf(arrays[i]));
+        if (i < inputs) this.#instance.bytes(address, bytes).set(bytesOf(arrays[i]));
       }
       const addresses = places.map(([address]) => address);
       const state = mirror.address;
-      const fault = this.#engine.run({ program: id, begin, end, scratch, state, arrays: addresses }, version);
+      const fault = this.#instance.run(
+        { program: id, begin, end, scratch, state, arrays: addresses },
+        version,
+      );
       for (const [i, [address, bytes]] of places.entries()) {
-        if (i >= inputs) bytesOf(arrays[i]).set(this.#engine.bytes(address, bytes));
+        if (i >= inputs) bytesOf(arrays[i]).set(this.#instance.bytes(address, bytes));
       }
       return fault;
     } finally {
@@ -115,7 +118,7 @@ export class WasmCaller {
     const image = this.#images.get(id);
     if (image === undefined) return;
     this.#images.delete(id);
-    this.#engine.unload(id);
+    this.#instance.unload(id);
     this.#heap.free(image.at.words);
   }
 
@@ -124,13 +127,13 @@ export class WasmCaller {
     const address = this.#caches.get(id);
     if (address === undefined) return;
     this.#caches.delete(id);
-    this.#engine.unprepare(address);
+    this.#instance.unprepare(address);
     this.#heap.free(address);
   }
 
   #claim(where: string, bytes: number): number {
     const address = this.#heap.allocate(bytes);
-    if (address !== undefined && this.#engine.reach(address + bytes)) return address;
+    if (address !== undefined && this.#instance.reach(address + bytes)) return address;
     if (address !== undefined) this.#heap.free(address);
     throw memoryRefused(where, bytes);
   }

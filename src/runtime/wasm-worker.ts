@@ -1,8 +1,8 @@
 import { codes } from "../plan/abi.js";
 import type { Entry } from "../plan/program.js";
 import type { Place } from "./backend.js";
-import { Engine, type EngineRun, type Image } from "./engine.js";
 import { type Fault, noMemory } from "./fault.js";
+import { type Image, Instance, type InstanceRun } from "./instance.js";
 import type { Span } from "./staging.js";
 
 /**
@@ -38,7 +38,7 @@ export interface RunJob {
   readonly writes: Entry["writes"];
   /** From `request.scratch` up to `top` the memory is the run's. */
   readonly top: number;
-  readonly request: EngineRun;
+  readonly request: InstanceRun;
   readonly store: readonly Stored[];
   readonly fetch: readonly Span[];
 }
@@ -91,7 +91,7 @@ interface Waiting {
 export class WasmHost {
   readonly #post: (reply: Reply, transfer: ArrayBuffer[]) => void;
   readonly #arrivals: Arrivals;
-  #engine: Engine | undefined;
+  #instance: Instance | undefined;
   /** In the order in which they will be done. */
   readonly #waiting: Waiting[] = [];
   #working = false;
@@ -120,15 +120,15 @@ export class WasmHost {
 
   async #start(message: Extract<Message, { kind: "start" | "work" }>): Promise<void> {
     const memory = message.memory ?? new WebAssembly.Memory({ initial: 16, maximum: 65536 });
-    const engine = await Engine.create(message.module, memory);
-    if (message.kind === "work") return engine.work(message.stackTop);
-    engine.start(message.threads);
-    this.#engine = engine;
-    this.#post({ kind: "ready", heapBase: engine.heapBase, vectorWidth: engine.vectorWidth }, []);
+    const instance = await Instance.create(message.module, memory);
+    if (message.kind === "work") return instance.work(message.stackTop);
+    instance.start(message.threads);
+    this.#instance = instance;
+    this.#post({ kind: "ready", heapBase: instance.heapBase, vectorWidth: instance.vectorWidth }, []);
   }
 
   readonly #admit = (message: Message): void => {
-    if (message.kind === "unload") this.#engine?.unload(message.program);
+    if (message.kind === "unload") this.#instance?.unload(message.program);
     else if (message.kind !== "start" && message.kind !== "work") this.#enqueue(waiting(message));
   };
 
@@ -152,71 +152,71 @@ export class WasmHost {
           if (turn !== undefined) await turn;
         }
         const next = this.#waiting.shift();
-        if (next !== undefined && this.#engine !== undefined) this.#do(this.#engine, next.job);
+        if (next !== undefined && this.#instance !== undefined) this.#do(this.#instance, next.job);
       }
     } finally {
       this.#working = false;
     }
   }
 
-  #do(engine: Engine, job: Job): void {
+  #do(instance: Instance, job: Job): void {
     switch (job.kind) {
       case "load":
-        this.#settle(engine, job.job, [], () => {
+        this.#settle(instance, job.job, [], () => {
           const { words, end } = job.image.at;
-          if (!engine.reach(end)) return noMemory(end - words);
-          engine.load(job.image);
+          if (!instance.reach(end)) return noMemory(end - words);
+          instance.load(job.image);
           return undefined;
         });
         break;
       case "cache":
-        this.#settle(engine, job.job, [], () => {
-          engine.unprepare(job.cache);
-          return engine.reach(job.cache + job.bytes) ? undefined : noMemory(job.bytes);
+        this.#settle(instance, job.job, [], () => {
+          instance.unprepare(job.cache);
+          return instance.reach(job.cache + job.bytes) ? undefined : noMemory(job.bytes);
         });
         break;
       case "clear":
-        this.#settle(engine, job.job, [], () => {
+        this.#settle(instance, job.job, [], () => {
           const { block, bytes } = job;
-          if (!engine.reach(block + bytes)) {
+          if (!instance.reach(block + bytes)) {
             this.#refused.add(block);
             return noMemory(bytes);
           }
           this.#refused.delete(block);
           this.#changed(block);
-          engine.bytes(block, bytes).fill(0);
+          instance.bytes(block, bytes).fill(0);
           return undefined;
         });
         break;
       case "reserve":
-        this.#settle(engine, job.job, [], () => (engine.reach(job.top) ? undefined : noMemory(job.top)));
+        this.#settle(instance, job.job, [], () => (instance.reach(job.top) ? undefined : noMemory(job.top)));
         break;
       case "store":
-        engine.bytes(job.block, job.data.length).set(job.data);
+        instance.bytes(job.block, job.data.length).set(job.data);
         if (job.writes === "weights") this.#changed(job.block);
         break;
       case "run":
-        this.#settle(engine, job.job, job.fetch, () => {
+        this.#settle(instance, job.job, job.fetch, () => {
           const { request, store, top } = job;
           const fault = this.#fault(request.state);
           if (fault !== undefined) return fault;
-          if (!engine.reach(top)) return noMemory(top - request.scratch);
-          for (const [address, data] of store) engine.bytes(address, data.length).set(data);
+          if (!instance.reach(top)) return noMemory(top - request.scratch);
+          for (const [address, data] of store) instance.bytes(address, data.length).set(data);
           try {
-            return engine.run(request, this.#versions.get(request.state) ?? 0);
+            return instance.run(request, this.#versions.get(request.state) ?? 0);
           } finally {
             if (job.writes === "weights") this.#changed(request.state);
           }
         });
         break;
       case "read":
-        this.#settle(engine, job.job, [job.place], () => this.#fault(job.block));
+        this.#settle(instance, job.job, [job.place], () => this.#fault(job.block));
         break;
       case "write":
-        this.#settle(engine, job.job, [], () => {
+        this.#settle(instance, job.job, [], () => {
           const fault = this.#fault(job.block);
           const [address, data] = job.stored;
-          if (fault === undefined) engine.bytes(address, data.length).set(data);
+          if (fault === undefined) instance.bytes(address, data.length).set(data);
           if (job.writes === "weights") this.#changed(job.block);
           return fault;
         });
@@ -232,14 +232,14 @@ export class WasmHost {
     return this.#refused.has(block) ? noMemory(0) : undefined;
   }
 
-  #settle(engine: Engine, job: number, fetch: readonly Span[], work: () => Fault | undefined): void {
+  #settle(instance: Instance, job: number, fetch: readonly Span[], work: () => Fault | undefined): void {
     try {
       const fault = work();
       if (fault !== undefined) {
         this.#post({ kind: "settled", job, fault, fetched: [] }, []);
         return;
       }
-      const fetched = fetch.map(([address, bytes]) => engine.bytes(address, bytes).slice());
+      const fetched = fetch.map(([address, bytes]) => instance.bytes(address, bytes).slice());
       this.#post(
         { kind: "settled", job, fetched },
         fetched.map((array) => array.buffer),

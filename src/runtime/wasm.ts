@@ -1,8 +1,8 @@
 import { RondoError, within } from "../errors.js";
 import type { Backend } from "./backend.js";
-import { Engine } from "./engine.js";
 import { threadsRefused } from "./fault.js";
 import { Heap } from "./heap.js";
+import { Instance } from "./instance.js";
 import { Jobs } from "./jobs.js";
 import type { Platform, WasmSet, WasmWorker } from "./platform.js";
 import { QueuedBackend } from "./queued.js";
@@ -46,7 +46,7 @@ export async function wasmBackend(
     const heap = new Heap(ready.heapBase, (space.pages - 1) * pageBytes);
     for (let i = 1; i < threads && space.memory !== undefined; i++) {
       const stack = heap.allocate(stackBytes) ?? 0;
-      Engine.reach(space.memory, heap.top);
+      Instance.reach(space.memory, heap.top);
       const helper = startWorker();
       helper.listen(
         (message) => server.fail(new Error((message as Broken).reason)), // it has nothing else to say

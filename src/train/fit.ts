@@ -38,7 +38,8 @@ export interface Source {
 
 const tensorsOf = ({ arrays }: Source) => arrays.map(({ tensor }) => tensor);
 
-export interface Schedule {
+/** How a fit, an evaluation or a prediction goes through its data. */
+export interface Run {
   readonly batchSize: number;
   readonly epochs: number;
   readonly initialEpoch: number;
@@ -70,14 +71,14 @@ export async function runFit(
   names: readonly string[],
   source: Source,
   validation: Validation | undefined,
-  schedule: Schedule,
+  run: Run,
 ): Promise<History> {
-  const { epochs, initialEpoch, seed, shuffle, signal } = schedule;
+  const { epochs, initialEpoch, seed, shuffle, signal } = run;
   const history = new History();
-  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, shuffle);
-  const params = paramsOf(names, source, batches, schedule);
+  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, shuffle);
+  const params = paramsOf(names, source, batches, run);
   const own = [history, new WarnOnNaN()];
-  const callbacks = new CallbackList([...schedule.callbacks, ...own], model, params, schedule.aroundHook);
+  const callbacks = new CallbackList([...run.callbacks, ...own], model, params, run.aroundHook);
   const aborted = () => signal?.aborted === true;
   const stopped = () => model.stopTraining || aborted();
 
@@ -86,7 +87,7 @@ export async function runFit(
   for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
     await callbacks.epochBegin(epoch);
     if (stopped()) break;
-    const row = shuffle ? permutation(seed, schedule.passOf(epoch), source.rows) : undefined;
+    const row = shuffle ? permutation(seed, run.passOf(epoch), source.rows) : undefined;
     const totals = await runBatches("Train", batches, source, names, callbacks, row, stopped);
     if (aborted()) break;
     const logs = totals.logs();
@@ -110,12 +111,12 @@ export async function runEvaluation(
   model: CallbackModel,
   names: readonly string[],
   source: Source,
-  schedule: Schedule,
+  run: Run,
 ): Promise<Totals> {
-  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
-  const params = paramsOf(names, source, batches, schedule);
-  const callbacks = new CallbackList(schedule.callbacks, model, params, schedule.aroundHook);
-  const { signal } = schedule;
+  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
+  const params = paramsOf(names, source, batches, run);
+  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
+  const { signal } = run;
   await callbacks.begin("Test");
   const totals = await runBatches("Test", batches, source, names, callbacks, undefined, () => {
     signal?.throwIfAborted();
@@ -131,12 +132,12 @@ export async function runPrediction(
   source: Source,
   output: Float32Array,
   width: number,
-  schedule: Schedule,
+  run: Run,
 ): Promise<void> {
-  const batches = new Batches(tensorsOf(source), source.rows, schedule.batchSize, false);
-  const params = paramsOf([], source, batches, schedule);
-  const callbacks = new CallbackList(schedule.callbacks, model, params, schedule.aroundHook);
-  const { signal } = schedule;
+  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
+  const params = paramsOf([], source, batches, run);
+  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
+  const { signal } = run;
   await callbacks.begin("Predict");
   await pipeline(
     batches.count,
@@ -186,7 +187,7 @@ const paramsOf = (
   metrics: readonly string[],
   { arrays, rows }: Source,
   { count }: Batches,
-  { epochs, batchSize, verbose, seed }: Schedule,
+  { epochs, batchSize, verbose, seed }: Run,
 ): CallbackParams => ({
   epochs,
   steps: count,

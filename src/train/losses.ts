@@ -15,7 +15,7 @@ import {
   sub,
   where,
 } from "../graph/ops/elementwise.js";
-import { oneHot } from "../graph/ops/index.js";
+import { oneHot } from "../graph/ops/gather.js";
 import { mean, sum } from "../graph/ops/reduce.js";
 import { logSoftmax, softmaxOp } from "../graph/ops/softmax.js";
 import { checkMeasure, type Measure, type MeasureFunction } from "./measure.js";

@@ -40,7 +40,7 @@ export interface Image {
   readonly prepare: readonly [begin: number, end: number];
 }
 
-export interface EngineRun {
+export interface InstanceRun {
   readonly program: number;
   readonly begin: number;
   readonly end: number;
@@ -54,7 +54,7 @@ const errorWords = 7;
 const errorBytes = 4 * errorWords;
 
 /** One instance of the kernels over a memory, driven by addresses: in the backend's worker, or on a caller's thread. */
-export class Engine {
+export class Instance {
   readonly #exports: Exports;
   readonly #memory: WebAssembly.Memory;
   readonly #programs = new Map<number, Image>();
@@ -66,9 +66,9 @@ export class Engine {
     this.#memory = memory;
   }
 
-  static async create(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Engine> {
+  static async create(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Instance> {
     const instance = await WebAssembly.instantiate(module, { env: { memory } });
-    return new Engine(instance.exports as unknown as Exports, memory);
+    return new Instance(instance.exports as unknown as Exports, memory);
   }
 
   /** The first address that is free for a heap. */
@@ -104,7 +104,7 @@ export class Engine {
   }
 
   reach(top: number): boolean {
-    return Engine.reach(this.#memory, top);
+    return Instance.reach(this.#memory, top);
   }
 
   /** A view of the memory, valid until it grows. */
@@ -131,7 +131,7 @@ export class Engine {
    * Runs `prepare` if the cache is of another version of the state's weights, then the words; returns a fault when the VM
    * stopped.
    */
-  run(request: EngineRun, version: number): Fault | undefined {
+  run(request: InstanceRun, version: number): Fault | undefined {
     const image = this.#programs.get(request.program);
     if (image === undefined) return noMemory(0); // it was not loaded, as the memory had no room for it
     const { at, slots, prepare } = image;
