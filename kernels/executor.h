@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 #include <utility>
 #include <vector>
 
@@ -176,11 +177,12 @@ struct Range {
   int32_t begin, end;
 };
 
-// What programs have prepared from the weights of a state. Several may share it; while one prepares, the others wait.
+// What programs have prepared from the weights of a state. Several may share it: runs hold it shared while they read it,
+// and whoever prepares it holds it alone.
 struct Cache {
   explicit Cache(size_t bytes) : bytes(bytes) {}
   const size_t bytes;
-  std::mutex preparing;
+  std::shared_mutex use;
   std::unique_ptr<Block> block;
   int64_t prepared = -1;  // the state's version that it was prepared from
 };
@@ -222,7 +224,7 @@ inline int32_t noMemory(size_t bytes, Error* error) {
   return outOfMemory;
 }
 
-// Takes the cache's memory if it has none yet; nobody else may be preparing.
+// Takes the cache's memory if it has none yet; nobody else may use it.
 inline int32_t occupy(Cache& cache, Error* error) {
   if (cache.block != nullptr) return 0;
   auto block = std::make_unique<Block>(cache.bytes);
@@ -236,8 +238,15 @@ inline int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& c
   Cache& cache = *program.cache;
   Block* scratch = lane.scratch->fit(program.scratchBytes);
   if (scratch == nullptr) return noMemory(program.scratchBytes, error);
-  std::unique_lock<std::mutex> preparing(cache.preparing);
-  if (const int32_t status = occupy(cache, error); status != 0) return status;
+  std::shared_lock<std::shared_mutex> reading(cache.use);
+  if (cache.block == nullptr) {
+    reading.unlock();
+    {
+      std::lock_guard<std::shared_mutex> alone(cache.use);
+      if (const int32_t status = occupy(cache, error); status != 0) return status;
+    }
+    reading.lock();
+  }
   lane.bases = {scratch->data(), call.state->data(), cache.block->data(), program.constants->data()};
   lane.bases.insert(lane.bases.end(), call.arrays.begin(), call.arrays.end());
   lane.buffers.resize(program.slots.size());
@@ -248,12 +257,16 @@ inline int32_t perform(const Kernels& kernels, Parallel* parallel, const Call& c
     return kernels.run(program.words.data(), range.begin, range.end, lane.buffers.data(), int32_t(lane.buffers.size()),
                        parallel, error);
   };
-  if (program.prepare.begin < program.prepare.end && cache.prepared != call.state->version()) {
-    cache.prepared = -1;
-    if (const int32_t status = run(program.prepare); status != 0) return status;
-    cache.prepared = call.state->version();
+  while (program.prepare.begin < program.prepare.end && cache.prepared != call.state->version()) {
+    reading.unlock();
+    {
+      std::lock_guard<std::shared_mutex> alone(cache.use);
+      cache.prepared = -1;
+      if (const int32_t status = run(program.prepare); status != 0) return status;
+      cache.prepared = call.state->version();
+    }
+    reading.lock();  // in between another run may have prepared it from a state of its own
   }
-  preparing.unlock();  // as long as this run reads the cache, nothing that changes the weights is run
   const int32_t status = run(call.range);
   if (call.writes == Writes::weights) call.state->changed();
   return status;
@@ -346,7 +359,7 @@ class Executor {
   // In a job: takes the memory that runs of a program need.
   int32_t reserveQueued(const Program& program, Error* error) {
     if (program.queued.scratch->fit(program.scratchBytes) == nullptr) return noMemory(program.scratchBytes, error);
-    std::lock_guard<std::mutex> lock(program.cache->preparing);
+    std::lock_guard<std::shared_mutex> alone(program.cache->use);
     return occupy(*program.cache, error);
   }
 

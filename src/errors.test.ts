@@ -1,5 +1,40 @@
 import { describe, expect, it } from "vitest";
-import { checkOptions, nearestName, RondoError, unknownName, valueText } from "./errors.js";
+import { CallSite, checkOptions, nearestName, RondoError, unknownName, valueText } from "./errors.js";
+
+describe("CallSite", () => {
+  it("leaves errors as they are where stacks are no text, or Error is frozen", () => {
+    const call = () => new CallSite(call);
+    const { prepareStackTrace, captureStackTrace } = Error;
+    const mine = new Error("mine");
+    const stack = String(mine.stack);
+    try {
+      Error.prepareStackTrace = (_, sites) => sites;
+      expect(call().extend(mine)).toBe(mine);
+      Error.captureStackTrace = () => {
+        throw new TypeError("read only");
+      };
+      expect(call().extend(mine)).toBe(mine);
+      expect(new RondoError({ where: "a", received: "b", expected: "c", fix: "d" }).message).toContain("a: ");
+    } finally {
+      Object.assign(Error, { prepareStackTrace, captureStackTrace });
+    }
+    expect(mine.stack).toBe(stack);
+  });
+
+  it("puts the place of the call behind an error's own stack, once", () => {
+    function call() {
+      return new CallSite(call);
+    }
+    const site = call();
+    const error = new Error("later");
+    error.stack = "Error: later\n    at somewhere (else.ts:1:1)";
+    site.extend(error);
+    const once = error.stack;
+    expect(once).toMatch(/else\.ts:1:1\)\n.*errors\.test/s);
+    site.extend(error);
+    expect(error.stack).toBe(once);
+  });
+});
 
 describe("RondoError", () => {
   const parts = {

@@ -50,9 +50,13 @@ function captureStack(
   lines: number,
 ): void {
   const { stackTraceLimit } = engine;
-  engine.stackTraceLimit = lines;
-  engine.captureStackTrace?.(into, above);
-  engine.stackTraceLimit = stackTraceLimit;
+  try {
+    engine.stackTraceLimit = lines;
+    engine.captureStackTrace?.(into, above);
+    engine.stackTraceLimit = stackTraceLimit;
+  } catch {
+    // Where Error is frozen, errors have the stacks that it gives them.
+  }
 }
 
 /** Where a method was called, for errors that come when its call is no longer on the stack. */
@@ -81,13 +85,14 @@ export function withAwaiter(method: CallableFunction, error: unknown): unknown {
   return extended(error, lines.slice(lines.findIndex((line) => line.includes(`.${method.name} `)) + 1));
 }
 
-const linesOf = ({ stack = "" }: { readonly stack?: string | undefined }): string[] =>
-  stack.split("\n").filter((line) => /^\s+at /.test(line));
+/** No lines where the program has stacks that are no text. */
+const linesOf = ({ stack }: { readonly stack?: unknown }): string[] =>
+  typeof stack === "string" ? stack.split("\n").filter((line) => /^\s+at /.test(line)) : [];
 
 function extended(error: unknown, lines: readonly string[]): unknown {
   const place = lines[0]?.match(/[^\s(]+:\d+:\d+/)?.[0];
-  if (place === undefined || !(error instanceof Error) || error.stack?.includes(place) !== false)
-    return error;
+  if (place === undefined || !(error instanceof Error) || typeof error.stack !== "string") return error;
+  if (error.stack.includes(place)) return error;
   try {
     error.stack = `${error.stack}\n${lines.slice(0, callLines).join("\n")}`;
   } catch {

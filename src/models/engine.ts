@@ -175,20 +175,22 @@ export class Engine implements Tenant {
    */
   prepare(job?: Job): Promise<void> {
     if (this.#held && (job === undefined || this.#programs.has(this.#key(job)))) return Promise.resolve();
-    this.#queue = this.#queue
-      .catch(() => {})
-      .then(() =>
-        this.#withRoom(async () => {
-          await this.#prepare();
-          if (job !== undefined) await this.#plan(job);
-        }),
-      );
+    return this.#enqueue(async () => {
+      await this.#prepare();
+      if (job !== undefined) await this.#plan(job);
+    });
+  }
+
+  /** Does what may lay out or load something, after all that was asked for before. */
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    this.#queue = this.#queue.catch(() => {}).then(() => this.#withRoom(work));
     return this.#queue;
   }
 
   async #prepare(): Promise<void> {
     if (this.#held) return;
     const optimizer = this.#optimizer;
+    const wasReady = this.#looksAtState !== undefined;
     if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
       this.#programs.clear();
       this.#forgetLook();
@@ -203,18 +205,22 @@ export class Engine implements Tenant {
       program.free();
       this.#initialized = true;
     }
+    if (wasReady) await this.#look();
     this.#held = optimizer === this.#optimizer;
   }
 
   /** Makes runs on the caller's thread possible until the state changes. */
   async prepareSync(): Promise<void> {
-    await this.prepare();
-    if (!this.backend.capabilities.synchronous) return;
-    await this.#withRoom(async () => {
-      const nothing: Graph = { name: "look", inputs: [], outputs: {}, updates: [] };
-      this.#looksAtState ??= this.#load(atOnce(this.#planSteps(nothing, {})));
-      await this.#looksAtState.prepareSync(this.memory);
+    await this.#enqueue(async () => {
+      await this.#prepare();
+      if (this.backend.capabilities.synchronous) await this.#look();
     });
+  }
+
+  async #look(): Promise<void> {
+    const nothing: Graph = { name: "look", inputs: [], outputs: {}, updates: [] };
+    this.#looksAtState ??= this.#load(atOnce(this.#planSteps(nothing, {})));
+    await this.#looksAtState.prepareSync(this.memory);
   }
 
   #forgetLook(): void {

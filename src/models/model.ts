@@ -294,8 +294,8 @@ export abstract class Model implements CallbackModel {
    * larger ones by rounding (1e-6). Arrays of up to 1 MiB are copied when it is called; larger ones are read while it runs,
    * and must stay as they are until it resolves.
    *
-   * It goes before steps of training that wait, those of other models on its backend and those of a `fit` of its own: at
-   * most the step that runs is waited for.
+   * It goes before steps of training that wait, those of other models on its backend and, where it is one batch, those of
+   * a `fit` of its own: at most the step that runs is waited for. All batches see the same weights.
    */
   async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
     checkOptions("predict", options, optionNames.predict);
@@ -318,7 +318,8 @@ export abstract class Model implements CallbackModel {
         "predict",
         { x: data },
         {
-          place,
+          // Steps of a fit must not come between: all batches see the same weights.
+          place: rows > batchSize ? "overtakingOthers" : place,
           submitted: heldFor(run, submitted),
         },
       );
@@ -358,8 +359,8 @@ export abstract class Model implements CallbackModel {
    * The model's output for these rows, computed on the caller's thread: for work of a few rows, where a hop to another
    * thread would cost more.
    *
-   * @throws RondoError while weights or recurrent states are being changed, before `ready` was awaited, and where the
-   *   backend has no synchronous calls
+   * @throws RondoError while weights or recurrent states are being changed, before `ready` was awaited, where the backend
+   *   has no synchronous calls, and on wasm for the moment in which the first call after `compile` makes room
    */
   predictSync(x: TensorLike): Tensor<"float32"> {
     const engine = this.#readyEngine();

@@ -148,6 +148,7 @@ export class Turns {
     called: Method,
     work: (step: <S>(writes: boolean, work: Work<S>) => Promise<S>) => Promise<R>,
   ): Promise<R> {
+    this.#requireNoHook(called);
     let open = () => {};
     const within = new Order(
       new Promise((resolve) => {
@@ -176,16 +177,22 @@ export class Turns {
     const writes = effect === "write" || (effect !== "look" && this.#stateful());
     if (this.#hooks > 0) {
       // The turn is that of the run whose callback this is.
-      if (!writes) return await this.#run(undefined, called, false, work);
-      throw new RondoError({
-        where: called.method.name,
-        received: "a call from a callback of evaluate or predict",
-        expected: "calls there that change neither weights nor states",
-        fix: "Call it after evaluate or predict, or await them before",
-      });
+      if (writes) this.#requireNoHook(called);
+      return await this.#run(undefined, called, false, work);
     }
     const letIn = this.#fitHooks > 0 || (effect === "prediction" && !writes);
     return await this.#run((letIn ? this.#fit : undefined) ?? this.#order, called, writes, work);
+  }
+
+  /** Refuses what would wait for the run whose callback calls it. (Whoever calls while a callback is at work looks so.) */
+  #requireNoHook({ method }: Method): void {
+    if (this.#hooks === 0) return;
+    throw new RondoError({
+      where: method.name,
+      received: "a call while a callback of evaluate or predict is at work",
+      expected: "calls there that change neither weights nor states",
+      fix: "Call it after evaluate or predict, or await them before",
+    });
   }
 
   async #run<R>(

@@ -111,7 +111,11 @@ export const platform: Platform = {
         });
         worker.unref(); // a listener holds it
       },
-      hold: (pending) => (pending ? worker.ref() : worker.unref()),
+      hold(pending) {
+        if (ending) return; // who waits for its end holds it
+        if (pending) worker.ref();
+        else worker.unref();
+      },
       async terminate() {
         ending = true;
         await worker.terminate();

@@ -66,7 +66,8 @@ export class QueuedBackend<Block extends object, Cache extends object, Loaded ex
   readonly #tenants = new Set<WeakRef<Tenant>>();
   #reclaiming: Promise<void> | undefined;
   #clock = 0;
-  #closed = false;
+  /** Its end, from `close` on. */
+  #closing: Promise<void> | undefined;
 
   constructor(driver: Driver<Block, Cache, Loaded>, jobs: Jobs) {
     this.#driver = driver;
@@ -141,11 +142,9 @@ export class QueuedBackend<Block extends object, Cache extends object, Loaded ex
     await this.#driver.collect();
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#jobs.done();
-    await this.#driver.stop();
+  close(): Promise<void> {
+    this.#closing ??= this.#jobs.done().then(() => this.#driver.stop());
+    return this.#closing;
   }
 
   /** @internal */
@@ -176,17 +175,17 @@ export class QueuedBackend<Block extends object, Cache extends object, Loaded ex
 
   /** @internal One program fewer uses a cache. */
   leave(cache: SharedCache<Cache>): void {
-    if (--cache.users === 0 && !this.#closed) this.#driver.free(cache.handle);
+    if (--cache.users === 0 && this.#closing === undefined) this.#driver.free(cache.handle);
   }
 
   /** @internal */
   release(handle: Block | Loaded): void {
-    if (!this.#closed) this.#driver.free(handle);
+    if (this.#closing === undefined) this.#driver.free(handle);
   }
 
   /** @internal */
   requireOpen(operation: string): void {
-    if (this.#closed) {
+    if (this.#closing !== undefined) {
       throw new RondoError({
         where: `${operation} on backend "${this.name}"`,
         received: "a call after close()",

@@ -174,14 +174,22 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
 
   reserve(job: number, loaded: Loaded): void {
     this.#requireGranted(loaded);
-    const { program } = loaded;
+    const { program, image, cache } = loaded;
     const ports = [...program.inputs, ...program.outputs];
     const bytes = ports.reduce(
       (sum, { size, dtype }) => sum + roundUp(size * bytesPerElement[dtype]),
       roundUp(program.scratchBytes),
     );
-    const top = this.#parts.heap.vacant(bytes) + bytes;
-    this.#job({ kind: "reserve", job, top }, []);
+    const run = this.#parts.heap.vacant(bytes) + bytes;
+    const top = Math.max(run, image.at.end, cache.address + cache.bytes);
+    this.#submit(
+      job,
+      { kind: "reserve", job, top },
+      {
+        results: [],
+        settle: (outcome) => this.#parts.jobs.settle(job, outcome ?? this.#refusal(loaded)),
+      },
+    );
   }
 
   read(job: number, block: Block, offset: number, into: TypedArray): void {
@@ -241,10 +249,16 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
     mirror.newer = undefined;
   }
 
-  #requireGranted({ program, image, cache, owned }: Loaded): void {
+  #requireGranted(loaded: Loaded): void {
+    const refusal = this.#refusal(loaded);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** The error for a program for which the worker had no room. */
+  #refusal({ program, image, cache, owned }: Loaded): RondoError | undefined {
     const where = `program "${program.name}"`;
-    if (owned.gone) throw memoryRefused(where, image.at.end - image.at.words);
-    if (cache.owned.gone) throw memoryRefused(where, cache.bytes);
+    if (owned.gone) return memoryRefused(where, image.at.end - image.at.words);
+    return cache.owned.gone ? memoryRefused(where, cache.bytes) : undefined;
   }
 
   #claim(where: string, bytes: number): number {
@@ -280,7 +294,7 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
   }
 
   #job(
-    message: Exclude<Job, { kind: "store" }>,
+    message: Extract<Job, { job: number }>,
     results: readonly TypedArray[],
     transfer: ArrayBuffer[] = [],
   ): void {

@@ -14,8 +14,6 @@ export type Message =
   | { kind: "start"; module: WebAssembly.Module; memory: WebAssembly.Memory | undefined; threads: number }
   /** Become one of the threads that compute for it, for ever. */
   | { kind: "work"; module: WebAssembly.Module; memory: WebAssembly.Memory; stackTop: number }
-  /** Nothing that waits uses this program. */
-  | { kind: "unload"; program: number }
   | Job;
 
 /** What is done in the order that `Place` says; without a place in turn. */
@@ -23,6 +21,8 @@ export type Job =
   | { kind: "load"; job: number; image: Image }
   | { kind: "cache"; job: number; cache: number; bytes: number }
   | { kind: "clear"; job: number; block: number; bytes: number }
+  /** Nothing that is posted later uses this program. */
+  | { kind: "unload"; program: number }
   /** Memory up to `top` will be needed. */
   | { kind: "reserve"; job: number; top: number }
   /** A block as a synchronous run left it. */
@@ -128,8 +128,7 @@ export class WasmHost {
   }
 
   readonly #admit = (message: Message): void => {
-    if (message.kind === "unload") this.#instance?.unload(message.program);
-    else if (message.kind !== "start" && message.kind !== "work") this.#enqueue(waiting(message));
+    if (message.kind !== "start" && message.kind !== "work") this.#enqueue(waiting(message));
   };
 
   #enqueue(job: Waiting): void {
@@ -187,6 +186,9 @@ export class WasmHost {
           instance.bytes(block, bytes).fill(0);
           return undefined;
         });
+        break;
+      case "unload":
+        instance.unload(job.program);
         break;
       case "reserve":
         this.#settle(instance, job.job, [], () => (instance.reach(job.top) ? undefined : noMemory(job.top)));

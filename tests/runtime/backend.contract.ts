@@ -319,6 +319,28 @@ export function describeBackend(title: string, options: BackendOptions): void {
       });
     });
 
+    it("runs one program on two states at once, on two threads", async () => {
+      const size = 200_000;
+      const executable = backend.load(squares(size));
+      const holding = async (value: number) => {
+        const state = backend.allocate(4 * size);
+        await state.write(0, new Float32Array(size).fill(value));
+        return state;
+      };
+      const [a, b] = [await holding(2), await holding(3)];
+      await executable.prepareSync(b);
+      const x = new Float32Array(size);
+      const results = Array.from({ length: 10 }, async () => {
+        const out = new Float32Array(size);
+        const running = executable.run({ entry: "main", state: a, inputs: [x], outputs: [out] });
+        const own = new Float32Array(size);
+        executable.runSync({ entry: "main", state: b, inputs: [x], outputs: [own] });
+        await running;
+        return [out.every((value) => value === 5), own.every((value) => value === 10)];
+      });
+      for (const result of await Promise.all(results)) expect(result).toEqual([true, true]);
+    });
+
     describe("room", () => {
       it("is kept for a program, or refused before it runs", async () => {
         const executable = backend.load(squares(size));

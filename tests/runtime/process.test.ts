@@ -46,6 +46,19 @@ function describeProcess(name: string, options: object): void {
       expect(await child(options, `runSlow(); runSlow().then(() => console.log("ran"));`)).toBe("ran");
     });
 
+    it("stays until its close is done, whatever comes meanwhile", async () => {
+      const script = `
+        const state = backend.allocate(64);
+        for (let i = 0; i < 20; i++) {
+          const executable = backend.load(slow);
+          if (i === 0) await executable.prepareSync(state);
+        }
+        await backend.close();
+        console.log("closed");
+      `;
+      for (let i = 0; i < 3; i++) expect(await child(options, script)).toBe("closed");
+    });
+
     it("ends at once by process.exit() in the middle of work", async () => {
       const script = `
         for (let i = 0; i < 1000; i++) runSlow();

@@ -180,8 +180,78 @@ export function orderContract(make: () => Promise<Backend>): void {
     await Promise.all([evaluating, setting]);
     expect(seen).toEqual([weights, weights]);
     const message =
-      "setWeights: received a call from a callback of evaluate or predict, expected calls there that change neither weights nor states. Call it after evaluate or predict, or await them before.";
+      "setWeights: received a call while a callback of evaluate or predict is at work, expected calls there that change neither weights nor states. Call it after evaluate or predict, or await them before.";
     expect(refused).toEqual([message, message]);
+  });
+
+  it("refuses a fit there, which would wait for the callback that calls it", async () => {
+    const model = await fresh(false);
+    const refused: string[] = [];
+    const refit = () =>
+      model.fit(x, y, options).then(
+        () => {},
+        (error: RondoError) => {
+          refused.push(error.received);
+        },
+      );
+    await model.evaluate(x, y, { callbacks: { onTestEnd: refit } });
+    await model.predict(x, { callbacks: { onPredictEnd: refit } });
+    const received = "a call while a callback of evaluate or predict is at work";
+    expect(refused).toEqual([received, received]);
+    await model.fit(x, y, options);
+  });
+
+  it("lets in what a callback calls when it gets the model", async () => {
+    const model = await fresh(false);
+    let weights: Promise<Tensor[]> | undefined;
+    await model.fit(x, y, {
+      ...options,
+      callbacks: {
+        setModel(given) {
+          weights = given.getWeights();
+        },
+        onTrainBegin: async () => {
+          await weights;
+        },
+      },
+    });
+    expect(await weights).toHaveLength(5);
+  });
+
+  it("predicts with the same weights in all steps of a prediction, beside a fit", async () => {
+    const model = await fresh(false);
+    const row = x.rows(0, 1).data;
+    const same = new Tensor(
+      Float32Array.from({ length: 8 * row.length }, (_, i) => row[i % row.length] ?? 0),
+      [8, T, D],
+      "float32",
+    );
+    const seen = new Set<number>();
+    let training = true;
+    const fitting = model.fit(x, y, { ...options, epochs: 60 }).then(() => {
+      training = false;
+    });
+    while (training) {
+      const { data } = await model.predict(same, { batchSize: 1 });
+      expect(new Set(data).size).toBe(1);
+      seen.add(data[0] ?? Number.NaN);
+    }
+    await fitting;
+    expect(seen.size).toBeGreaterThan(1); // some were let in
+  });
+
+  it("is not disturbed by a compile beside predictions and ready", async () => {
+    const model = await fresh(false);
+    const expected = numbers([await model.predict(x)]);
+    for (let i = 0; i < 10; i++) {
+      const calls = [model.predict(x), model.ready(), model.predict(x)];
+      await new Promise((resolve) => setTimeout(resolve, i % 3));
+      model.compile({ optimizer: "sgd", loss: "mse" });
+      const after = model.predict(x);
+      await Promise.all(calls);
+      expect(numbers([await after])).toEqual(expected);
+      if (backend.capabilities.synchronous) model.predictSync(x);
+    }
   });
 
   it("goes on in order after calls that fail", async () => {

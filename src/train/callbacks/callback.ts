@@ -151,6 +151,8 @@ export type AroundHook = (hook: () => void | Promise<void>) => Promise<void>;
 export class CallbackList {
   readonly #callbacks: readonly CallbackHooks[];
   readonly #around: AroundHook;
+  /** What comes before the first hook. */
+  #introduce: ((callback: CallbackHooks) => void) | undefined;
 
   constructor(
     callbacks: readonly CallbackHooks[],
@@ -160,10 +162,10 @@ export class CallbackList {
   ) {
     this.#callbacks = callbacks;
     this.#around = around;
-    for (const callback of callbacks) {
+    this.#introduce = (callback) => {
       callback.setParams?.(params);
       callback.setModel?.(model);
-    }
+    };
   }
 
   begin(mode: TrainHook, logs: Logs = {}): Promise<void> {
@@ -196,6 +198,10 @@ export class CallbackList {
     hooks: readonly Name[],
     call: (callback: CallbackHooks, hook: Name) => void | Promise<void>,
   ): Promise<void> {
+    const introduce = this.#introduce;
+    this.#introduce = undefined;
+    if (introduce !== undefined)
+      for (const callback of this.#callbacks) await this.#around(() => introduce(callback));
     for (const callback of this.#callbacks)
       for (const hook of hooks) {
         if (callback[hook] !== undefined) await this.#around(() => call(callback, hook));
