@@ -108,10 +108,6 @@ export const isMasked = (network: Network, { x }: Types): boolean =>
   atOnce(forward(network, input("x", x.shape, x.dtype), false)).prediction.mask !== undefined;
 
 /** x → prediction. */
-export const tracePrediction = (network: Network, types: Types): Graph =>
-  atOnce(predictionSteps(network, types));
-
-/** `tracePrediction`, as work that can pause. */
 export function* predictionSteps(network: Network, types: Types): Steps<Graph> {
   const x = input("x", types.x.shape, types.x.dtype);
   const { prediction, updates } = yield* forward(network, x, false);
@@ -136,24 +132,12 @@ function* measured(network: Network, objective: Objective, types: Types, trainin
 }
 
 /** x, y, weights → figures: (sum, count) of the loss and of each metric. */
-export const traceEvaluation = (network: Network, objective: Objective, types: Types): Graph =>
-  atOnce(evaluationSteps(network, objective, types));
-
-/** `traceEvaluation`, as work that can pause. */
 export function* evaluationSteps(network: Network, objective: Objective, types: Types): Steps<Graph> {
   const { inputs, figures, updates } = yield* measured(network, objective, types, false);
   return { name: "evaluate", inputs, outputs: { figures }, updates };
 }
 
 /** One training step: x, y, weights → figures, with new parameters, optimizer slots and counters. */
-export const traceTraining = (
-  network: Network,
-  objective: Objective,
-  optimizer: OptimizerState,
-  types: Types,
-): Graph => atOnce(trainingSteps(network, objective, optimizer, types));
-
-/** `traceTraining`, as work that can pause. */
 export function* trainingSteps(
   network: Network,
   objective: Objective,
@@ -213,9 +197,6 @@ function slotOf({ slots }: OptimizerState, name: string): StateVariable {
 }
 
 /** First values of the weights, drawn from the model's seed. */
-export const traceInitialization = (network: Network): Graph => atOnce(initializationSteps(network));
-
-/** `traceInitialization`, as work that can pause. */
 export function* initializationSteps({ parameters, counters }: Network): Steps<Graph> {
   const random = { seed: read(counters.seed) };
   const updates: Update[] = [];

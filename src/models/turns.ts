@@ -68,9 +68,9 @@ export class Turns {
   /** Within the fit that was asked for and has not ended. */
   #fit: Order | undefined;
   /** Callbacks of the fit that are at work. */
-  #fitHooks = 0;
+  readonly #fitHooks = new Hooks();
   /** Callbacks at work of an evaluate or predict, which has its turn meanwhile. */
-  #hooks = 0;
+  readonly #hooks = new Hooks();
   /** Work asked for and not done that changes weights or states. */
   #writing = 0;
   /** Work whose figures are those of the present loss and metrics. */
@@ -98,7 +98,7 @@ export class Turns {
 
   /** Whether a callback of the fit is at work. */
   get inCallback(): boolean {
-    return this.#fitHooks > 0;
+    return this.#fitHooks.count > 0;
   }
 
   /** Makes the model ready, from now on after each run. */
@@ -175,18 +175,18 @@ export class Turns {
   /** Work in its turn. */
   async take<R>(called: Method, effect: Effect, work: Work<R>): Promise<R> {
     const writes = effect === "write" || (effect !== "look" && this.#stateful());
-    if (this.#hooks > 0) {
+    if (this.#hooks.count > 0) {
       // The turn is that of the run whose callback this is.
       if (writes) this.#requireNoHook(called);
       return await this.#run(undefined, called, false, work);
     }
-    const letIn = this.#fitHooks > 0 || (effect === "prediction" && !writes);
+    const letIn = this.#fitHooks.count > 0 || (effect === "prediction" && !writes);
     return await this.#run((letIn ? this.#fit : undefined) ?? this.#order, called, writes, work);
   }
 
   /** Refuses what would wait for the run whose callback calls it. (Whoever calls while a callback is at work looks so.) */
   #requireNoHook({ method }: Method): void {
-    if (this.#hooks === 0) return;
+    if (this.#hooks.count === 0) return;
     throw new RondoError({
       where: method.name,
       received: "a call while a callback of evaluate or predict is at work",
@@ -223,22 +223,22 @@ export class Turns {
   }
 
   /** What is done around each callback of a fit: what it calls is let in between the steps. */
-  readonly aroundFitHooks = async (hook: () => unknown): Promise<void> => {
-    this.#fitHooks++;
-    try {
-      await hook();
-    } finally {
-      this.#fitHooks--;
-    }
-  };
+  readonly aroundFitHooks = this.#fitHooks.around;
 
   /** What is done around each callback of an evaluate or predict. */
-  readonly aroundHooks = async (hook: () => unknown): Promise<void> => {
-    this.#hooks++;
+  readonly aroundHooks = this.#hooks.around;
+}
+
+/** Callbacks at work. */
+class Hooks {
+  count = 0;
+
+  readonly around = async (hook: () => unknown): Promise<void> => {
+    this.count++;
     try {
       await hook();
     } finally {
-      this.#hooks--;
+      this.count--;
     }
   };
 }

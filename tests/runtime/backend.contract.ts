@@ -368,7 +368,7 @@ export function describeBackend(title: string, options: BackendOptions): void {
         expect(Array.from(values)).toEqual([0, 0, 0, 0, 0]);
       });
 
-      it("is asked of tenants when it runs short, and of nobody who is gone", async () => {
+      it("is asked of tenants, once for all who find it short at a time", async () => {
         let asked = 0;
         const tenant = { evict: () => asked++ };
         backend.register(tenant);

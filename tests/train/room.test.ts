@@ -16,6 +16,7 @@ import {
 import { createBackend } from "../../src/runtime/select.js";
 import { wasmBackend } from "../../src/runtime/wasm.js";
 import { describeWith, nativeAddon } from "../machine.js";
+import { wrapped } from "./wrapped.js";
 
 const zeros = (...shape: number[]) =>
   new Tensor(new Float32Array(shape.reduce((n, d) => n * d, 1)), shape, "float32");
@@ -23,19 +24,10 @@ const zeros = (...shape: number[]) =>
 /** A backend that counts the programs that it loads. */
 function counting(backend: Backend) {
   const counts = { loads: 0 };
-  const counted: Backend = {
-    name: backend.name,
-    kind: backend.kind,
-    capabilities: backend.capabilities,
-    allocate: (bytes) => backend.allocate(bytes),
-    register: (tenant) => backend.register(tenant),
-    reclaim: () => backend.reclaim(),
-    close: () => backend.close(),
-    load(program, state) {
-      counts.loads++;
-      return backend.load(program, state);
-    },
-  };
+  const counted = wrapped(backend, (program, state) => {
+    counts.loads++;
+    return backend.load(program, state);
+  });
   return { backend: counted, counts };
 }
 

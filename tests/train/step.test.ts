@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../src/breather.js";
 import { batchShape, LayerNames } from "../../src/layers/index.js";
 import { Parameters } from "../../src/models/parameters.js";
 import {
@@ -6,9 +7,9 @@ import {
   makeOptimizerState,
   type Network,
   onlyOutput,
+  predictionSteps,
   type Types,
-  tracePrediction,
-  traceTraining,
+  trainingSteps,
 } from "../../src/models/trace.js";
 import { Objective } from "../../src/train/objective.js";
 import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
@@ -61,13 +62,13 @@ describe("three training steps agree with Keras", () => {
         learningRate: scalar(optimizer.learningRate),
         ...Object.fromEntries(slots),
       };
-      const predicted = interpret(tracePrediction(net, types), { inputs, state, bindings });
+      const predicted = interpret(atOnce(predictionSteps(net, types)), { inputs, state, bindings });
       const prediction = known(golden.outputs.prediction, "prediction");
       expect(goldenError(known(predicted.outputs.prediction, "prediction").data, prediction)).toBeLessThan(
         1e-6,
       );
 
-      const graph = traceTraining(net, objective, optimizerState, types);
+      const graph = atOnce(trainingSteps(net, objective, optimizerState, types));
       for (const step of [1, 2, 3]) {
         const { outputs, updates } = interpret(graph, { inputs, state, bindings });
         const [sum = 0, count = 1] = known(outputs.figures, "figures").data;

@@ -14,6 +14,7 @@ import { goldenError, loadGolden } from "../golden/load.js";
 import { known } from "../reference.js";
 import { goldenModel } from "./goldenModel.js";
 import { C, changed, classifier, D, sequences, T } from "./sequences.js";
+import { wrapped } from "./wrapped.js";
 
 /** What every backend must make of training a model. */
 export function trainingContract(make: () => Promise<Backend>): void {
@@ -104,30 +105,21 @@ export function trainingContract(make: () => Promise<Backend>): void {
     it("has one or two steps under way, never more", async () => {
       const { x, labels } = sequences(64);
       let [underWay, most] = [0, 0];
-      const counting: Backend = {
-        name: backend.name,
-        kind: backend.kind,
-        capabilities: backend.capabilities,
-        allocate: (bytes) => backend.allocate(bytes),
-        register: (tenant) => backend.register(tenant),
-        reclaim: () => backend.reclaim(),
-        load(program, state) {
-          const executable = backend.load(program, state);
-          return {
-            program,
-            runSync: (call) => executable.runSync(call),
-            prepareSync: (memory) => executable.prepareSync(memory),
-            reserve: () => executable.reserve(),
-            free: () => executable.free(),
-            async run(call) {
-              most = Math.max(most, ++underWay);
-              await executable.run(call);
-              underWay--;
-            },
-          };
-        },
-        close: () => backend.close(),
-      };
+      const counting = wrapped(backend, (program, state) => {
+        const executable = backend.load(program, state);
+        return {
+          program,
+          runSync: (call) => executable.runSync(call),
+          prepareSync: (memory) => executable.prepareSync(memory),
+          reserve: () => executable.reserve(),
+          free: () => executable.free(),
+          async run(call) {
+            most = Math.max(most, ++underWay);
+            await executable.run(call);
+            underWay--;
+          },
+        };
+      });
       const model = sequential([layers.simpleRNN({ units: 3, inputShape: [T, D] })], {
         seed: 1,
         backend: counting,
