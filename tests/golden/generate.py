@@ -19,7 +19,10 @@ What is in a case, by kind:
 - rnn: stacked cells; states h00, [c00], h10, … (cell 0, cell 1), weights 0.kernel, ….
 - activation: input x, output y; config.activation names it.
 - loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
-  loss (their reduction); config.loss names it. The gradient is that of `loss`.
+  loss (their reduction); config.loss names it. The gradient is that of `loss`, or of its sum where
+  config.reduction is none. "lossKinds" has the losses and options that "losses" lacks, every
+  reduction, and "…/edges": zeros, negatives, kinks, certain answers. Negative targets of class
+  numbers are there for ignoreClass alone.
 - optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …,
   one pair a step; weights a, b; outputs a1, b1, …: the weights after each step.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
@@ -31,8 +34,11 @@ in Keras) appears nowhere.
 
 import sys
 
+import keras_layers
+import keras_losses
+import keras_models
+import keras_optimizers
 import keras_recurrent
-import keras_training
 from golden_file import Group
 from keras_cases import SOURCE
 
@@ -45,10 +51,11 @@ GROUPS = {
     "stateful": keras_recurrent.stateful,
     "bidirectional": keras_recurrent.bidirectional,
     "stackedCells": keras_recurrent.stacked_cells,
-    "activations": keras_training.activations,
-    "losses": keras_training.losses,
-    "optimizers": keras_training.optimizers,
-    "models": keras_training.models,
+    "activations": keras_layers.activations,
+    "losses": keras_losses.losses,
+    "lossKinds": keras_losses.loss_kinds,
+    "optimizers": keras_optimizers.optimizers,
+    "models": keras_models.models,
 }
 
 if __name__ == "__main__":

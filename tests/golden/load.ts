@@ -21,6 +21,7 @@ export const goldenGroups = [
   "torch",
   "activations",
   "losses",
+  "lossKinds",
   "optimizers",
   "models",
 ] as const;
