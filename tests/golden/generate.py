@@ -23,6 +23,10 @@ What is in a case, by kind:
   config.reduction is none. "lossKinds" has the losses and options that "losses" lacks, every
   reduction, and "…/edges": zeros, negatives, kinks, certain answers. Negative targets of class
   numbers are there for ignoreClass alone.
+- metric: two batches (now and then one) of different size, accumulated; inputs yTrue1, yPred1,
+  [sampleWeight1], yTrue2, …; outputs result1, result2: the figure after each batch, a scalar or
+  one for each class, label or threshold; config.metric names it. "…/steps/…" has time steps with a
+  weight each. "perplexity" is the exponential of Keras's mean SparseCategoricalCrossentropy.
 - optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …,
   one pair a step; weights a, b; outputs a1, b1, …: the weights after each step.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
@@ -36,6 +40,7 @@ import sys
 
 import keras_layers
 import keras_losses
+import keras_metrics
 import keras_models
 import keras_optimizers
 import keras_recurrent
@@ -54,6 +59,7 @@ GROUPS = {
     "activations": keras_layers.activations,
     "losses": keras_losses.losses,
     "lossKinds": keras_losses.loss_kinds,
+    "metrics": keras_metrics.metrics,
     "optimizers": keras_optimizers.optimizers,
     "models": keras_models.models,
 }

@@ -22,6 +22,7 @@ export const goldenGroups = [
   "activations",
   "losses",
   "lossKinds",
+  "metrics",
   "optimizers",
   "models",
 ] as const;
