@@ -29,6 +29,11 @@ What is in a case, by kind:
   weight each. "perplexity" is the exponential of Keras's mean SparseCategoricalCrossentropy.
 - optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …,
   one pair a step; weights a, b; outputs a1, b1, …: the weights after each step.
+  In "optimizerKinds" all steps of one tensor are one, [10, …]: inputs gradient.a, gradient.b; outputs
+  a, b, with useEma average.a, average.b (the moving averages after each step), with a schedule as
+  config.learningRate, { kind, config }, learningRate: the rate that each step used.
+  excludeFromWeightDecay lists weights by name.
+- schedule: config.schedule names it; input step, 0 to 29; output learningRate at each.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
 
@@ -61,6 +66,8 @@ GROUPS = {
     "lossKinds": keras_losses.loss_kinds,
     "metrics": keras_metrics.metrics,
     "optimizers": keras_optimizers.optimizers,
+    "optimizerKinds": keras_optimizers.optimizer_kinds,
+    "schedules": keras_optimizers.schedules,
     "models": keras_models.models,
 }
 

@@ -24,6 +24,8 @@ export const goldenGroups = [
   "lossKinds",
   "metrics",
   "optimizers",
+  "optimizerKinds",
+  "schedules",
   "models",
 ] as const;
 
