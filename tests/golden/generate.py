@@ -34,6 +34,8 @@ What is in a case, by kind:
   config.learningRate, { kind, config }, learningRate: the rate that each step used.
   excludeFromWeightDecay lists weights by name.
 - schedule: config.schedule names it; input step, 0 to 29; output learningRate at each.
+- regularizer: config.regularizer names it; input x, output penalty, its gradient under x.
+- constraint: config.constraint names it; input x (weights of any rank), output x.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
 
@@ -48,6 +50,7 @@ import keras_losses
 import keras_metrics
 import keras_models
 import keras_optimizers
+import keras_penalties
 import keras_recurrent
 from golden_file import Group
 from keras_cases import SOURCE
@@ -68,6 +71,8 @@ GROUPS = {
     "optimizers": keras_optimizers.optimizers,
     "optimizerKinds": keras_optimizers.optimizer_kinds,
     "schedules": keras_optimizers.schedules,
+    "regularizers": keras_penalties.regularizers,
+    "constraints": keras_penalties.constraints,
     "models": keras_models.models,
 }
 

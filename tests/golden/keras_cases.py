@@ -21,6 +21,18 @@ LAYERS = {
     "masking": keras.layers.Masking,
     "bidirectional": keras.layers.Bidirectional,
 }
+REGULARIZERS = {
+    "l1": keras.regularizers.L1,
+    "l2": keras.regularizers.L2,
+    "l1l2": keras.regularizers.L1L2,
+    "orthogonalRegularizer": keras.regularizers.OrthogonalRegularizer,
+}
+CONSTRAINTS = {
+    "maxNorm": keras.constraints.MaxNorm,
+    "minMaxNorm": keras.constraints.MinMaxNorm,
+    "nonNeg": keras.constraints.NonNeg,
+    "unitNorm": keras.constraints.UnitNorm,
+}
 ELEMENTWISE = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
     "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
@@ -35,6 +47,18 @@ def hard_sigmoid_keras2(x):
 
 
 OWN = {"hardSigmoidKeras2": hard_sigmoid_keras2}
+
+
+def exact(thing):
+    """The same with float64 options, which Keras on TensorFlow otherwise rounds to float32 when it casts them."""
+    for name, value in vars(thing).items():
+        if tf.is_tensor(value) and value.dtype == tf.float32:
+            setattr(thing, name, tf.constant(float(str(value.numpy())), tf.float64))
+        elif type(value) is float:
+            setattr(thing, name, np.float64(value))
+        elif isinstance(value, (list, tuple)) and value and all(type(part) is float for part in value):
+            setattr(thing, name, [np.float64(part) for part in value])
+    return thing
 
 
 def make_mask(kind, B, T):
@@ -57,6 +81,11 @@ def add_mask(case, kind, B, T, key="mask"):
     """Stores a mask among the case's inputs; gives back what the layer takes."""
     mask = make_mask(kind, B, T)
     return None if mask is None else tf.constant(case.store("inputs", key, mask) > 0)
+
+
+def make_penalty(kind, config):
+    """The Keras regularizer or constraint for camelCase options."""
+    return exact((REGULARIZERS | CONSTRAINTS)[kind](**{snake(key): value for key, value in config.items()}))
 
 
 def make_layer(kind, config):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from golden_file import hash_name, snake, uniform
+from keras_cases import exact
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -34,7 +35,7 @@ OPTION_NAMES = {  # Keras's options that the mechanical change of case does not 
 
 def make_schedule(kind, config):
     """The Keras schedule for camelCase options."""
-    return SCHEDULES[kind](**{snake(key): value for key, value in config.items()})
+    return exact(SCHEDULES[kind](**{snake(key): value for key, value in config.items()}))
 
 
 def make_optimizer(kind, config):
@@ -43,7 +44,7 @@ def make_optimizer(kind, config):
     if isinstance(options.get("learning_rate"), dict):
         options["learning_rate"] = make_schedule(**options["learning_rate"])
     excluded = options.pop("exclude_from_weight_decay", None)
-    optimizer = OPTIMIZERS[kind](**options)
+    optimizer = exact(OPTIMIZERS[kind](**options))
     if excluded:
         optimizer.exclude_from_weight_decay(var_names=excluded)
     return optimizer

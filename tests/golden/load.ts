@@ -26,6 +26,8 @@ export const goldenGroups = [
   "optimizers",
   "optimizerKinds",
   "schedules",
+  "regularizers",
+  "constraints",
   "models",
 ] as const;
 
