@@ -12,6 +12,7 @@ const rooms = [
   "src/passes/",
   "src/plan/",
   "src/runtime/",
+  "src/config/",
   "src/layers/",
   "src/train/",
   "src/models/",

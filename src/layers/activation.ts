@@ -1,8 +1,3 @@
-import { RondoError, unknownName, valueText, within } from "../errors.js";
-import { SymbolicTensor } from "../graph/ir.js";
-import { type FusedActivation, fusedActivations } from "../graph/ops/rnn.js";
-import { activations } from "./activations.js";
-import { resultText } from "./component.js";
 import {
   camelCase,
   type Field,
@@ -13,9 +8,14 @@ import {
   readOptions,
   snakeCase,
   writeConfig,
-} from "./config.js";
-import { required } from "./fields.js";
-import { activationIn } from "./keras.js";
+} from "../config/config.js";
+import { required } from "../config/fields.js";
+import { activationIn } from "../config/keras.js";
+import { RondoError, unknownName, valueText, within } from "../errors.js";
+import { SymbolicTensor } from "../graph/ir.js";
+import { type FusedActivation, fusedActivations } from "../graph/ops/rnn.js";
+import { activations } from "./activations.js";
+import { resultText } from "./component.js";
 import { type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

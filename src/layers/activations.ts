@@ -1,3 +1,5 @@
+import { type Fields, type OptionsOf, readOptions, type SettingsOf } from "../config/config.js";
+import { flag, integer, optionalReal, real, requiredReal } from "../config/fields.js";
 import { RondoError } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
@@ -28,8 +30,6 @@ import { split } from "../graph/ops/join.js";
 import { normalizeAxis, sum } from "../graph/ops/reduce.js";
 import { expandDims, transpose } from "../graph/ops/shape.js";
 import { logSoftmax, softmax } from "../graph/ops/softmax.js";
-import { type Fields, type OptionsOf, readOptions, type SettingsOf } from "./config.js";
-import { flag, integer, optionalReal, real, requiredReal } from "./fields.js";
 
 type X = SymbolicTensor;
 

@@ -1,9 +1,3 @@
-import { RondoError, valueText, within } from "../errors.js";
-import { sameShape, shapeText } from "../graph/dim.js";
-import { SymbolicTensor } from "../graph/ir.js";
-import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
-import { input } from "../graph/ops/source.js";
-import { checkSizes } from "../tensor.js";
 import {
   type Fields,
   type JsonObject,
@@ -11,7 +5,13 @@ import {
   readOptions,
   type SettingsOf,
   writeConfig,
-} from "./config.js";
+} from "../config/config.js";
+import { RondoError, valueText, within } from "../errors.js";
+import { sameShape, shapeText } from "../graph/dim.js";
+import { SymbolicTensor } from "../graph/ir.js";
+import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
+import { input } from "../graph/ops/source.js";
+import { checkSizes } from "../tensor.js";
 import { type Initializer, type InitializerName, readInitializer } from "./initializers.js";
 
 /** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */

@@ -1,10 +1,10 @@
+import type { OptionsOf } from "../config/config.js";
+import { flag, size } from "../config/fields.js";
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { add } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { activationField } from "./activation.js";
-import type { OptionsOf } from "./config.js";
-import { flag, size } from "./fields.js";
 import { initializer } from "./initializers.js";
 import { batchShapeText, type CallContext, defineLayer, Layer, type Weight } from "./layer.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule, Sizes } from "./types.js";

@@ -1,8 +1,8 @@
+import type { OptionsOf } from "../config/config.js";
+import { optionalShape, rate, seed } from "../config/fields.js";
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { dropout as dropoutOp } from "../graph/ops/random.js";
-import type { OptionsOf } from "./config.js";
-import { optionalShape, rate, seed } from "./fields.js";
 import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

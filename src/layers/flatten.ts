@@ -1,8 +1,8 @@
+import type { OptionsOf } from "../config/config.js";
+import { targetShape } from "../config/fields.js";
 import { product, type Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { reshape as reshapeOp, withoutMask } from "../graph/ops/shape.js";
-import type { OptionsOf } from "./config.js";
-import { targetShape } from "./fields.js";
 import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, ShapeRule, Sizes } from "./types.js";
 

@@ -32,6 +32,8 @@ export const layers = {
   stackedRNNCells: (options: StackedRNNCellsOptions): StackedRNNCells => new StackedRNNCells(options),
 };
 
+export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "../config/config.js";
+export * as fields from "../config/fields.js";
 export type { Activation, ActivationLayer, ActivationName, ActivationOptions } from "./activation.js";
 export { activations } from "./activations.js";
 export {
@@ -41,10 +43,8 @@ export {
   type Weight,
   type WeightContext,
 } from "./component.js";
-export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "./config.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";
-export * as fields from "./fields.js";
 export type {
   Flatten,
   FlattenOptions,

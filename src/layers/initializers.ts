@@ -1,4 +1,15 @@
-import { RondoError, unknownName } from "../errors.js";
+import {
+  camelCase,
+  type Field,
+  type Fields,
+  type JsonObject,
+  type SettingsOf,
+  snakeCase,
+} from "../config/config.js";
+import { configurable, type Kind, ofKind, parseOfKind, writeOfKind } from "../config/configurable.js";
+import { choice, positive, real, seed } from "../config/fields.js";
+import { initializerName } from "../config/keras.js";
+import { RondoError } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { cast, equalTo, mul } from "../graph/ops/elementwise.js";
 import {
@@ -11,23 +22,6 @@ import {
 } from "../graph/ops/random.js";
 import { reshape } from "../graph/ops/shape.js";
 import { constant, fill } from "../graph/ops/source.js";
-import {
-  camelCase,
-  type Field,
-  type Fields,
-  invalid,
-  type Json,
-  type JsonObject,
-  namedIn,
-  type OptionsOf,
-  parseConfig,
-  readOptions,
-  type SettingsOf,
-  snakeCase,
-  writeConfig,
-} from "./config.js";
-import { choice, positive, real, seed } from "./fields.js";
-import { initializerName } from "./keras.js";
 
 /** First values of an array of weights, computed by a program. */
 export interface Initializer {
@@ -52,36 +46,15 @@ type Values<S> = (
  * An initializer's factory. With a `seed` of its own it gives the same values in every model, and others for each of the
  * weights of a layer.
  */
-function define<F extends Fields>(className: string, fields: F, values: Values<SettingsOf<F>>) {
-  const where = className[0]?.toLowerCase() + className.slice(1);
-  const make = (options?: OptionsOf<F>): Initializer => {
-    const settings = readOptions(fields, options, where);
-    return Object.freeze({
-      className,
-      config: writeConfig(fields, settings, where),
-      values(shape: readonly number[], source: RandomSource, stream: number, place = 0) {
-        const own = "seed" in settings ? settings.seed : null;
-        const draw =
-          typeof own === "number" ? { source: { seed: seedOf(own) }, stream: place } : { source, stream };
-        return values(shape, settings, draw);
-      },
-    });
-  };
-  return Object.assign((options?: OptionsOf<F>) => make(options), {
-    className,
-    fromConfig: (config: JsonObject): Initializer =>
-      make(parseConfig(fields, config, noComponents, where) as OptionsOf<F>),
-  });
-}
-
-const noComponents = {
-  component(_json: Json, where: string): never {
-    throw new Error(`${where} has no nested components`);
-  },
-  hardSigmoid(where: string): never {
-    throw new Error(`${where} has no activations`);
-  },
-};
+const define = <F extends Fields>(className: string, fields: F, values: Values<SettingsOf<F>>) =>
+  configurable(className, fields, (settings) => ({
+    values(shape: readonly number[], source: RandomSource, stream: number, place = 0): SymbolicTensor {
+      const own = "seed" in settings ? settings.seed : null;
+      const draw =
+        typeof own === "number" ? { source: { seed: seedOf(own) }, stream: place } : { source, stream };
+      return values(shape, settings, draw);
+    },
+  }));
 
 /** Number of inputs and outputs of one unit: of [.., in, out], where leading axes are a convolution's window. */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
@@ -210,28 +183,17 @@ function needsMatrix(where: string, shape: readonly number[]): RondoError {
 
 export type InitializerName = keyof typeof initializers;
 
-const names = Object.keys(initializers) as InitializerName[];
-const isName = (name: string): name is InitializerName => Object.hasOwn(initializers, name);
+const kind: Kind<Initializer> = {
+  noun: "initializer",
+  module: "keras.initializers",
+  factories: initializers,
+  accepts: (value) => typeof (value as Partial<Initializer>).values === "function",
+  className: initializerName,
+};
 
 /** An initializer by name or as it is; an error for anything else. */
-export function readInitializer(given: unknown, where: string, name: string): Initializer {
-  if (typeof given === "string") {
-    if (!isName(given)) throw unknownName(where, name, given, names);
-    return initializers[given]();
-  }
-  const { values } = Object(given) as Partial<Initializer>;
-  if (typeof given === "object" && typeof values === "function") return given as Initializer;
-  const uncalled = names.find((key) => initializers[key] === given);
-  const fix =
-    uncalled === undefined ? `Write for example ${name}: "zeros"` : `Call it: initializers.${uncalled}()`;
-  throw invalid(
-    where,
-    name,
-    given,
-    "the name of an initializer, or what initializers.constant({ value: 1 }) gives",
-    fix,
-  );
-}
+export const readInitializer = (given: unknown, where: string, name: string): Initializer =>
+  ofKind(kind, given, where, name);
 
 /** A field that holds an initializer: given by name or as an object such as `initializers.constant({ value: 1 })`. */
 export const initializer = (
@@ -240,21 +202,8 @@ export const initializer = (
   required: false,
   initial: initializers[initial](),
   read: readInitializer,
-  write: ({ className, config }) => ({
-    module: "keras.initializers",
-    class_name: className,
-    config,
-    registered_name: null,
-  }),
-  parse(json, _reader, where) {
-    // What weights start as where Keras is told no initializer.
-    if (json === null) return "glorotUniform";
-    const { name: given, config } = namedIn(json);
-    // What names nothing is left for `read` to refuse.
-    if (given === undefined) return json as InitializerName;
-    const name = initializerName(given);
-    const key = names.find((n) => initializers[n].className === name || n === camelCase(name));
-    if (key === undefined) throw unknownName(where, "initializer", given, names);
-    return initializers[key].fromConfig(config ?? {});
-  },
+  write: (value) => writeOfKind(kind, value),
+  // null: what weights start as where Keras is told no initializer.
+  parse: (json, _reader, where) =>
+    json === null ? "glorotUniform" : (parseOfKind(kind, json, where) as Initializer),
 });

@@ -1,7 +1,7 @@
+import { dtypeIn, type JsonObject, type OptionsOf } from "../config/config.js";
+import { choice, notSaved, optionalShape } from "../config/fields.js";
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { dtypeIn, type JsonObject, type OptionsOf } from "./config.js";
-import { choice, notSaved, optionalShape } from "./fields.js";
 import { batchShape, defineLayer, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

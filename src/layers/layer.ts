@@ -1,10 +1,16 @@
+import {
+  type Fields,
+  type JsonObject,
+  type OptionsOf,
+  type SettingsOf,
+  snakeCase,
+} from "../config/config.js";
+import { flag, notSaved, optionalName, optionalShape, optionalSize } from "../config/fields.js";
 import { RondoError, within } from "../errors.js";
 import { type Dim, equal, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { input } from "../graph/ops/source.js";
 import { Component, type Definition, resultText, type Weight, type WeightContext } from "./component.js";
-import { type Fields, type JsonObject, type OptionsOf, type SettingsOf, snakeCase } from "./config.js";
-import { flag, notSaved, optionalName, optionalShape, optionalSize } from "./fields.js";
 import type { ShapeRule } from "./types.js";
 
 export type { Weight, WeightContext } from "./component.js";

@@ -1,10 +1,10 @@
+import type { OptionsOf } from "../config/config.js";
+import { real } from "../config/fields.js";
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { cast, greater, isNaN as isNaNOp, logicalNot, notEqualTo, where } from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
 import { expandDims } from "../graph/ops/shape.js";
-import type { OptionsOf } from "./config.js";
-import { real } from "./fields.js";
 import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule } from "./types.js";
 

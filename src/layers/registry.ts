@@ -1,11 +1,4 @@
-import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
-import { ActivationLayer } from "./activation.js";
-import { Component, type Definition } from "./component.js";
-import { type ConfigReader, type Fields, type Json, namedIn, parseConfig } from "./config.js";
-import { Dense } from "./dense.js";
-import { Dropout } from "./dropout.js";
-import { Flatten, Reshape } from "./flatten.js";
-import { InputLayer } from "./inputLayer.js";
+import { type ConfigReader, type Fields, type Json, namedIn, parseConfig } from "../config/config.js";
 import {
   ambiguous,
   classNames,
@@ -16,7 +9,14 @@ import {
   markedDialect,
   modernConfig,
   withoutTuples,
-} from "./keras.js";
+} from "../config/keras.js";
+import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
+import { ActivationLayer } from "./activation.js";
+import { Component, type Definition } from "./component.js";
+import { Dense } from "./dense.js";
+import { Dropout } from "./dropout.js";
+import { Flatten, Reshape } from "./flatten.js";
+import { InputLayer } from "./inputLayer.js";
 import { Layer } from "./layer.js";
 import { Masking } from "./masking.js";
 import { Bidirectional } from "./recurrent/bidirectional.js";

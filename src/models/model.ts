@@ -1,6 +1,6 @@
+import { optionalName } from "../config/fields.js";
 import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
 import type { Dim, Shape } from "../graph/dim.js";
-import { optionalName } from "../layers/fields.js";
 import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
 import type { Backend, Place } from "../runtime/backend.js";

@@ -1,3 +1,5 @@
+import { type Field, type JsonObject, type OptionsOf, snakeCase } from "../../config/config.js";
+import { choice } from "../../config/fields.js";
 import { RondoError, valueText } from "../../errors.js";
 import type { Shape } from "../../graph/dim.js";
 import type { StateVariable, SymbolicTensor } from "../../graph/ir.js";
@@ -5,8 +7,6 @@ import { add, mul } from "../../graph/ops/elementwise.js";
 import { concat } from "../../graph/ops/join.js";
 import { reverse } from "../../graph/ops/shape.js";
 import { describe, type Weight } from "../component.js";
-import { type Field, type JsonObject, type OptionsOf, snakeCase } from "../config.js";
-import { choice } from "../fields.js";
 import { type CallContext, defineLayer, Layer } from "../layer.js";
 import type { InputShape, NeedsTime, OutputOf, ShapeRule, Sizes } from "../types.js";
 import { Recurrent } from "./rnn.js";

@@ -1,10 +1,10 @@
+import type { Fields, JsonObject, OptionsOf, SettingsOf } from "../../config/config.js";
+import { flag, notSaved, optionalName } from "../../config/fields.js";
 import { RondoError, valueText } from "../../errors.js";
 import { type Dim, equal, type Shape } from "../../graph/dim.js";
 import { SymbolicTensor } from "../../graph/ir.js";
 import type { ScanOptions, Step } from "../../graph/ops/scan.js";
 import { Component, type Definition, resultText, type WeightContext } from "../component.js";
-import type { Fields, JsonObject, OptionsOf, SettingsOf } from "../config.js";
-import { flag, notSaved, optionalName } from "../fields.js";
 
 // B batch, D input features, H units.
 

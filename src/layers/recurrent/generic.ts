@@ -1,5 +1,5 @@
+import type { Field, Json, OptionsOf } from "../../config/config.js";
 import { type Component, describe } from "../component.js";
-import type { Field, Json, OptionsOf } from "../config.js";
 import type { InputShape, IsUnknown, NeedsTime, ShapeRule, Sizes } from "../types.js";
 import { type Cell, cellOf } from "./cell.js";
 import { defineRecurrent, Recurrent } from "./rnn.js";

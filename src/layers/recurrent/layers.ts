@@ -1,4 +1,4 @@
-import type { Fields, OptionsOf } from "../config.js";
+import type { Fields, OptionsOf } from "../../config/config.js";
 import type { InputShape, IsUnknown, NeedsTime, ShapeError, ShapeRule, Sizes } from "../types.js";
 import { GRUCell, gruFields } from "./cells/gru.js";
 import { LSTMCell, lstmFields } from "./cells/lstm.js";

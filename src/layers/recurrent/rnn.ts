@@ -1,3 +1,5 @@
+import { type Fields, type OptionsOf, type SettingsOf, snakeCase } from "../../config/config.js";
+import { flag } from "../../config/fields.js";
 import { type Shape, sameShape } from "../../graph/dim.js";
 import type { StateVariable, SymbolicTensor, TensorType } from "../../graph/ir.js";
 import { cast, greater, mul, where } from "../../graph/ops/elementwise.js";
@@ -5,8 +7,6 @@ import { sum } from "../../graph/ops/reduce.js";
 import { scan } from "../../graph/ops/scan.js";
 import { expandDims, reshape, reverse, slice, transpose } from "../../graph/ops/shape.js";
 import type { Definition } from "../component.js";
-import { type Fields, type OptionsOf, type SettingsOf, snakeCase } from "../config.js";
-import { flag } from "../fields.js";
 import {
   batchShapeText,
   type CallContext,

@@ -1,8 +1,8 @@
+import { type Field, type Json, type OptionsOf, snakeCase } from "../../config/config.js";
 import { RondoError, valueText } from "../../errors.js";
 import type { Dim, Shape } from "../../graph/dim.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
 import { describe, type Weight, type WeightContext } from "../component.js";
-import { type Field, type Json, type OptionsOf, snakeCase } from "../config.js";
 import { Cell, type CellOutput, type CellRun, cellOf, defineCell } from "./cell.js";
 
 const cellsField: Field<readonly Cell[], readonly Cell[], true> = {

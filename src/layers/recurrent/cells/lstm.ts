@@ -1,3 +1,5 @@
+import type { OptionsOf } from "../../../config/config.js";
+import { flag } from "../../../config/fields.js";
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add, mul } from "../../../graph/ops/elementwise.js";
 import { concat, split } from "../../../graph/ops/join.js";
@@ -5,8 +7,6 @@ import { matMul } from "../../../graph/ops/matmul.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
 import { ones } from "../../../graph/ops/source.js";
 import { activationField } from "../../activation.js";
-import type { OptionsOf } from "../../config.js";
-import { flag } from "../../fields.js";
 import type { Initializer } from "../../initializers.js";
 import { type CellOutput, defineCell } from "../cell.js";
 import { type CellWeights, plusBias, UnitCell, unitFields } from "./unit.js";

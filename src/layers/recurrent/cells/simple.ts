@@ -1,8 +1,8 @@
+import type { OptionsOf } from "../../../config/config.js";
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add, mul } from "../../../graph/ops/elementwise.js";
 import { matMul } from "../../../graph/ops/matmul.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
-import type { OptionsOf } from "../../config.js";
 import { type CellOutput, defineCell } from "../cell.js";
 import { type CellWeights, plusBias, UnitCell, unitFields } from "./unit.js";
 

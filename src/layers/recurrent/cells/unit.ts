@@ -1,3 +1,5 @@
+import type { SettingsOf } from "../../../config/config.js";
+import { flag, fraction, seed, size } from "../../../config/fields.js";
 import type { Dim, Shape } from "../../../graph/dim.js";
 import type { SymbolicTensor } from "../../../graph/ir.js";
 import { add } from "../../../graph/ops/elementwise.js";
@@ -5,8 +7,6 @@ import { dropoutMask } from "../../../graph/ops/random.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
 import { activationField } from "../../activation.js";
 import type { Weight, WeightContext } from "../../component.js";
-import type { SettingsOf } from "../../config.js";
-import { flag, fraction, seed, size } from "../../fields.js";
 import { type Initializer, initializer } from "../../initializers.js";
 import { Cell, type CellFields, type CellOutput, type CellRun } from "../cell.js";
 
