@@ -705,6 +705,7 @@ const otherRules: Readonly<Record<string, Rule>> = {
     ];
   },
   stopGradient: (inputs) => [given(inputs)],
+  guard: (inputs) => [given(inputs)],
   concat: (inputs, node) => {
     const { axis } = attrsOf<ConcatAttrs>(node);
     const sizes = inputs.map((x) => known(x.shape[axis], "size"));

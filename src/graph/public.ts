@@ -23,6 +23,7 @@ export {
   gather,
   greater,
   greaterEqual,
+  guard,
   isFinite,
   isNaN,
   less,

@@ -16,7 +16,7 @@ import { SymbolicTensor } from "../graph/ir.js";
 import { type FusedActivation, fusedActivations } from "../graph/ops/rnn.js";
 import { activations } from "./activations.js";
 import { resultText } from "./component.js";
-import { type CallContext, defineLayer, Layer } from "./layer.js";
+import { type CallContext, defineLayer, type Inputs, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
 type Table = typeof activations;
@@ -156,7 +156,7 @@ export class ActivationLayer<R extends ShapeRule = ShapeRule> extends Layer<R, t
     super(definition, options);
   }
 
-  override call(x: SymbolicTensor, _context: CallContext): SymbolicTensor {
+  override call([x]: Inputs, _context: CallContext): SymbolicTensor {
     return this.settings.activation.apply(x);
   }
 }

@@ -8,6 +8,7 @@ import { input } from "../graph/ops/source.js";
 import { gradients } from "../passes/autodiff.js";
 import { trace } from "./context.case.js";
 import { activations, layerFromConfig, layers } from "./index.js";
+import { floats } from "./layer.js";
 
 const B = symbol("B");
 const T = symbol("T");
@@ -42,9 +43,9 @@ describe("dense", () => {
   });
 
   it("refuses inputs without features", () => {
-    const { where, received, expected } = refusal(() => layers.dense({ units: 3 }).build([B]));
+    const { where, received, expected } = refusal(() => layers.dense({ units: 3 }).build(floats([B])));
     expect([where, received, expected]).toEqual(["dense", "[batch]", "[batch, .., features]"]);
-    expect(refusal(() => layers.dense({ units: 3 }).build([B, T])).expected).toBe(
+    expect(refusal(() => layers.dense({ units: 3 }).build(floats([B, T]))).expected).toBe(
       "a last axis of known size",
     );
   });
@@ -178,7 +179,7 @@ describe("activation", () => {
     ],
   ])("names the layer and the option where a function %s", (_, activation, message) => {
     const layer = layers.dense({ units: 1, name: "out", activation: activation as "relu" });
-    expect(refusal(() => layer.outputShapes([B, 2])).message).toContain(`dense "out": ${message}`);
+    expect(refusal(() => layer.outputTypes(floats([B, 2]))).message).toContain(`dense "out": ${message}`);
   });
 
   it("refuses a glu over an odd axis", () => {
@@ -223,9 +224,9 @@ describe("flatten and reshape", () => {
       "[batch, 3, 4], 12 elements a sample",
       "as many elements as targetShape [5, 2], 10",
     ]);
-    expect(refusal(() => layers.reshape({ targetShape: [5, -1] }).build([B, 3, 4])).expected).toContain(
-      "can hold",
-    );
+    expect(
+      refusal(() => layers.reshape({ targetShape: [5, -1] }).build(floats([B, 3, 4]))).expected,
+    ).toContain("can hold");
     expect(refusal(() => layers.reshape({ targetShape: [-1, -1] })).received).toContain("targetShape");
   });
 });
@@ -256,7 +257,7 @@ describe("dropout", () => {
     expect(rows.every((row) => new Set(row).size === 1)).toBe(true);
     expect(new Set(rows.flat()).size).toBe(2);
     const layer = layers.dropout({ rate: 0.5, noiseShape: [null, 1, 1] });
-    expect(refusal(() => layer.build([50, 4])).received).toContain("noiseShape [null, 1, 1]");
+    expect(refusal(() => layer.build(floats([50, 4]))).received).toContain("noiseShape [null, 1, 1]");
   });
 
   it("draws by the model's seed and the layer's name, or by a seed of its own", () => {
@@ -297,7 +298,7 @@ describe("masking", () => {
   });
 
   it("needs time steps", () => {
-    const error = refusal(() => layers.masking().build([B, 3]));
+    const error = refusal(() => layers.masking().build(floats([B, 3])));
     expect([error.received, error.expected]).toEqual(["[batch, 3]", "[batch, time, features]"]);
   });
 });

@@ -23,6 +23,7 @@ export interface Weight {
   readonly initializer: Initializer;
   /** The stream of its first values where the initializer has a seed of its own: that of its place in the layer. */
   readonly place: number;
+  /** Whether training may change it; false: running statistics, tables that stay as they are. */
   readonly trainable: boolean;
 }
 
@@ -41,6 +42,23 @@ export interface WeightContext {
 export interface Definition<F extends Fields> {
   readonly className: string;
   readonly fields: F;
+  /** What a layer does with the mask of its inputs; left out: what the ops in it do. */
+  readonly masks?: MaskRule;
+}
+
+/**
+ * `carries`: the output has the mask of the input; `makes`: it has one of its own; `consumes`: only steps that count take
+ * part, and the output has none; `drops`: all steps count from here on, as in Keras, and it says so once.
+ */
+export type MaskRule = "carries" | "makes" | "consumes" | "drops";
+
+/** A weight within a layer, as a model sees it. */
+export interface WeightEntry {
+  readonly weight: Weight;
+  /** Names it within the model: `lstm/kernel`. */
+  readonly path: string;
+  /** Whether training changes it as things stand: `trainable` of the layers around it may change. */
+  readonly trainable: boolean;
 }
 
 /** The name under which a class is made in code: `LSTM` → `lstm`, `SimpleRNN` → `simpleRNN`, `LSTMCell` → `lstmCell`. */
@@ -55,7 +73,7 @@ export const resultText = (result: unknown): string =>
 export abstract class Component<F extends Fields = Fields> {
   readonly className: string;
   readonly settings: SettingsOf<F>;
-  readonly #fields: F;
+  readonly definition: Definition<F>;
   readonly #options: OptionsOf<F>;
   #name: string | undefined;
   #namer: object | undefined;
@@ -63,6 +81,7 @@ export abstract class Component<F extends Fields = Fields> {
   #place = "";
   #scope = "";
   readonly #weights: Weight[] = [];
+  #trainable: boolean;
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
     if (typeof definition?.className !== "string") {
@@ -74,9 +93,11 @@ export abstract class Component<F extends Fields = Fields> {
       });
     }
     this.className = definition.className;
-    this.#fields = definition.fields;
+    this.definition = definition;
     this.#options = options;
     this.settings = readOptions(definition.fields, options, kindOf(definition.className));
+    const { trainable = true } = this.settings as { readonly trainable?: boolean };
+    this.#trainable = trainable;
   }
 
   /** Unique within its model; undefined before the component belongs to one. */
@@ -138,14 +159,46 @@ export abstract class Component<F extends Fields = Fields> {
     );
   }
 
-  /** The declared weights in Keras's order; none before `build`. */
+  /** The components that it is made of, in Keras's order of their weights. */
+  parts(): readonly Component[] {
+    return [];
+  }
+
+  /** The declared weights in Keras's order, those of its parts after its own, each once; none before `build`. */
   weights(): readonly Weight[] {
-    return this.#weights;
+    return this.weightEntries().map(({ weight }) => weight);
+  }
+
+  /** The weights with their places and whether they are trained now. */
+  weightEntries(): readonly WeightEntry[] {
+    const found = new Map<Weight, WeightEntry>();
+    for (const weight of this.#weights) {
+      const trainable = this.trainable && weight.trainable;
+      found.set(weight, { weight, path: `${this.path}/${weight.name}`, trainable });
+    }
+    for (const part of this.parts())
+      for (const entry of part.weightEntries()) {
+        const trainable = this.trainable && entry.trainable;
+        const path = `${this.path}/${entry.weight.name}`;
+        if (!found.has(entry.weight)) found.set(entry.weight, { ...entry, path, trainable });
+      }
+    return [...found.values()];
+  }
+
+  /** Whether training changes its weights. A new value is that of all its parts, and holds from the next `compile` on. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+  set trainable(trainable: boolean) {
+    if (typeof trainable !== "boolean")
+      throw this.error(`trainable: ${valueText(trainable)}`, "true or false", "Change trainable");
+    this.#trainable = trainable;
+    for (const part of this.parts()) part.trainable = trainable;
   }
 
   /** The configuration in Keras's terms: snake case, every field. */
   config(): JsonObject {
-    return writeConfig(this.#fields, this.settings, this.where);
+    return writeConfig(this.definition.fields, this.settings, this.where);
   }
 
   /**
@@ -168,17 +221,12 @@ export abstract class Component<F extends Fields = Fields> {
     return { source: { ...context.random, seed: seedOf(seed) }, stream: stream(joined(this.place, name)) };
   }
 
-  /** Whether weights declared from now on are trained. */
-  protected get weightsTrainable(): boolean {
-    return true;
-  }
-
   /** Declares an array of weights; for `declareWeights`. The error for an initializer that does not fit comes here. */
   protected addWeight(
     name: string,
     shape: readonly number[],
     initializer: Initializer | InitializerName,
-    trainable = this.weightsTrainable,
+    trainable = true,
   ): Weight {
     const place = `${this.where}: ${name}`;
     const known = readInitializer(initializer, place, "initializer");

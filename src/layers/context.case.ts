@@ -1,7 +1,7 @@
 import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
 import { drawCounter } from "../graph/ops/random.js";
 import { input, zeros } from "../graph/ops/source.js";
-import { type CallContext, type Layer, LayerNames } from "./layer.js";
+import { callContext, type Layer, LayerNames } from "./layer.js";
 
 /** A layer traced for a test: what it warned about, and the states it wrote. */
 export interface Traced {
@@ -14,11 +14,11 @@ export interface Traced {
 export function trace(
   layer: Layer,
   x: SymbolicTensor,
-  { training = false, further }: { training?: boolean; further?: readonly SymbolicTensor[] } = {},
+  { training = false, further = [] }: { training?: boolean; further?: readonly SymbolicTensor[] } = {},
 ): Traced {
   const warnings: string[] = [];
   const states = new Map<StateVariable, SymbolicTensor>();
-  const context: CallContext = {
+  const context = callContext({
     training,
     random: { seed: input("seed", [2], "int32") },
     countDraw: drawCounter(),
@@ -26,8 +26,8 @@ export function trace(
     readState: (variable) => states.get(variable) ?? zeros(variable.shape),
     writeState: (variable, value) => states.set(variable, value),
     warn: (message) => warnings.push(message),
-  };
+  });
   new LayerNames().add(layer);
-  layer.build(x.shape);
-  return { outputs: [layer.call(x, context, further)].flat(), warnings, states };
+  layer.build([x, ...further]);
+  return { outputs: layer.callChecked([x, ...further], context), warnings, states };
 }

@@ -1,12 +1,20 @@
 import type { OptionsOf } from "../config/config.js";
 import { flag, size } from "../config/fields.js";
-import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { add } from "../graph/ops/elementwise.js";
+import { add, cast } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { activationField } from "./activation.js";
 import { initializer } from "./initializers.js";
-import { batchShapeText, type CallContext, defineLayer, Layer, type Weight } from "./layer.js";
+import {
+  batchShapeText,
+  type CallContext,
+  defineLayer,
+  type Inputs,
+  type InputTypes,
+  Layer,
+  spread,
+  type Weight,
+} from "./layer.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule, Sizes } from "./types.js";
 
 const definition = defineLayer("Dense", {
@@ -43,26 +51,27 @@ export class Dense<R extends ShapeRule = ShapeRule> extends Layer<R, typeof defi
     super(definition, options);
   }
 
-  protected override checkInput(shape: Shape): void {
-    if (shape.length < 2) {
+  protected override checkInputs([x]: InputTypes): void {
+    if (x.shape.length < 2) {
       throw this.error(
-        batchShapeText(shape),
+        batchShapeText(x.shape),
         "[batch, .., features]",
         "Give every sample an axis of features, for example with reshape",
       );
     }
-    this.features(shape);
+    this.features(x);
   }
 
-  protected override declareWeights(shape: Shape): void {
+  protected override declareWeights([x]: InputTypes): void {
     const { units, useBias, kernelInitializer, biasInitializer } = this.settings;
-    this.#kernel = this.addWeight("kernel", [this.features(shape), units], kernelInitializer);
+    this.#kernel = this.addWeight("kernel", [this.features(x), units], kernelInitializer);
     if (useBias) this.#bias = this.addWeight("bias", [units], biasInitializer);
   }
 
-  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
-    const product = matMul(x, context.weight(this.builtWeight(this.#kernel)));
-    const sum = this.#bias === undefined ? product : add(product, context.weight(this.#bias));
+  override call([x]: Inputs, context: CallContext): SymbolicTensor {
+    const product = matMul(cast(x, "float32"), context.weight(this.builtWeight(this.#kernel)));
+    const sum =
+      this.#bias === undefined ? product : add(product, spread(context.weight(this.#bias), product));
     return this.settings.activation.apply(sum);
   }
 }

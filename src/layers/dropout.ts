@@ -1,9 +1,15 @@
 import type { OptionsOf } from "../config/config.js";
 import { optionalShape, rate, seed } from "../config/fields.js";
-import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { dropout as dropoutOp } from "../graph/ops/random.js";
-import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
+import {
+  batchShapeText,
+  type CallContext,
+  defineLayer,
+  type Inputs,
+  type InputTypes,
+  Layer,
+} from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
 const definition = defineLayer("Dropout", {
@@ -26,7 +32,7 @@ export class Dropout<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
     super(definition, options);
   }
 
-  protected override checkInput(shape: Shape): void {
+  protected override checkInputs([{ shape }]: InputTypes): void {
     const { noiseShape } = this.settings;
     if (noiseShape === null) return;
     const fits =
@@ -41,7 +47,7 @@ export class Dropout<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
     }
   }
 
-  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+  override call([x]: Inputs, context: CallContext): SymbolicTensor {
     const { rate: fraction, noiseShape, seed: own } = this.settings;
     if (!context.training) return x;
     const { source, stream } = this.drawFrom(context, "", own);

@@ -1,20 +1,12 @@
 import type { OptionsOf } from "../config/config.js";
 import { targetShape } from "../config/fields.js";
-import { product, type Shape } from "../graph/dim.js";
+import { product } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { reshape as reshapeOp, withoutMask } from "../graph/ops/shape.js";
-import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
+import { reshape as reshapeOp } from "../graph/ops/shape.js";
+import { batchShapeText, defineLayer, type Inputs, type InputTypes, Layer } from "./layer.js";
 import type { InputShape, ShapeRule, Sizes } from "./types.js";
 
-/** The value without its mask, as Keras's layers that cannot carry one go on, but not silently. */
-function dropMask(x: SymbolicTensor, layer: Layer, context: CallContext): SymbolicTensor {
-  if (x.mask !== undefined) {
-    context.warn(`${layer.where} drops the mask: all time steps count after it`);
-  }
-  return withoutMask(x);
-}
-
-const flattenDefinition = defineLayer("Flatten", {});
+const flattenDefinition = defineLayer("Flatten", {}, { masks: "drops" });
 export type FlattenOptions = OptionsOf<typeof flattenDefinition.fields>;
 
 /** [..] → [n] */
@@ -31,9 +23,9 @@ export class Flatten<R extends ShapeRule = ShapeRule> extends Layer<R> {
     super(flattenDefinition, options);
   }
 
-  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+  override call([x]: Inputs): SymbolicTensor {
     const [batch = 1, ...rest] = x.shape;
-    return reshapeOp(dropMask(x, this, context), [batch, product(rest)]);
+    return reshapeOp(x, [batch, product(rest)]);
   }
 }
 
@@ -42,10 +34,14 @@ export const flatten = <const S extends InputShape | undefined = undefined>(
   options: FlattenOptions & { readonly inputShape?: S } = {},
 ): Flatten<FlattenRule<S>> => new Flatten(options);
 
-const reshapeDefinition = defineLayer("Reshape", {
-  /** Sizes without the batch axis; one may be -1 and follows from the others. */
-  targetShape,
-});
+const reshapeDefinition = defineLayer(
+  "Reshape",
+  {
+    /** Sizes without the batch axis; one may be -1 and follows from the others. */
+    targetShape,
+  },
+  { masks: "drops" },
+);
 export type ReshapeOptions = OptionsOf<typeof reshapeDefinition.fields>;
 
 /** Any shape → the target; -1 is a size that the types do not know. */
@@ -63,7 +59,7 @@ export class Reshape<R extends ShapeRule = ShapeRule> extends Layer<R, typeof re
     super(reshapeDefinition, options);
   }
 
-  protected override checkInput(shape: Shape): void {
+  protected override checkInputs([{ shape }]: InputTypes): void {
     const { targetShape: target } = this.settings;
     const elements = product(shape.slice(1));
     if (typeof elements !== "number") return;
@@ -77,13 +73,13 @@ export class Reshape<R extends ShapeRule = ShapeRule> extends Layer<R, typeof re
     );
   }
 
-  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+  override call([x]: Inputs): SymbolicTensor {
     const { targetShape: target } = this.settings;
     const open = product(x.shape.slice(1));
     const known = target.reduce((p, d) => (d === -1 ? p : p * d), 1);
     const missing = typeof open === "number" ? open / known : -1;
     const sizes = target.map((d) => (d === -1 ? missing : d));
-    return reshapeOp(dropMask(x, this, context), [x.shape[0] ?? 1, ...sizes]);
+    return reshapeOp(x, [x.shape[0] ?? 1, ...sizes]);
   }
 }
 

@@ -4,6 +4,7 @@ import { evaluate, known } from "../../tests/reference.js";
 import { fill, input } from "../graph/ops/source.js";
 import { type JsonObject, layerFromConfig, layers } from "./index.js";
 import { type Initializer, initializer, initializers } from "./initializers.js";
+import { floats } from "./layer.js";
 
 const source = { seed: input("seed", [2], "int32") };
 
@@ -181,11 +182,13 @@ describe("as a field", () => {
     ],
   ])("names layer and weights where it does not fit: %s", (_, biasInitializer, message) => {
     const layer = layers.dense({ units: 2, name: "out", biasInitializer });
-    expect(refusal(() => layer.build([1, 4])).message).toContain(`dense "out": bias: ${message}`);
+    expect(refusal(() => layer.build(floats([1, 4]))).message).toContain(`dense "out": bias: ${message}`);
   });
   it("names the layer around a cell", () => {
     const layer = layers.gru({ units: 2, biasInitializer: "orthogonal", resetAfter: false });
-    expect(refusal(() => layer.build([1, 3, 4])).where).toBe('gru: gruCell "gru_cell": bias: orthogonal');
+    expect(refusal(() => layer.build(floats([1, 3, 4]))).where).toBe(
+      'gru: gruCell "gru_cell": bias: orthogonal',
+    );
   });
   it("makes the round trip through Keras's form", () => {
     for (const given of [

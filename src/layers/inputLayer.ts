@@ -2,7 +2,7 @@ import { dtypeIn, type JsonObject, type OptionsOf } from "../config/config.js";
 import { choice, notSaved, optionalShape } from "../config/fields.js";
 import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { batchShape, defineLayer, Layer } from "./layer.js";
+import { batchShape, defineLayer, type Inputs, Layer } from "./layer.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
 const dtype = choice("float32", ["float32", "int32", "uint8", "bool"]);
@@ -50,7 +50,7 @@ export class InputLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof
     return { batch_shape, dtype: this.settings.dtype, name: this.name ?? null };
   }
 
-  override call(x: SymbolicTensor): SymbolicTensor {
+  override call([x]: Inputs): SymbolicTensor {
     return x;
   }
 }

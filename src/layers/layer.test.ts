@@ -10,6 +10,7 @@ import { sequential } from "../models/sequential.js";
 import { zeros } from "../tensor.js";
 import {
   type CallContext,
+  callContext,
   defineLayer,
   fields,
   initializers,
@@ -19,7 +20,7 @@ import {
   type OptionsOf,
   type Weight,
 } from "./index.js";
-import { batchShape } from "./layer.js";
+import { batchShape, floats, type Inputs, type InputTypes } from "./layer.js";
 
 const B = symbol("B");
 
@@ -30,10 +31,10 @@ class ScaledMean extends Layer {
   constructor(options: OptionsOf<typeof definition.fields>) {
     super(definition, options);
   }
-  protected override declareWeights(shape: readonly (number | typeof B)[]): void {
-    this.#scale = this.addWeight("scale", [this.features(shape)], initializers.ones());
+  protected override declareWeights([x]: InputTypes): void {
+    this.#scale = this.addWeight("scale", [this.features(x)], initializers.ones());
   }
-  override call(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+  override call([x]: Inputs, context: CallContext): SymbolicTensor {
     return mul(mean(x, 1), context.weight(this.builtWeight(this.#scale)));
   }
 }
@@ -133,8 +134,8 @@ describe("build", () => {
   it("declares the weights once, named and in Keras's order", () => {
     const layer = layers.dense({ units: 3 });
     expect(layer.weights()).toEqual([]);
-    layer.build([B, 5]);
-    layer.build([B, 7, 5]);
+    layer.build(floats([B, 5]));
+    layer.build(floats([B, 7, 5]));
     expect(layer.weights().map(({ name, shape, trainable }) => [name, shape, trainable])).toEqual([
       ["kernel", [5, 3], true],
       ["bias", [3], true],
@@ -143,8 +144,10 @@ describe("build", () => {
 
   it("refuses another number of features later", () => {
     const layer = layers.dense({ units: 3, name: "out" });
-    layer.build([B, 5]);
-    expect(() => layer.build([B, 6])).toThrow('dense "out": received [batch, 6], expected 5 features');
+    layer.build(floats([B, 5]));
+    expect(() => layer.build(floats([B, 6]))).toThrow(
+      'dense "out": received [batch, 6], expected 5 features',
+    );
   });
 
   it("marks the weights of a layer that is not trainable", () => {
@@ -153,9 +156,9 @@ describe("build", () => {
       layers.bidirectional({ layer: layers.gru({ units: 3 }), trainable: false }),
       layers.rnn({ cell: [layers.lstmCell({ units: 2 })], trainable: false }),
     ]) {
-      layer.build([B, 4, 5]);
+      layer.build(floats([B, 4, 5]));
       expect(layer.weights().length).toBeGreaterThan(0);
-      expect(layer.weights().every((weight) => !weight.trainable)).toBe(true);
+      expect(layer.weightEntries().every(({ trainable }) => !trainable)).toBe(true);
     }
   });
 });
@@ -184,26 +187,26 @@ describe("a layer of one's own", () => {
   it("is traced like the others", () => {
     const layer = new ScaledMean({ name: "pool" });
     const x = input("x", [2, 2, 2]);
-    layer.build(x.shape);
-    const context: CallContext = {
+    layer.build(floats(x.shape));
+    const context = callContext({
       training: false,
       random: { seed: input("seed", [2], "int32") },
       countDraw: () => 0,
       weight: () => constant(Float32Array.of(1, 10), [2], "float32"),
       readState: () => x,
-      writeState: () => undefined,
-      warn: () => undefined,
-    };
+    });
     const given = { x: { shape: [2, 2, 2], data: Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8) } };
-    const output = layer.call(x, context);
+    const output = layer.call([x], context);
     expect([...known(evaluate([output], { inputs: given })[0], "y").data]).toEqual([2, 30, 6, 70]);
-    expect(layer.outputShapes(batchShape([null, 2])).map(String)).toEqual(["B,2"]);
+    expect(layer.outputTypes(floats(batchShape([null, 2]))).map(({ shape }) => String(shape))).toEqual([
+      "B,2",
+    ]);
     expect(layer.config()).toEqual({ name: "pool", trainable: true, power: 1, dtype: "float32" });
   });
 
   const own = (call: (x: SymbolicTensor) => unknown): Layer => {
     class Own extends Layer {
-      override call(x: SymbolicTensor): SymbolicTensor {
+      override call([x]: Inputs): SymbolicTensor {
         return call(x) as SymbolicTensor;
       }
     }
@@ -219,15 +222,15 @@ describe("a layer of one's own", () => {
     ["takes host data", (x) => mul(x, zeros([2]) as never), "mul: received a Tensor as an operand"],
     ["combines shapes that differ", (x) => mul(x, fill([3], 1)), "mul: received shapes [B, 2] and [3]"],
   ])("is named where its call %s", (_, call, message) => {
-    expect(refusal(() => own(call).outputShapes([B, 2])).message).toContain(message);
-    expect(refusal(() => own(call).outputShapes([B, 2])).where).toMatch(/^own "mine"/);
+    expect(refusal(() => own(call).outputTypes(floats([B, 2]))).message).toContain(message);
+    expect(refusal(() => own(call).outputTypes(floats([B, 2]))).where).toMatch(/^own "mine"/);
   });
 
   it("lets errors of its own code through", () => {
     const layer = own(() => {
       throw new SyntaxError("mine");
     });
-    expect(() => layer.outputShapes([B, 2])).toThrow(SyntaxError);
+    expect(() => layer.outputTypes(floats([B, 2]))).toThrow(SyntaxError);
   });
 
   it.each<[string, readonly unknown[], string]>([
@@ -235,7 +238,7 @@ describe("a layer of one's own", () => {
     ["options in its place", [{ units: 3 }], "Bare: received an object for its definition"],
   ])("needs its definition, not %s", (_, given, message) => {
     class Bare extends Layer {
-      override call = (x: SymbolicTensor) => x;
+      override call = ([x]: Inputs) => x;
     }
     expect(() => Reflect.construct(Bare, given)).toThrow(message);
   });
@@ -246,12 +249,12 @@ describe("a layer of one's own", () => {
     [3 as never, "3 for a shape"],
   ])("declares weights of whole sizes, not %s", (shape, received) => {
     class Wrong extends Layer {
-      override call = (x: SymbolicTensor) => x;
+      override call = ([x]: Inputs) => x;
       protected override declareWeights(): void {
         this.addWeight("scale", shape, "ones");
       }
     }
-    const error = refusal(() => new Wrong(defineLayer("Wrong", {}), {}).build([B, 2]));
+    const error = refusal(() => new Wrong(defineLayer("Wrong", {}), {}).build(floats([B, 2])));
     expect([error.where, error.received]).toEqual(["wrong: scale: addWeight", received]);
   });
 });

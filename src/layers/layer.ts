@@ -7,10 +7,19 @@ import {
 } from "../config/config.js";
 import { flag, notSaved, optionalName, optionalShape, optionalSize } from "../config/fields.js";
 import { RondoError, within } from "../errors.js";
-import { type Dim, equal, type Shape, symbol } from "../graph/dim.js";
-import { type StateVariable, SymbolicTensor } from "../graph/ir.js";
+import { type Dim, type Shape, symbol } from "../graph/dim.js";
+import { type StateVariable, SymbolicTensor, type TensorType } from "../graph/ir.js";
+import { gather } from "../graph/ops/gather.js";
+import { broadcastTo, guard, withoutMask } from "../graph/ops/shape.js";
 import { input } from "../graph/ops/source.js";
-import { Component, type Definition, resultText, type Weight, type WeightContext } from "./component.js";
+import {
+  Component,
+  type Definition,
+  type MaskRule,
+  resultText,
+  type Weight,
+  type WeightContext,
+} from "./component.js";
 import type { ShapeRule } from "./types.js";
 
 export type { Weight, WeightContext } from "./component.js";
@@ -21,9 +30,35 @@ export interface CallContext extends WeightContext {
   readState(variable: StateVariable): SymbolicTensor;
   /** Sets a state at the end of this run. */
   writeState(variable: StateVariable, value: SymbolicTensor): void;
+  /** Rows of a table of weights [N, ..] at `ids` (int32, any shape): [..ids, ..]. */
+  lookup(table: Weight, ids: SymbolicTensor): SymbolicTensor;
+  /** Gives a weight that training does not change a new value, such as running statistics; later reads see it. */
+  assign(weight: Weight, value: SymbolicTensor): void;
+  /** Adds a number to the loss: one for the batch. */
+  addLoss(value: SymbolicTensor): void;
+  /** Reports the mean of values under a name, over what is not masked of all batches. */
+  addMetric(name: string, values: SymbolicTensor): void;
   /** Says something once per model: a mask that is dropped, for example. */
   warn(message: string): void;
 }
+
+/** The inputs of a call: one for most layers; several for those that merge; initial states after that of a recurrent one. */
+export type Inputs = readonly [SymbolicTensor, ...SymbolicTensor[]];
+/** Shapes and dtypes of a call's inputs. */
+export type InputTypes = readonly [TensorType, ...TensorType[]];
+
+/**
+ * A weight broadcast to the shape of x, to be added to it or multiplied with it. Masked steps of x do not enter the
+ * weight's gradient, whatever they hold.
+ */
+export const spread = (weight: SymbolicTensor, x: SymbolicTensor): SymbolicTensor =>
+  x.mask === undefined ? weight : guard(broadcastTo(weight, x.shape), x.mask);
+
+/** Types of float32 inputs of these shapes. */
+export const floats = (first: Shape, ...others: readonly Shape[]): InputTypes => [
+  { shape: first, dtype: "float32" },
+  ...others.map((shape): TensorType => ({ shape, dtype: "float32" })),
+];
 
 /** One value, or several from a layer with `returnState`. */
 export type LayerOutput = SymbolicTensor | readonly SymbolicTensor[];
@@ -43,9 +78,14 @@ export type LayerFields = typeof layerFields;
 export type LayerOptions = OptionsOf<LayerFields>;
 
 /** A layer class's definition from its own fields. */
-export const defineLayer = <F extends Fields>(className: string, fields: F): Definition<F & LayerFields> => ({
+export const defineLayer = <F extends Fields>(
+  className: string,
+  fields: F,
+  rules: { readonly masks?: MaskRule } = {},
+): Definition<F & LayerFields> => ({
   className,
   fields: { ...fields, ...layerFields },
+  ...rules,
 });
 
 /**
@@ -60,20 +100,14 @@ export abstract class Layer<
   /** For types only; there is no value. */
   declare readonly "~rule": R;
   declare readonly settings: SettingsOf<F> & SettingsOf<LayerFields>;
-  #builtFor: Shape | undefined;
+  #built = false;
+  /** Sizes of the axes that weights were made for. */
+  readonly #features = new Map<number, number>();
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
     super(definition, options);
     const { name } = this.settings;
     if (name !== null) this.assignName(name);
-  }
-
-  get trainable(): boolean {
-    return this.settings.trainable;
-  }
-
-  protected override get weightsTrainable(): boolean {
-    return this.trainable;
   }
 
   /** The shape [batch, ..] of the layer's input where its options tell it: for the first layer of a model. */
@@ -84,43 +118,33 @@ export abstract class Layer<
 
   /** Whether `build` has run. */
   get built(): boolean {
-    return this.#builtFor !== undefined;
+    return this.#built;
   }
 
   /**
-   * Checks the input's shape [batch, ..] and, the first time, declares the weights. Later calls check that the last
-   * axis has the size the weights were made for.
+   * Checks the inputs, [batch, ..] each, and, the first time, declares the weights.
    *
-   * @throws RondoError naming the layer when the rank or a size does not fit
+   * @throws RondoError naming the layer when the number of inputs, a rank or a size does not fit
    */
-  build(inputShape: Shape): void {
-    this.checkInput(inputShape);
-    const before = this.#builtFor?.at(-1);
-    if (this.#builtFor === undefined) {
-      this.#inside(() => this.declareWeights(inputShape));
-      this.#builtFor = inputShape;
-    } else if (before !== undefined && this.weights().length > 0 && !equal(before, inputShape.at(-1) ?? -1)) {
-      throw this.error(
-        batchShapeText(inputShape),
-        `${before} features, as in the input the layer was built for`,
-        "Give it the same number of features, or make a second layer",
-      );
-    }
+  build(inputs: InputTypes): void {
+    this.checkInputs(inputs);
+    if (this.#built) return;
+    this.#inside(() => this.declareWeights(inputs));
+    this.#built = true;
   }
 
-  /** Throws where the layer cannot take an input of this shape. */
-  protected checkInput(_inputShape: Shape): void {}
+  /** Throws where the layer cannot take such inputs. */
+  protected checkInputs(_inputs: InputTypes): void {}
 
   /** Declares the weights with `addWeight`; runs once. */
-  protected declareWeights(_inputShape: Shape): void {}
+  protected declareWeights(_inputs: InputTypes): void {}
 
   /**
    * The layer's computation, traced. Masks are carried by the values (`x.mask`).
    *
-   * @param x [batch, ..]
-   * @param further further inputs: the initial state of a recurrent layer
+   * @param inputs [batch, ..] each: one for most layers, `call([x], context)`
    */
-  abstract call(x: SymbolicTensor, context: CallContext, further?: readonly SymbolicTensor[]): LayerOutput;
+  abstract call(inputs: Inputs, context: CallContext): LayerOutput;
 
   /** States that stay from run to run (stateful recurrence); none before `build`. */
   states(): readonly StateVariable[] {
@@ -128,12 +152,11 @@ export abstract class Layer<
   }
 
   /** What `call` gives, as a list, if it is values of the graph. Errors of ops in it name the layer too. */
-  callChecked(
-    x: SymbolicTensor,
-    context: CallContext,
-    further?: readonly SymbolicTensor[],
-  ): readonly SymbolicTensor[] {
-    const given: unknown = this.#inside(() => this.call(x, context, further));
+  callChecked(inputs: Inputs, context: CallContext): readonly SymbolicTensor[] {
+    const { masks } = this.definition;
+    const seen =
+      masks === "drops" ? (inputs.map((x) => this.#unmasked(x, context)) as unknown as Inputs) : inputs;
+    const given: unknown = this.#inside(() => this.call(seen, context));
     const outputs: readonly unknown[] = Array.isArray(given) ? given : [given];
     if (outputs.length > 0 && outputs.every((y) => y instanceof SymbolicTensor)) return outputs;
     throw this.error(
@@ -141,6 +164,12 @@ export abstract class Layer<
       "a value made with ops, or a list of such values",
       "Return what the ops in call give",
     );
+  }
+
+  /** The value without its mask, as Keras's layers that cannot carry one go on, but not silently. */
+  #unmasked(x: SymbolicTensor, context: CallContext): SymbolicTensor {
+    if (x.mask !== undefined) context.warn(`${this.where} drops the mask: all time steps count after it`);
+    return withoutMask(x);
   }
 
   /** Errors of what the layer is made of are told as the layer's. */
@@ -153,39 +182,66 @@ export abstract class Layer<
     }
   }
 
-  /** Shapes of the outputs for an input shape, most often one; builds the layer if need be. */
-  outputShapes(inputShape: Shape): Shape[] {
-    this.build(inputShape);
-    return this.callChecked(input("x", inputShape), shapeContext).map(({ shape }) => shape);
+  /** Types of the outputs for types of the inputs, most often one; builds the layer if need be. */
+  outputTypes(inputs: InputTypes): readonly TensorType[] {
+    this.build(inputs);
+    const [x, ...further] = inputs.map(({ shape, dtype }, i) => input(`x${i}`, shape, dtype));
+    if (x === undefined) throw new Error("a layer was called without inputs");
+    return this.callChecked([x, ...further], shapeContext).map(({ shape, dtype }) => ({ shape, dtype }));
   }
 
   override config(): JsonObject {
-    return { name: this.name ?? null, ...super.config(), dtype: "float32" };
+    const { trainable } = this;
+    return { name: this.name ?? null, ...super.config(), trainable, dtype: "float32" };
   }
 
-  /** The last axis of the input as a known size. */
-  protected features(inputShape: Shape): number {
-    const size = inputShape.at(-1);
-    if (typeof size === "number") return size;
-    throw this.error(
-      batchShapeText(inputShape),
-      "a last axis of known size",
-      "Give that size in inputShape; only batch and time may be left open",
-    );
+  /**
+   * An axis of the input as a known size, which weights are made for: the same in every call.
+   *
+   * @param axis counted from 0, or from -1 backwards (default: the last)
+   */
+  protected features({ shape }: TensorType, axis = -1): number {
+    const size = shape.at(axis);
+    if (typeof size !== "number") {
+      throw this.error(
+        batchShapeText(shape),
+        axis === -1 ? "a last axis of known size" : `a known size of axis ${axis}`,
+        "Give that size in inputShape; only batch and time may be left open",
+      );
+    }
+    const before = this.#features.get(axis);
+    if (before !== undefined && before !== size) {
+      throw this.error(
+        batchShapeText(shape),
+        `${before} features, as in the input the layer was built for`,
+        "Give it the same number of features, or make a second layer",
+      );
+    }
+    this.#features.set(axis, size);
+    return size;
   }
 }
 
+/** A context from what it must have; what is left out of the rest does nothing. */
+export const callContext = (
+  parts: WeightContext & Pick<CallContext, "readState"> & Partial<CallContext>,
+): CallContext => ({
+  writeState: () => undefined,
+  lookup: (table, ids) => gather(parts.weight(table), ids),
+  assign: () => undefined,
+  addLoss: () => undefined,
+  addMetric: () => undefined,
+  warn: () => undefined,
+  ...parts,
+});
+
 /** Stands for a model where only shapes matter. */
-const shapeContext: CallContext = Object.freeze({
+const shapeContext: CallContext = callContext({
   training: false,
-  get random() {
-    return { seed: input("seed", [2], "int32") };
-  },
+  random: { seed: input("seed", [2], "int32") },
   countDraw: () => 0,
   weight: (weight: Weight) => input(weight.name, weight.shape, weight.dtype),
   readState: (variable: StateVariable) => input(variable.name, variable.shape, variable.dtype),
-  writeState: () => undefined,
-  warn: () => undefined,
 });
 
 /** `[batch, 28, 64]`, as in error messages about layers. */

@@ -1,11 +1,17 @@
 import type { OptionsOf } from "../config/config.js";
 import { real } from "../config/fields.js";
-import type { Shape } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { cast, greater, isNaN as isNaNOp, logicalNot, notEqualTo, where } from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
 import { expandDims } from "../graph/ops/shape.js";
-import { batchShapeText, type CallContext, defineLayer, Layer } from "./layer.js";
+import {
+  batchShapeText,
+  type CallContext,
+  defineLayer,
+  type Inputs,
+  type InputTypes,
+  Layer,
+} from "./layer.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule } from "./types.js";
 
 const definition = defineLayer("Masking", {
@@ -32,7 +38,7 @@ export class Masking<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
     super(definition, options);
   }
 
-  protected override checkInput(shape: Shape): void {
+  protected override checkInputs([{ shape }]: InputTypes): void {
     if (shape.length < 3) {
       throw this.error(
         batchShapeText(shape),
@@ -42,7 +48,7 @@ export class Masking<R extends ShapeRule = ShapeRule> extends Layer<R, typeof de
     }
   }
 
-  override call(x: SymbolicTensor, _context: CallContext): SymbolicTensor {
+  override call([x]: Inputs, _context: CallContext): SymbolicTensor {
     const { maskValue } = this.settings;
     const bare = x.withMask(undefined);
     const differs = Number.isNaN(maskValue) ? logicalNot(isNaNOp(bare)) : notEqualTo(bare, maskValue);

@@ -8,6 +8,7 @@ import {
   layerFromConfig,
   layers,
 } from "./index.js";
+import { floats } from "./layer.js";
 
 const examples: readonly Layer[] = [
   layers.input({ shape: [null, 3] }),
@@ -46,7 +47,7 @@ describe("configurations", () => {
       expect(JSON.parse(JSON.stringify(describeComponent(back)))).toEqual(json);
       const shape = layer.className === "Dense" ? [2, 4] : [2, 6, 4];
       const built = (x: Layer) => {
-        x.build(shape);
+        x.build(floats(shape));
         return x.weights().map(({ name, shape: s, trainable }) => [name, s, trainable]);
       };
       expect(built(back)).toEqual(built(layer));

@@ -6,6 +6,7 @@ import type { RandomAttrs } from "../graph/ops/random.js";
 import { input } from "../graph/ops/source.js";
 import { trace } from "./context.case.js";
 import { type CallContext, defineLayer, initializers, Layer, layers } from "./index.js";
+import { floats, type Inputs } from "./layer.js";
 
 const half = { dropout: 0.5, recurrentDropout: 0.5 };
 const x = input("x", [2, 3, 4]);
@@ -35,9 +36,9 @@ class Twice extends Layer {
     super(Twice.definition, {});
     this.inner.attach(this, "inner", "inner");
   }
-  override call(value: SymbolicTensor, context: CallContext): readonly SymbolicTensor[] {
-    this.inner.build(value.shape);
-    return [this.inner, this.inner].flatMap((layer) => layer.callChecked(value, context));
+  override call([value]: Inputs, context: CallContext): readonly SymbolicTensor[] {
+    this.inner.build([value]);
+    return [this.inner, this.inner].flatMap((layer) => layer.callChecked([value], context));
   }
 }
 
@@ -80,7 +81,7 @@ describe("no two draws of a layer share a stream", () => {
       [layers.bidirectional({ layer: layers.simpleRNN({ units: 4, ...three }) }), 6],
     ];
     for (const [layer, count] of initialized) {
-      layer.build(x.shape);
+      layer.build(floats(x.shape));
       const first = layer
         .weights()
         .map(({ initializer, shape, place }) =>

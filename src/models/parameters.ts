@@ -4,6 +4,7 @@ import { concat } from "../graph/ops/join.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
 import { reshape, slice } from "../graph/ops/shape.js";
 import { read } from "../graph/ops/source.js";
+import type { WeightEntry } from "../layers/component.js";
 import type { Layer, Weight } from "../layers/layer.js";
 import { sizeOf } from "../tensor.js";
 
@@ -30,24 +31,25 @@ export class Parameters {
 
   constructor(layers: readonly Layer[]) {
     // A layer or a cell in several places has its weights once.
-    const owners = new Map<Weight, Layer>();
+    const entries = new Map<Weight, WeightEntry>();
     for (const layer of layers)
-      for (const weight of layer.weights()) if (!owners.has(weight)) owners.set(weight, layer);
-    const all = Array.from(owners, ([weight, layer]) => ({ layer, weight }));
+      for (const entry of layer.weightEntries())
+        if (!entries.has(entry.weight)) entries.set(entry.weight, entry);
+    const all = [...entries.values()];
     const flat = (name: string, trainable: boolean): StateVariable | undefined => {
-      const size = all.reduce((n, { weight: w }) => n + (w.trainable === trainable ? sizeOf(w.shape) : 0), 0);
+      const size = all.reduce((n, e) => n + (e.trainable === trainable ? sizeOf(e.weight.shape) : 0), 0);
       return size === 0 ? undefined : { name, shape: [size], dtype: "float32", role: "weight" };
     };
     this.trainable = flat("trainable", true);
     this.fixed = flat("fixed", false);
     const next = { trainable: 0, fixed: 0 };
     const places: Place[] = [];
-    for (const { layer, weight } of all) {
-      const kind = weight.trainable ? "trainable" : "fixed";
+    for (const { path, weight, trainable } of all) {
+      const kind = trainable ? "trainable" : "fixed";
       const variable = this[kind];
       if (variable === undefined) continue; // arrays without elements
       const size = sizeOf(weight.shape);
-      const place = { weight, path: `${layer.path}/${weight.name}`, variable, offset: next[kind], size };
+      const place = { weight, path, variable, offset: next[kind], size };
       next[kind] += size;
       places.push(place);
       this.#byWeight.set(weight, place);
@@ -62,7 +64,8 @@ export class Parameters {
   /** Number of elements, of all weights or of those that training changes (or does not). */
   count(trainable?: boolean): number {
     return this.places.reduce(
-      (n, { weight, size }) => n + ((trainable ?? weight.trainable) === weight.trainable ? size : 0),
+      (n, { variable, size }) =>
+        n + (trainable === undefined || trainable === (variable === this.trainable) ? size : 0),
       0,
     );
   }

@@ -1,7 +1,7 @@
 import { checkList, RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import { InputLayer } from "../layers/inputLayer.js";
-import { Layer, LayerNames } from "../layers/layer.js";
+import { floats, Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
 import { sizeOf } from "../tensor.js";
 import { type Built, Model } from "./model.js";
@@ -80,7 +80,7 @@ export class Sequential extends Model {
     let twice: Layer | undefined;
     let shape = inputShape;
     this.#rows = this.#layers.map((layer) => {
-      shape = onlyOutput(layer, layer.outputShapes(shape));
+      shape = onlyOutput(layer, layer.outputTypes(floats(shape))).shape;
       const again = seen.has(layer);
       if (again) twice ??= layer;
       seen.add(layer);

@@ -5,7 +5,7 @@ import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type U
 import { add, cast } from "../graph/ops/elementwise.js";
 import { drawCounter } from "../graph/ops/random.js";
 import { input, read, zeros } from "../graph/ops/source.js";
-import type { CallContext, Layer } from "../layers/layer.js";
+import { type CallContext, callContext, type Layer } from "../layers/layer.js";
 import { gradientSteps } from "../passes/autodiff.js";
 import type { Objective } from "../train/objective.js";
 import { clipGradients } from "../train/optimizers/clipping.js";
@@ -74,7 +74,7 @@ function* forward(network: Network, x: SymbolicTensor, training: boolean): Steps
   const { layers, parameters, counters } = network;
   const updates: Update[] = [];
   const weight = parameters.values();
-  const context: CallContext = {
+  const context = callContext({
     training,
     random: { seed: read(counters.seed), step: read(counters.step) },
     countDraw: drawCounter(),
@@ -82,12 +82,12 @@ function* forward(network: Network, x: SymbolicTensor, training: boolean): Steps
     readState: read,
     writeState: (variable, value) => updates.push({ variable, value }),
     warn: network.warn,
-  };
+  });
   let value = cast(x, "float32");
   for (const layer of layers) {
     yield;
-    layer.build(value.shape);
-    value = onlyOutput(layer, layer.callChecked(value, context));
+    layer.build([value]);
+    value = onlyOutput(layer, layer.callChecked([value], context));
   }
   return { prediction: value, weight, updates };
 }

@@ -459,6 +459,7 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
     ),
   ),
   stopGradient: [test("[2, 3]", [float([2, 3])], (x) => ops.stopGradient(x), jumps)],
+  guard: [test("[2, 3]", [float([2, 3]), bool([2])], (x, m) => ops.guard(x, m), jumps)],
   withoutMask: [test("[2, 3]", [float([2, 3]), bool([2])], (x, m) => ops.withoutMask(x.withMask(m)))],
   concat: [
     test("along each axis", [float([2, 3]), float([2, 1]), float([2, 0]), float([1, 3])], (a, b, c, d) => [

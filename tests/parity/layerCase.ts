@@ -3,7 +3,7 @@ import { add, mul } from "../../src/graph/ops/elementwise.js";
 import { sum } from "../../src/graph/ops/reduce.js";
 import { stopGradient } from "../../src/graph/ops/shape.js";
 import { input, zeros } from "../../src/graph/ops/source.js";
-import { type CallContext, type Cell, type Layer, LayerNames, layers } from "../../src/layers/index.js";
+import { type Cell, callContext, type Layer, LayerNames, layers } from "../../src/layers/index.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import type { GoldenCase, GoldenTensor, GoldenTensors } from "../golden/load.js";
 import { known } from "../reference.js";
@@ -56,31 +56,28 @@ export function layerCase(golden: GoldenCase): LayerCase {
   const values = inputsOf(golden.weights, "");
   const layer = layerOf(golden);
   new LayerNames().add(layer);
-  layer.build(known(given.x ?? given.x1, "x").shape);
+  layer.build([known(given.x ?? given.x1, "x")]);
   const weights = new Map(
     layer.weights().map((weight, i) => [weight, known(Object.values(values)[i], weight.name)]),
   );
   const states = new Map<StateVariable, SymbolicTensor>();
-  const context: CallContext = {
+  const context = callContext({
     training: false,
     random: { seed: input("seed", [2], "int32") },
     countDraw: () => 0,
     weight: (weight) => known(weights.get(weight), weight.name),
     readState: (variable) => states.get(variable) ?? zeros(variable.shape),
     writeState: (variable, value) => states.set(variable, stopGradient(value)),
-    warn: () => undefined,
-  };
+  });
   const outputs: Record<string, SymbolicTensor> = {};
   const runs = given.x === undefined ? ["1", "2", "3"] : [""];
   for (const run of runs) {
     const x = known(given[`x${run}`], "x");
     const initial = Object.entries(given).filter(([key]) => run === "" && key !== "x" && key !== "mask");
-    const result = layer.call(
-      x.withMask(given[`mask${run}`]),
+    const results = layer.callChecked(
+      [x.withMask(given[`mask${run}`]), ...initial.map(([, state]) => state)],
       context,
-      initial.length === 0 ? undefined : initial.map(([, state]) => state),
     );
-    const results = [result].flat();
     const names = Object.keys(golden.outputs).filter((name) => name.endsWith(run));
     if (names.length !== results.length) throw new Error(`${golden.name}: ${results.length} outputs`);
     let loss: SymbolicTensor = zeros([]);

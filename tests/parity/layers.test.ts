@@ -4,6 +4,7 @@ import { mul } from "../../src/graph/ops/elementwise.js";
 import { sum } from "../../src/graph/ops/reduce.js";
 import { input } from "../../src/graph/ops/source.js";
 import { activations, layers } from "../../src/layers/index.js";
+import { floats } from "../../src/layers/layer.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import { goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, interpret, known } from "../reference.js";
@@ -93,7 +94,7 @@ describe("activations agree with Keras in float64", () => {
 it.each([true, false])("an LSTM's bias starts as Keras's with unitForgetBias: %s", (unitForgetBias) => {
   const golden = loadGolden("options").find((c) => c.name === `lstm/unitForgetBias-${unitForgetBias}/bias`);
   const layer = layers.lstm({ units: 3, unitForgetBias });
-  layer.build([1, 1, 2]);
+  layer.build(floats([1, 1, 2]));
   const bias = known(layer.weights()[2], "bias");
   const [values] = evaluate(
     [bias.initializer.values(bias.shape, { seed: input("seed", [2], "int32") }, 0)],

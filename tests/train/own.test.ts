@@ -24,6 +24,7 @@ import {
   type Weight,
   type WeightContext,
 } from "../../src/index.js";
+import type { Inputs, InputTypes } from "../../src/layers/layer.js";
 import { uniform } from "../golden/load.js";
 
 // What users write themselves, with the public names alone: a cell, a layer, an optimizer.
@@ -67,7 +68,7 @@ class LastStep extends Layer<LastRule, typeof lastDefinition.fields> {
   constructor(options: LayerOptions = {}) {
     super(lastDefinition, options);
   }
-  protected override checkInput(shape: Shape): void {
+  protected override checkInputs([{ shape }]: InputTypes): void {
     if (shape.length === 3) return;
     throw this.error(
       `${shape.length} axes`,
@@ -75,7 +76,7 @@ class LastStep extends Layer<LastRule, typeof lastDefinition.fields> {
       "Set returnSequences: true on the layer before",
     );
   }
-  override call(x: SymbolicTensor): SymbolicTensor {
+  override call([x]: Inputs): SymbolicTensor {
     return ops.squeeze(ops.slice(x, [0, -1]), [1]);
   }
 }

@@ -13,6 +13,7 @@ import {
   sequential,
   Tensor,
 } from "../../src/index.js";
+import type { Inputs } from "../../src/layers/layer.js";
 import { createBackend } from "../../src/runtime/select.js";
 import { wasmBackend } from "../../src/runtime/wasm.js";
 import { describeWith, nativeAddon } from "../machine.js";
@@ -61,7 +62,7 @@ describe("a model on data of many sizes", () => {
       constructor() {
         super(definition, {});
       }
-      override call(x: SymbolicTensor): SymbolicTensor {
+      override call([x]: Inputs): SymbolicTensor {
         let y = x;
         for (let i = 0; i < 1000; i++) y = ops.add(y, x);
         traced.push(new WeakRef(x.node));

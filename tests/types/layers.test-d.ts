@@ -9,6 +9,7 @@ import {
   sequential,
 } from "rondo";
 import { describe, expectTypeOf, it } from "vitest";
+import type { Inputs } from "../../src/layers/layer.js";
 import type { NeedsTime, OutputOf } from "../../src/layers/types.js";
 
 declare const x: SymbolicTensor;
@@ -17,12 +18,12 @@ declare const flag: boolean;
 declare const list: Layer[];
 declare class LastStep extends Layer<LastStepRule> {
   constructor();
-  override call(x: SymbolicTensor): SymbolicTensor;
+  override call([x]: Inputs): SymbolicTensor;
 }
 /** A layer without a rule. */
 declare class Plain extends Layer {
   constructor();
-  override call(x: SymbolicTensor): SymbolicTensor;
+  override call([x]: Inputs): SymbolicTensor;
 }
 interface LastStepRule extends ShapeRule {
   readonly out: this["in"] extends readonly [number, infer D extends number]

@@ -1,10 +1,10 @@
 import { RondoError } from "../../errors.js";
 import { equal, product, shapeText } from "../dim.js";
-import { apply, makeNode, type Op, SymbolicTensor, symbolic } from "../ir.js";
-import { broadcastMask, combineMasks } from "../mask.js";
-import { broadcastShapes } from "./elementwise.js";
+import { apply, makeNode, nodeOf, type Op, SymbolicTensor, symbolic } from "../ir.js";
+import { broadcastMask, combineMasks, widenMask } from "../mask.js";
+import { broadcastShapes, where } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
-import { reshape, transpose } from "./shape.js";
+import { broadcastTo, guard, guardOp, reshape, transpose } from "./shape.js";
 
 type None = Readonly<Record<string, never>>;
 
@@ -34,9 +34,12 @@ export const matmulOp: Op<None> = {
   },
   gradient: ({ inputs: [a, b], grads: [g], wanted }) => {
     if (a === undefined || b === undefined || g === undefined) return [];
+    // What is masked in a counts neither in the sums over its rows nor in what is handed on.
+    const mask = nodeOf(guardOp, a)?.inputs[1];
+    const slope = mask === undefined ? g : where(widenMask(mask, g.rank), g, 0);
     return [
-      wanted[0] ? sumTo(matMul(g, b, false, true), a.shape) : undefined,
-      wanted[1] ? sumTo(matMul(a, g, true, false), b.shape) : undefined,
+      wanted[0] ? sumTo(matMul(slope, b, false, true), a.shape) : undefined,
+      wanted[1] ? sumTo(matMul(unguarded(a), slope, true, false), b.shape) : undefined,
     ];
   },
   mask: (inputs, _attrs, output) => {
@@ -66,15 +69,28 @@ export function matMul(
 ): SymbolicTensor {
   for (const x of [a, b]) symbolic("matMul", x);
   const [x, y] = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
-  if (y.rank !== 2 || x.rank <= 2) return apply(matmulOp, [x, y], {});
+  if (y.rank !== 2 || x.rank <= 2)
+    return apply(matmulOp, [y.rank === 2 && x.mask !== undefined ? guard(x, x.mask) : x, y], {});
   // One large product instead of many small ones; type and mask are those of the small ones.
   const [type] = matmulOp.infer([x, y], {});
   if (type === undefined) throw new Error("matMul: its type is missing");
   const flat = [product(x.shape.slice(0, -1)), x.shape.at(-1) ?? 0];
-  const result = makeNode(matmulOp, [reshape(x.withMask(undefined), flat), y], {});
+  const rows = reshape(x.withMask(undefined), flat);
+  const left = x.mask === undefined || x.mask.rank >= x.rank ? rows : guard(rows, rowMask(x, x.mask));
+  const result = makeNode(matmulOp, [left, y], {});
   const mask = x.mask || y.mask ? matmulOp.mask([x, y], {}, type) : undefined;
   return reshape(new SymbolicTensor(result), type.shape).withMask(mask);
 }
+
+/** What of x counts: 0 at the steps that a guard leaves out. */
+function unguarded(x: SymbolicTensor): SymbolicTensor {
+  const [value, mask] = nodeOf(guardOp, x)?.inputs ?? [];
+  return value === undefined || mask === undefined ? x : where(widenMask(mask, x.rank), value, 0);
+}
+
+/** Which of the rows of x, all its axes but the last in one, count. */
+const rowMask = (x: SymbolicTensor, mask: SymbolicTensor): SymbolicTensor =>
+  reshape(broadcastTo(widenMask(mask, x.rank - 1), x.shape.slice(0, -1)), [product(x.shape.slice(0, -1))]);
 
 const swapLast = (x: SymbolicTensor): SymbolicTensor =>
   transpose(

@@ -34,6 +34,7 @@ const builders: Readonly<Record<string, (y: SymbolicTensor) => unknown>> = {
   reverse: (y) => ops.reverse(y, 0),
   broadcastTo: (y) => ops.broadcastTo(y, [2]),
   stopGradient: (y) => ops.stopGradient(y),
+  guard: (y) => ops.guard(y, x),
   withoutMask: (y) => ops.withoutMask(y),
   concat: (y) => ops.concat([y, x]),
   stack: (y) => ops.stack([x, y]),

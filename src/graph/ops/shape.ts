@@ -23,8 +23,8 @@ import {
   symbolic,
   type TensorType,
 } from "../ir.js";
-import { broadcastMask, samePrefix } from "../mask.js";
-import { broadcastShapes } from "./elementwise.js";
+import { broadcastMask, samePrefix, widenMask } from "../mask.js";
+import { broadcastShapes, where } from "./elementwise.js";
 import { pad } from "./join.js";
 import { normalizeAxes, normalizeAxis, sumTo } from "./reduce.js";
 
@@ -399,6 +399,26 @@ export const stopGradientOp: Op<None> = {
 };
 
 export const stopGradient = (x: SymbolicTensor): SymbolicTensor => apply(stopGradientOp, [x], {});
+
+/**
+ * The same value of x, guarded by a mask (bool, a prefix of its shape): the gradient that flows back is 0 at masked steps,
+ * whatever came to it, NaN included, and a product with weights leaves x itself out there when it takes theirs.
+ */
+export const guardOp: Op<None> = {
+  name: "guard",
+  infer: ([x]) => [typeOf(x)],
+  gradient: ({ inputs: [, mask], grads: [g] }) => [
+    mask && g && where(widenMask(mask, g.rank), g, 0),
+    undefined,
+  ],
+  mask: ([x]) => x?.mask,
+  kernel: { kind: "view", view: (x) => x },
+  shorten: ({ inputs: [x] }) => x, // gradients have been taken by then
+};
+
+/** x guarded by a mask that it need not have itself. */
+export const guard = (x: SymbolicTensor, mask: SymbolicTensor): SymbolicTensor =>
+  apply(guardOp, [x, mask], {});
 
 /** The same value without its mask: every step counts from here on. */
 export const withoutMask = (x: SymbolicTensor): SymbolicTensor =>

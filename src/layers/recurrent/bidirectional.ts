@@ -6,8 +6,8 @@ import type { StateVariable, SymbolicTensor } from "../../graph/ir.js";
 import { add, mul } from "../../graph/ops/elementwise.js";
 import { concat } from "../../graph/ops/join.js";
 import { reverse } from "../../graph/ops/shape.js";
-import { describe, type Weight } from "../component.js";
-import { type CallContext, defineLayer, Layer } from "../layer.js";
+import { type Component, describe } from "../component.js";
+import { type CallContext, defineLayer, type Inputs, type InputTypes, Layer } from "../layer.js";
 import type { InputShape, NeedsTime, OutputOf, ShapeRule, Sizes } from "../types.js";
 import { Recurrent } from "./rnn.js";
 
@@ -111,7 +111,7 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
       layer.copy({
         zeroOutputForMask: layer.settings.returnSequences,
         inputShape: this.settings.inputShape ?? layer.settings.inputShape,
-        trainable: this.trainable && layer.trainable,
+        trainable: layer.trainable,
         ...changes,
       }),
       this.where,
@@ -124,8 +124,8 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
     return super.givenShape ?? this.settings.layer.givenShape;
   }
 
-  override weights(): readonly Weight[] {
-    return [...this.forward.weights(), ...this.backward.weights()];
+  override parts(): readonly Component[] {
+    return [this.forward, this.backward];
   }
 
   override states(): readonly StateVariable[] {
@@ -136,25 +136,24 @@ export class Bidirectional<R extends ShapeRule = ShapeRule> extends Layer<R, typ
     return { ...super.config(), layer: describe(this.forward), backward_layer: describe(this.backward) };
   }
 
-  protected override checkInput(shape: Shape): void {
-    this.forward.build(shape);
-    this.backward.build(shape);
+  protected override checkInputs([x]: InputTypes): void {
+    this.forward.build([x]);
+    this.backward.build([x]);
   }
 
-  /** initialState: the states of the forward layer, then those of the backward layer. */
+  /** Initial states, after x: the states of the forward layer, then those of the backward layer. */
   override call(
-    x: SymbolicTensor,
+    [x, ...initialState]: Inputs,
     context: CallContext,
-    initialState?: readonly SymbolicTensor[],
   ): SymbolicTensor | readonly SymbolicTensor[] {
     const { mergeMode, layer } = this.settings;
-    const half = (initialState?.length ?? 0) / 2;
-    const run = (inner: Recurrent, states?: readonly SymbolicTensor[]) => {
-      const [output = x, ...after] = inner.callChecked(x, context, states);
+    const half = initialState.length / 2;
+    const run = (inner: Recurrent, states: readonly SymbolicTensor[]) => {
+      const [output = x, ...after] = inner.callChecked([x, ...states], context);
       return { output: output.withMask(undefined), after };
     };
-    const ahead = run(this.forward, initialState?.slice(0, half));
-    const back = run(this.backward, initialState?.slice(half));
+    const ahead = run(this.forward, initialState.slice(0, half));
+    const back = run(this.backward, initialState.slice(half));
     const sequences = layer.settings.returnSequences;
     const inTime = sequences ? reverse(back.output, 1) : back.output;
     const mask = sequences ? x.mask : undefined;

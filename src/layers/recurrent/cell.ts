@@ -56,7 +56,6 @@ export interface CellRun {
 export abstract class Cell<F extends CellFields = CellFields> extends Component<F> {
   declare readonly settings: SettingsOf<F> & SettingsOf<CellFields>;
   #builtFor: Shape | undefined;
-  #trainable = true;
 
   constructor(definition: Definition<F>, options: OptionsOf<F>) {
     super(definition, options);
@@ -82,20 +81,15 @@ export abstract class Cell<F extends CellFields = CellFields> extends Component<
     return undefined;
   }
 
-  protected override get weightsTrainable(): boolean {
-    return this.#trainable && this.settings.trainable;
-  }
-
   /**
    * Declares the weights, once; a cell in several places has them in common.
    *
    * @param stepShape [B, ..] of one step's input
    * @throws RondoError where its last axis has another size than the weights were made for
    */
-  build(stepShape: Shape, trainable = true): void {
+  build(stepShape: Shape): void {
     const before = this.#builtFor?.at(-1);
     if (this.#builtFor === undefined) {
-      this.#trainable = trainable;
       this.declareWeights(stepShape);
       this.#builtFor = stepShape;
     } else if (before !== undefined && this.weights().length > 0 && !equal(before, stepShape.at(-1) ?? -1)) {

@@ -1,19 +1,20 @@
 import { type Fields, type OptionsOf, type SettingsOf, snakeCase } from "../../config/config.js";
 import { flag } from "../../config/fields.js";
-import { type Shape, sameShape } from "../../graph/dim.js";
+import { sameShape } from "../../graph/dim.js";
 import type { StateVariable, SymbolicTensor, TensorType } from "../../graph/ir.js";
 import { cast, greater, mul, where } from "../../graph/ops/elementwise.js";
 import { sum } from "../../graph/ops/reduce.js";
 import { scan } from "../../graph/ops/scan.js";
 import { expandDims, reshape, reverse, slice, transpose } from "../../graph/ops/shape.js";
-import type { Definition } from "../component.js";
+import type { Component, Definition } from "../component.js";
 import {
   batchShapeText,
   type CallContext,
   defineLayer,
+  type Inputs,
+  type InputTypes,
   Layer,
   type LayerFields,
-  type Weight,
 } from "../layer.js";
 import type { ShapeRule } from "../types.js";
 import { asStep, type Cell } from "./cell.js";
@@ -65,17 +66,21 @@ export class Recurrent<
     this.cell.attach(this, "cell", this.cell.name ?? snakeCase(this.cell.className));
   }
 
-  override weights(): readonly Weight[] {
-    return this.cell.weights();
+  override parts(): readonly Component[] {
+    return [this.cell];
   }
 
   override states(): readonly StateVariable[] {
     return this.#states;
   }
 
-  protected override checkInput(shape: Shape): void {
+  protected override checkInputs([x]: InputTypes): void {
+    const { shape } = x;
     const steps = this.cell.inputRank === undefined ? undefined : this.cell.inputRank + 1;
-    if (shape.length >= 3 && (steps === undefined || shape.length === steps)) return;
+    if (shape.length >= 3 && (steps === undefined || shape.length === steps)) {
+      if (steps !== undefined && typeof shape.at(-1) === "number") this.features(x);
+      return;
+    }
     const reshape = "ive every time step a single axis of features, for example with reshape";
     const fix =
       shape.length > 3
@@ -88,9 +93,9 @@ export class Recurrent<
     throw this.error(batchShapeText(shape), "[batch, time, features]", fix);
   }
 
-  protected override declareWeights(shape: Shape): void {
+  protected override declareWeights([{ shape }]: InputTypes): void {
     const [batch, , ...features] = shape;
-    this.cell.build([batch ?? 1, ...features], this.trainable);
+    this.cell.build([batch ?? 1, ...features]);
     if (!this.settings.stateful) return;
     if (typeof batch !== "number") {
       throw this.error(
@@ -108,21 +113,18 @@ export class Recurrent<
   }
 
   /**
-   * @param x [B, T, ..], with its mask [B, T] if it has one
-   * @param initialState the states before the first step, [B, ..] each; default: zeros, or the layer's own if stateful
+   * @param inputs x [B, T, ..], with its mask [B, T] if it has one; after it, if any, the states before the first step,
+   *   [B, ..] each (default: zeros, or the layer's own if stateful)
    * @returns the output, or with returnState the output and the final states
    */
-  override call(
-    x: SymbolicTensor,
-    context: CallContext,
-    initialState?: readonly SymbolicTensor[],
-  ): SymbolicTensor | readonly SymbolicTensor[] {
+  override call([x, ...further]: Inputs, context: CallContext): SymbolicTensor | readonly SymbolicTensor[] {
+    const initialState = further.length === 0 ? undefined : further;
     const { returnSequences, returnState, goBackwards } = this.settings;
     const direct = (y: SymbolicTensor): SymbolicTensor => (goBackwards ? reverse(y, 0) : y);
     const mask = x.mask && direct(swap(x.mask));
     const before = [...this.#stateBefore(x, context, initialState)];
     const after: SymbolicTensor[] = [];
-    let ys = direct(swap(x.withMask(undefined)));
+    let ys = direct(swap(cast(x.withMask(undefined), "float32")));
     for (const run of this.cell.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context)) {
       const dropped = run.inputDropout === undefined ? ys : mul(ys, expandDims(run.inputDropout, 0));
       const scanned = scan({

@@ -2,7 +2,7 @@ import { type Field, type Json, type OptionsOf, snakeCase } from "../../config/c
 import { RondoError, valueText } from "../../errors.js";
 import type { Dim, Shape } from "../../graph/dim.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
-import { describe, type Weight, type WeightContext } from "../component.js";
+import { type Component, describe, type WeightContext } from "../component.js";
 import { Cell, type CellOutput, type CellRun, cellOf, defineCell } from "./cell.js";
 
 const cellsField: Field<readonly Cell[], readonly Cell[], true> = {
@@ -64,17 +64,17 @@ export class StackedRNNCells extends Cell<typeof definition.fields> {
     return this.cells[0]?.inputRank;
   }
 
-  override weights(): readonly Weight[] {
-    return [...new Set(this.cells)].flatMap((cell) => cell.weights());
+  override parts(): readonly Component[] {
+    return this.cells;
   }
 
   override copy(changes: object = {}): Cell {
     return cellOf(super.copy({ cells: this.cells.map((cell) => cell.copy()), ...changes }), this.where);
   }
 
-  override build(stepShape: Shape, trainable = true): void {
+  override build(stepShape: Shape): void {
     this.cells.reduce((shape, cell) => {
-      cell.build(shape, trainable && this.settings.trainable);
+      cell.build(shape);
       return [stepShape[0] ?? 1, ...cell.outputShape];
     }, stepShape);
   }

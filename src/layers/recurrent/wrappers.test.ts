@@ -6,6 +6,7 @@ import type { RnnAttrs } from "../../graph/ops/rnn.js";
 import { input } from "../../graph/ops/source.js";
 import { trace } from "../context.case.js";
 import { type Layer, layers, type Weight } from "../index.js";
+import { floats } from "../layer.js";
 
 const B = symbol("B");
 const T = symbol("T");
@@ -117,11 +118,11 @@ describe("bidirectional", () => {
       mergeMode: "sum",
       name: "both",
     });
-    expect(refusal(() => unequal.outputShapes(x.shape)).message).toContain(
+    expect(refusal(() => unequal.outputTypes(floats(x.shape))).message).toContain(
       'bidirectional "both": add: received shapes [B, 2] and [B, 3]',
     );
     const first = layers.bidirectional({ layer: layers.lstm({ units: 2 }), inputShape: [4] });
-    expect(refusal(() => first.outputShapes([B, 4])).fix).toBe("Set inputShape to [time, features]");
+    expect(refusal(() => first.outputTypes(floats([B, 4]))).fix).toBe("Set inputShape to [time, features]");
     expect(refusal(() => layers.bidirectional({ layer: layers.lstm as never })).received).toBe(
       "the function lstm",
     );
