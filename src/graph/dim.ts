@@ -1,3 +1,4 @@
+import { type ErrorParts, RondoError } from "../errors.js";
 /**
  * Sizes of tensor axes: numbers, or polynomials in named symbols (batch B, time T …) that planning binds to numbers.
  * Polynomials are kept in a canonical form, so that equality is equality of `key`.
@@ -109,6 +110,44 @@ function without(all: readonly string[], gone: readonly string[]): string[] | un
 
 export const equal = (a: Dim, b: Dim): boolean =>
   typeof a === "number" || typeof b === "number" ? a === b : a.key === b.key;
+
+/** The error where two sizes would have to be equal: they may be, where one is not known yet. */
+export class SizesDiffer extends RondoError {
+  constructor(
+    parts: ErrorParts,
+    readonly a: Dim,
+    readonly b: Dim,
+  ) {
+    super(parts);
+  }
+}
+
+/** A dim with symbols replaced by what they equal. */
+export function substitute(d: Dim, values: ReadonlyMap<string, Dim>): Dim {
+  if (typeof d === "number" || !d.products.some(([symbols]) => symbols.some((s) => values.has(s)))) return d;
+  return d.products.reduce<Dim>(
+    (sum, [symbols, factor]) =>
+      add(
+        sum,
+        symbols.reduce<Dim>((p, s) => mul(p, values.get(s) ?? SymbolicDim.symbol(s)), factor),
+      ),
+    0,
+  );
+}
+
+/** A symbol and what it must equal for a and b to be equal; undefined where that does not follow. */
+export function solve(a: Dim, b: Dim): readonly [symbol: string, value: Dim] | undefined {
+  const difference = sub(a, b);
+  if (typeof difference === "number") return undefined;
+  for (const [symbols, factor] of [...difference.products].reverse()) {
+    const [name] = symbols;
+    if (name === undefined || symbols.length !== 1 || Math.abs(factor) !== 1) continue;
+    const rest = sub(difference, mul(SymbolicDim.symbol(name), factor));
+    const nested = typeof rest !== "number" && rest.products.some(([others]) => others.includes(name));
+    if (!nested) return [name, mul(rest, -factor)];
+  }
+  return undefined;
+}
 
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((d, i) => equal(d, b[i] ?? -1));

@@ -2,7 +2,7 @@ import { activation } from "./activation.js";
 import { dense } from "./dense.js";
 import { dropout } from "./dropout.js";
 import { flatten, reshape } from "./flatten.js";
-import { input } from "./inputLayer.js";
+import { inputLayer } from "./inputLayer.js";
 import { masking } from "./masking.js";
 import { bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell, type GRUCellOptions } from "./recurrent/cells/gru.js";
@@ -14,7 +14,7 @@ import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacke
 
 /** The built-in layers and cells, each made from its options. */
 export const layers = {
-  input,
+  inputLayer,
   dense,
   activation,
   dropout,
@@ -43,6 +43,7 @@ export {
   type Weight,
   type WeightContext,
 } from "./component.js";
+export { type CallOptions, DeclaredTensor, type LayerCall } from "./declared.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";
 export type {
@@ -54,13 +55,17 @@ export type {
   ReshapeRule,
 } from "./flatten.js";
 export { type Initializer, type InitializerName, initializers } from "./initializers.js";
-export { InputLayer, type InputLayerOptions } from "./inputLayer.js";
+export { declareInput, InputLayer, type InputLayerOptions, type InputOptions, input } from "./inputLayer.js";
 export {
+  type Applied,
+  type ApplyOptions,
   batchShape,
   batchShapeText,
   type CallContext,
   callContext,
+  type Declared,
   defineLayer,
+  type Fit,
   floats,
   type Inputs,
   type InputTypes,

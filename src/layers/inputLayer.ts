@@ -1,9 +1,12 @@
 import { dtypeIn, type JsonObject, type OptionsOf } from "../config/config.js";
 import { choice, notSaved, optionalShape } from "../config/fields.js";
-import type { Shape } from "../graph/dim.js";
+import type { Dtype } from "../dtype.js";
+import { checkOptions, namesOf } from "../errors.js";
+import { type Shape, symbol } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
+import { DeclaredTensor, type LayerCall } from "./declared.js";
 import { batchShape, defineLayer, type Inputs, Layer } from "./layer.js";
-import type { InputShape, Keeps, ShapeRule } from "./types.js";
+import type { InputShape, Keeps, ShapeRule, SizesOf } from "./types.js";
 
 const dtype = choice("float32", ["float32", "int32", "uint8", "bool"]);
 
@@ -55,7 +58,47 @@ export class InputLayer<R extends ShapeRule = ShapeRule> extends Layer<R, typeof
   }
 }
 
-/** The input of a model, as its first layer: `input({ shape: [28, 28] })`. */
-export const input = <const S extends InputShape | undefined = undefined>(
+/** The input of a model, as its first layer: `inputLayer({ shape: [28, 28] })`. */
+export const inputLayer = <const S extends InputShape | undefined = undefined>(
   options: InputLayerOptions & { readonly shape?: S },
 ): InputLayer<Keeps<S>> => new InputLayer(options);
+
+/** What `input` takes. */
+export interface InputOptions<S extends InputShape = InputShape> {
+  /** Sizes of one sample, without the batch axis; null where a size is not fixed. */
+  readonly shape: S;
+  /** Default: found when a model is made of it. */
+  readonly name?: string;
+  /** A fixed number of rows, for stateful layers. */
+  readonly batchSize?: number;
+  /** Default float32; int32 for ids. */
+  readonly dtype?: Dtype;
+}
+
+const optionNames = namesOf<InputOptions>({ shape: true, name: true, batchSize: true, dtype: true });
+
+/**
+ * Declares an input of a functional model.
+ *
+ * ```ts
+ * const words = input({ shape: [null, 100], name: "words" });
+ * ```
+ */
+export function input<const S extends InputShape>(options: InputOptions<S>): DeclaredTensor<SizesOf<S>> {
+  checkOptions("input", options, optionNames);
+  const layer = new InputLayer(options);
+  const [batch = 1, ...sizes] = layer.givenShape;
+  // Open sizes of different inputs differ until a layer needs them to be equal.
+  const own = options.name?.replaceAll(/\W/g, "_") ?? crypto.getRandomValues(new Uint32Array(2)).join("_");
+  const shape = [batch, ...sizes.map((d) => (typeof d === "number" ? d : symbol(`${d.key}_${own}`)))];
+  return declareInput(layer, shape) as DeclaredTensor<SizesOf<S>>;
+}
+
+/** The value of a model's input. */
+export function declareInput(layer: InputLayer, shape: Shape = layer.givenShape): DeclaredTensor {
+  const outputs: DeclaredTensor[] = [];
+  const call: LayerCall = { layer, inputs: [], states: 0, options: {}, outputs };
+  const value = new DeclaredTensor(call, 0, shape, layer.settings.dtype, []);
+  outputs.push(value);
+  return value;
+}

@@ -177,9 +177,9 @@ describe("options", () => {
     expect(layers.lstm({ units: 1 }).givenShape).toBeUndefined();
     expect(layers.lstm({ units: 1, inputShape: [null, 4] }).givenShape?.map(String)).toEqual(["B", "T", "4"]);
     expect(layers.lstm({ units: 1, inputShape: [3, 4], batchSize: 2 }).givenShape).toEqual([2, 3, 4]);
-    expect(layers.input({ shape: [3, 4] }).givenShape.map(String)).toEqual(["B", "3", "4"]);
-    expect(layers.input({ batchShape: [2, 3] }).givenShape).toEqual([2, 3]);
-    expect(() => layers.input({})).toThrow("inputLayer: received no shape");
+    expect(layers.inputLayer({ shape: [3, 4] }).givenShape.map(String)).toEqual(["B", "3", "4"]);
+    expect(layers.inputLayer({ batchShape: [2, 3] }).givenShape).toEqual([2, 3]);
+    expect(() => layers.inputLayer({})).toThrow("inputLayer: received no shape");
   });
 });
 

@@ -6,7 +6,7 @@ import {
   snakeCase,
 } from "../config/config.js";
 import { flag, notSaved, optionalName, optionalShape, optionalSize } from "../config/fields.js";
-import { RondoError, within } from "../errors.js";
+import { checkOptions, RondoError, within } from "../errors.js";
 import { type Dim, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor, type TensorType } from "../graph/ir.js";
 import { gather } from "../graph/ops/gather.js";
@@ -20,7 +20,8 @@ import {
   type Weight,
   type WeightContext,
 } from "./component.js";
-import type { ShapeRule } from "./types.js";
+import { type CallOptions, callLayer, type DeclaredTensor } from "./declared.js";
+import type { Outcome, ShapeError, ShapeRule, Sizes } from "./types.js";
 
 export type { Weight, WeightContext } from "./component.js";
 
@@ -62,6 +63,38 @@ export const floats = (first: Shape, ...others: readonly Shape[]): InputTypes =>
 
 /** One value, or several from a layer with `returnState`. */
 export type LayerOutput = SymbolicTensor | readonly SymbolicTensor[];
+
+/** What `apply` takes: one value, a list of values, or values by the names of a model's inputs. */
+export type Declared =
+  | DeclaredTensor
+  | readonly DeclaredTensor[]
+  | { readonly [name: string]: DeclaredTensor };
+
+/** How a layer is called, besides its inputs. */
+export interface ApplyOptions extends CallOptions {
+  /** States before the first step of a recurrent layer, in the order in which returnState gives them. */
+  readonly initialState?: readonly DeclaredTensor[];
+}
+
+/** The shape of a declared value, or those of a list. */
+type SizesIn<X> =
+  X extends DeclaredTensor<infer S>
+    ? S
+    : X extends readonly DeclaredTensor[]
+      ? { readonly [K in keyof X]: X[K] extends DeclaredTensor<infer S> ? S : Sizes }
+      : Sizes;
+
+/** A message in the place of what does not fit. */
+export type Fit<R extends ShapeRule, X> =
+  Outcome<R, SizesIn<X>> extends ShapeError<infer Message> ? ShapeError<Message> : unknown;
+
+/** What `apply` gives: a value, or with several outputs a list of them. */
+export type Applied<R extends ShapeRule, X> = R extends { readonly applied: infer Given }
+  ? Given
+  : R extends { readonly several: true }
+    ? readonly [DeclaredTensor<Known<Outcome<R, SizesIn<X>>>>, ...DeclaredTensor[]]
+    : DeclaredTensor<Known<Outcome<R, SizesIn<X>>>>;
+type Known<S> = S extends Sizes ? S : Sizes;
 
 /** The fields that every layer has. */
 export const layerFields = {
@@ -149,6 +182,50 @@ export abstract class Layer<
   /** States that stay from run to run (stateful recurrence); none before `build`. */
   states(): readonly StateVariable[] {
     return [];
+  }
+
+  /**
+   * Calls the layer on values that a model will have: what `input` declares, and what layers make of it. A layer that is
+   * called several times has its weights in common, as in Keras.
+   *
+   * ```ts
+   * const hidden = layers.lstm({ units: 64, returnSequences: true }).apply(words);
+   * const [output, h, c] = layers.lstm({ units: 64, returnState: true }).apply(hidden);
+   * const decoded = layers.lstm({ units: 64 }).apply(answers, { initialState: [h, c] });
+   * ```
+   *
+   * @param x one value; a list for a layer of several inputs
+   * @returns one value; a list where the layer has several outputs
+   * @throws RondoError where shapes do not fit; where the types know them it is a compile error
+   */
+  apply<L extends { readonly "~rule": ShapeRule }, const X extends Declared>(
+    this: L,
+    x: X & Fit<L["~rule"], X>,
+    options?: ApplyOptions,
+  ): Applied<L["~rule"], X>;
+  apply(x: Declared, options: ApplyOptions = {}): unknown {
+    checkOptions(`${this.where}: apply`, options, ["initialState", "training"]);
+    const { initialState = [], training } = options;
+    const given: unknown = initialState;
+    const states = Array.isArray(given) ? initialState : [initialState as unknown as DeclaredTensor];
+    const inputs = this.declaredInputs(x);
+    const call = callLayer(
+      this,
+      [...inputs, ...states],
+      states.length,
+      training === undefined ? {} : { training },
+    );
+    return this.declaredOutputs(call.outputs);
+  }
+
+  /** What `apply` was given as a list. */
+  protected declaredInputs(x: Declared): readonly DeclaredTensor[] {
+    return Array.isArray(x) ? x : [x as DeclaredTensor];
+  }
+
+  /** What `apply` gives for the outputs. */
+  protected declaredOutputs(outputs: readonly DeclaredTensor[]): unknown {
+    return outputs.length === 1 ? outputs[0] : outputs;
   }
 
   /** What `call` gives, as a list, if it is values of the graph. Errors of ops in it name the layer too. */

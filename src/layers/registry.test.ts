@@ -11,7 +11,7 @@ import {
 import { floats } from "./layer.js";
 
 const examples: readonly Layer[] = [
-  layers.input({ shape: [null, 3] }),
+  layers.inputLayer({ shape: [null, 3] }),
   layers.dense({ units: 3, activation: "hardSigmoid", useBias: false, name: "out" }),
   layers.activation({ activation: { name: "relu", maxValue: 6, negativeSlope: 0.1 } }),
   layers.dropout({ rate: 0.5, noiseShape: [null, 1, null], seed: 3 }),
@@ -91,7 +91,7 @@ describe("configurations", () => {
       recurrent_dropout: 0,
       seed: null,
     });
-    expect(layers.input({ shape: [null, 3] }).config()).toEqual({
+    expect(layers.inputLayer({ shape: [null, 3] }).config()).toEqual({
       batch_shape: [null, null, 3],
       dtype: "float32",
       name: null,

@@ -25,6 +25,8 @@ export interface ShapeRule {
   readonly out: unknown;
   /** The layer's own `inputShape`, where one is given as a literal. */
   readonly given: InputShape | undefined;
+  /** True where `apply` gives a list of values: with returnState, the final states after the output. */
+  readonly several?: boolean;
 }
 
 /** What a rule gives where a shape cannot fit; the message appears in the compiler's error on the layer. */
@@ -105,6 +107,13 @@ type Step<R extends ShapeRule, Arrived> = Arrived extends Sizes
         : OutputOf<R, Arrived>
       : OutputOf<R, Arrived>
   : Arrived;
+
+/** What a rule makes of what `apply` is given: a shape, a list of shapes, or nothing known. */
+export type Outcome<R extends ShapeRule, In> = In extends Sizes
+  ? Step<R, In>
+  : unknown extends OutputOf<R, In>
+    ? Sizes
+    : OutputOf<R, In>;
 
 type Place<L, K> = K extends keyof L ? L[K] : unknown;
 

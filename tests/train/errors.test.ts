@@ -442,7 +442,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     ],
     [
       "two shapes",
-      () => layers.input({ shape: [3], inputShape: [4] }),
+      () => layers.inputLayer({ shape: [3], inputShape: [4] }),
       "inputLayer: received shape and inputShape, expected the shape of one sample, once.",
     ],
     [

@@ -38,7 +38,7 @@ export const goldenObjective = ({ config }: GoldenCase): CompileOptions => ({
 /** A golden model, compiled. */
 export function goldenModel(golden: GoldenCase, backend: Backend): Sequential {
   const shape = known(golden.inputs.x, "x").shape.slice(1);
-  const model = new Model([layers.input({ shape }), ...goldenLayers(golden)], { seed: 1, backend });
+  const model = new Model([layers.inputLayer({ shape }), ...goldenLayers(golden)], { seed: 1, backend });
   model.compile(goldenObjective(golden));
   return model;
 }

@@ -106,7 +106,7 @@ export function predictionContract(make: () => Promise<Backend>): void {
       config: { batch_shape: [null, null, 2], dtype: "float32", name: "input_layer" },
     });
     expect([gru?.class_name, gru?.config.name, more]).toEqual(["GRU", "g", []]);
-    const stated = sequential([layers.input({ shape: [3] }), layers.dense({ units: 1 })], { backend });
+    const stated = sequential([layers.inputLayer({ shape: [3] }), layers.dense({ units: 1 })], { backend });
     expect(stated.config().config.layers.map(({ class_name }) => class_name)).toEqual([
       "InputLayer",
       "Dense",

@@ -12,7 +12,7 @@ describe("a model of single numbers", () => {
   afterAll(() => backend.close());
 
   it("takes a list of them", async () => {
-    const model = sequential([layers.input({ shape: [] }), layers.activation({ activation: "relu" })], {
+    const model = sequential([layers.inputLayer({ shape: [] }), layers.activation({ activation: "relu" })], {
       backend,
     });
     expect([model.inputShape, model.outputShape]).toEqual([[null], [null]]);
@@ -24,7 +24,9 @@ describe("a model of single numbers", () => {
     ["flatten", layers.flatten],
     ["reshape", () => layers.reshape({ targetShape: [1] })],
   ])("learns after %s", async (_, first) => {
-    const model = sequential([layers.input({ shape: [] }), first(), layers.dense({ units: 1 })], { backend });
+    const model = sequential([layers.inputLayer({ shape: [] }), first(), layers.dense({ units: 1 })], {
+      backend,
+    });
     model.compile({ optimizer: "sgd", loss: "meanSquaredError" });
     const { history } = await model.fit([1, 2, 3], [1, 2, 3], { epochs: 2, verbose: 0 });
     expect(history.loss).toHaveLength(2);
@@ -33,11 +35,11 @@ describe("a model of single numbers", () => {
   });
 
   it("refuses what has axes, and layers that need one", async () => {
-    const model = sequential([layers.input({ shape: [] }), layers.flatten()], { backend });
+    const model = sequential([layers.inputLayer({ shape: [] }), layers.flatten()], { backend });
     await expect(model.predict([[1], [2]])).rejects.toThrow(
       "predict: received x of shape [2, 1], expected [batch]",
     );
-    const stack: readonly Layer[] = [layers.input({ shape: [] }), layers.dense({ units: 1 })];
+    const stack: readonly Layer[] = [layers.inputLayer({ shape: [] }), layers.dense({ units: 1 })];
     expect(refusal(() => sequential(stack)).message).toContain(
       'dense "dense": received [batch], expected [batch, .., features]. Give every sample an axis of features, for example with reshape',
     );

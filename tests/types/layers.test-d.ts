@@ -31,7 +31,19 @@ interface LastStepRule extends ShapeRule {
     : ShapeError<"lastStep needs [batch, time, features]">;
 }
 
-const { lstm, gru, dense, simpleRNN, bidirectional, flatten, reshape, dropout, masking, rnn, input } = layers;
+const {
+  lstm,
+  gru,
+  dense,
+  simpleRNN,
+  bidirectional,
+  flatten,
+  reshape,
+  dropout,
+  masking,
+  rnn,
+  inputLayer: input,
+} = layers;
 
 describe("a list of layers", () => {
   it("is taken where every layer fits the one before", () => {

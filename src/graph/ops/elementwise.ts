@@ -1,7 +1,7 @@
 import type { Dtype } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
 import { checkDtype } from "../../tensor.js";
-import { type Dim, equal, type Shape, sameShape, shapeText } from "../dim.js";
+import { type Dim, equal, type Shape, SizesDiffer, sameShape, shapeText } from "../dim.js";
 import { apply, type GradientContext, nodeOf, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { elementwiseMask } from "../mask.js";
 import { numberIn } from "./literal.js";
@@ -25,12 +25,16 @@ export function broadcastShapes(where: string, shapes: readonly Shape[]): Shape 
       const d = shape[axis - rank + shape.length];
       if (d === undefined || equal(d, 1) || equal(d, size)) continue;
       if (!equal(size, 1)) {
-        throw new RondoError({
-          where,
-          received: `shapes ${shapes.map(shapeText).join(" and ")}`,
-          expected: "sizes that are equal or 1 on every axis, counted from the last",
-          fix: "Reshape or slice one operand so that its axes line up",
-        });
+        throw new SizesDiffer(
+          {
+            where,
+            received: `shapes ${shapes.map(shapeText).join(" and ")}`,
+            expected: "sizes that are equal or 1 on every axis, counted from the last",
+            fix: "Reshape or slice one operand so that its axes line up",
+          },
+          size,
+          d,
+        );
       }
       size = d;
     }

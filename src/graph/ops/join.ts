@@ -1,5 +1,5 @@
 import { RondoError, valueText } from "../../errors.js";
-import { type Dim, equal, isNegative, add as plus, shapeText } from "../dim.js";
+import { type Dim, equal, isNegative, add as plus, SizesDiffer, shapeText } from "../dim.js";
 import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { combineMasks, widenMask } from "../mask.js";
 import { normalizeAxis } from "./reduce.js";
@@ -21,13 +21,22 @@ export const concatOp: Op<ConcatAttrs> = {
         x.shape.every((d, i) => i === axis || equal(d, first.shape[i] ?? -1)),
     );
     if (first === undefined || !fits) {
-      throw new RondoError({
+      const parts = {
         where: "concat",
         received: inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(", "),
         expected: `operands of one dtype that differ only on axis ${axis}`,
         fix: "Cast or reshape the operands first",
-      });
+      };
+      const rank = first?.shape.length;
+      if (inputs.some((x) => x.shape.length !== rank || x.dtype !== first?.dtype))
+        throw new RondoError(parts);
+      for (const { shape } of inputs)
+        for (const [i, d] of shape.entries()) {
+          const own = first?.shape[i] ?? d;
+          if (i !== axis && !equal(own, d)) throw new SizesDiffer(parts, own, d);
+        }
     }
+    if (first === undefined) return [];
     const total = inputs.reduce<Dim>((n, x) => plus(n, x.shape[axis] ?? 0), 0);
     return [{ shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: first.dtype }];
   },

@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { equal, product, shapeText } from "../dim.js";
+import { equal, product, SizesDiffer, shapeText } from "../dim.js";
 import { apply, makeNode, nodeOf, type Op, SymbolicTensor, symbolic } from "../ir.js";
 import { broadcastMask, combineMasks, widenMask } from "../mask.js";
 import { broadcastShapes, where } from "./elementwise.js";
@@ -21,13 +21,15 @@ export const matmulOp: Op<None> = {
       m !== undefined &&
       n !== undefined &&
       k !== undefined;
-    if (!fits || !equal(k, b.shape.at(-2) ?? -1)) {
-      throw new RondoError({
+    const inner = b?.shape.at(-2);
+    if (!fits || inner === undefined || !equal(k, inner)) {
+      const parts = {
         where: "matMul",
         received: [a, b].map((x) => `${x?.dtype}${shapeText(x?.shape ?? [])}`).join(" · "),
         expected: "float32 operands [.., m, k] and [.., k, n] with the same k",
         fix: "Transpose or reshape one of them",
-      });
+      };
+      throw fits && inner !== undefined ? new SizesDiffer(parts, k, inner) : new RondoError(parts);
     }
     const batch = broadcastShapes("matMul", [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     return [{ shape: [...batch, m, n], dtype: "float32" }];

@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { type Dim, equal, shapeText } from "../dim.js";
+import { type Dim, equal, SizesDiffer, shapeText } from "../dim.js";
 import {
   type GradientRule,
   makeNode,
@@ -90,17 +90,16 @@ export function scan(options: ScanOptions): Scanned {
   for (const x of sequences) symbolic("scan", x);
   const [first] = sequences;
   const length = first?.shape[0];
-  if (
-    first === undefined ||
-    length === undefined ||
-    sequences.some((s) => !equal(s.shape[0] ?? -1, length))
-  ) {
-    throw new RondoError({
+  const other = sequences.find((s) => length === undefined || !equal(s.shape[0] ?? -1, length));
+  if (first === undefined || length === undefined || other !== undefined) {
+    const parts = {
       where: "scan",
       received: `sequences of shapes ${sequences.map((s) => shapeText(s.shape)).join(", ")}`,
       expected: "at least one, all with the same number of time steps in front",
       fix: "Transpose them to [time, batch, ..] and cut them to one length",
-    });
+    };
+    const [a, b] = [length, other?.shape[0]];
+    throw a !== undefined && b !== undefined ? new SizesDiffer(parts, a, b) : new RondoError(parts);
   }
   checkMasks(options);
   if (options.fused !== undefined) return scanFused(options, options.fused, first);
