@@ -2,18 +2,18 @@
 // classified. Trained by hand, batch by batch, in the order of the data.
 import { batches, layers, optimizers, sequential } from "rondo";
 import { mnist } from "rondo/datasets";
-import type { Recipe } from "rondo/recipe";
+import { defineRecipe } from "rondo/recipe";
+import { classified } from "./classified.js";
 import { trainSteps } from "./steps.js";
 
-export const recipe: Recipe = {
+export const recipe = defineRecipe({
   name: "simple-rnn",
   title: "MNIST digits through a SimpleRNN",
   adds: "The samples are shuffled, gradients are clipped to a norm of 0.5, and the learning rate starts higher and from the middle on follows half a cosine down to zero.",
+  goal: { figure: "testAccuracy", bound: "at least", value: 0.95 },
   source: {
     title: `Morvan Zhou's Keras tutorial "RNN Classifier"`,
     address: "https://github.com/MorvanZhou/tutorials/blob/master/kerasTUT/7-RNN_Classifier_example.py",
-    metric: "accuracy",
-    value: 0.95,
     settings: { count: 4001, batchSize: 50, learningRate: 0.001 },
   },
   unit: "step",
@@ -47,6 +47,6 @@ export const recipe: Recipe = {
       test: [test.x, test.y],
       evaluateEvery: 500,
     });
-    await run.finish(model, history, { ...test, images: test.x });
+    await run.finish({ model, history, test: () => classified(model, test) });
   },
-};
+});

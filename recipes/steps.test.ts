@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { batches, createBackend, layers, sequential, Tensor } from "rondo";
-import { type Recipe, Run } from "rondo/recipe";
+import { type Recipe, Run, settingsOf } from "rondo/recipe";
 import { expect, it } from "vitest";
 import { trainSteps } from "./steps.js";
 
-const settings = { count: 9, batchSize: 2, learningRate: 0.1, seed: 7, asInSource: false, data: undefined };
+const training = { count: 9, batchSize: 2, learningRate: 0.1 };
 const x = new Tensor(Float32Array.of(1, 0, 2, -1, 3, 0.5), [2, 3], "float32");
 const y = new Tensor(Float32Array.of(1, 0, 0, 1), [2, 2], "float32");
 
@@ -18,11 +18,13 @@ async function interrupted(within: number) {
     const recipe: Recipe = {
       name: "tiny",
       title: "A tiny model",
-      source: { title: "a tutorial", metric: "accuracy", value: 0.5, settings },
+      goal: { figure: "testAccuracy", bound: "at least", value: 0.5 },
+      source: { title: "a tutorial", settings: training },
       unit: "step",
-      defaults: settings,
+      defaults: training,
       train: async () => undefined,
     };
+    const settings = settingsOf(recipe, { seed: 7 });
     const abort = new AbortController();
     const lines: string[] = [];
     const run = await Run.open({
@@ -54,7 +56,11 @@ async function interrupted(within: number) {
       test: [x, y],
       evaluateEvery: 4,
     });
-    await run.finish(model, history, { x, y });
+    await run.finish({
+      model,
+      history,
+      test: async () => ({ figures: { testAccuracy: 0.5 }, sections: [] }),
+    });
     const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
     return {
       text: lines.join("\n"),

@@ -5,7 +5,21 @@ import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { RondoError, unknownName } from "../errors.js";
-import { counted, type Recipe, Run, sourceText, type Training } from "../recipe/index.js";
+import {
+  counted,
+  flagOf,
+  goalText,
+  type Reader,
+  type Recipe,
+  type RecipeOption,
+  Run,
+  settingsOf,
+  sourceText,
+  type Training,
+  Unreadable,
+  written,
+} from "../recipe/index.js";
+import { number, wholeNumber } from "../recipe/readers.js";
 import { createBackend } from "../runtime/select.js";
 
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads the output any more, as after SIGPIPE
@@ -49,23 +63,29 @@ async function main(argv: readonly string[]): Promise<number> {
     .action(({ json }: { json?: boolean }) => {
       console.log(json === true ? JSON.stringify(recipes.map(described)) : table(recipes));
     });
-  program
+  const command = program
     .command("train")
     .description("trains a recipe on its data and writes history, weights and a report")
     .argument("<recipe>", recipes.map((r) => r.name).join(" | "))
+    .usage("<recipe> [options]")
+    .helpCommand(false)
     .option("--as-in-source", "the settings of the tutorial that the recipe follows, with nothing added")
     .option(
       "--epochs <n>",
       "how long to train: epochs, or steps where the recipe counts steps (default: the recipe's, see below)",
-      wholeNumber(1),
+      argument(wholeNumber(1)),
     )
-    .option("--batch-size <n>", "samples of one step (default: the recipe's)", wholeNumber(1))
+    .option("--batch-size <n>", "samples of one step (default: the recipe's)", argument(wholeNumber(1)))
     .option(
       "--learning-rate <x>",
       "of the optimizer, where the schedule begins (default: the recipe's)",
-      positive,
+      argument(number({ above: 0 })),
     )
-    .option("--seed <n>", "weights, dropout and order follow from it (default: a new one)", wholeNumber(0))
+    .option(
+      "--seed <n>",
+      "weights, dropout and order follow from it (default: a new one)",
+      argument(wholeNumber(0)),
+    )
     .addOption(
       new Option("--backend <name>", "what computes (default: RONDO_BACKEND, else auto)").choices([
         "auto",
@@ -76,30 +96,39 @@ async function main(argv: readonly string[]): Promise<number> {
     .option(
       "--threads <n>",
       "threads that compute (default: RONDO_THREADS, else one per core, up to 16)",
-      wholeNumber(1, 256),
+      argument(wholeNumber(1, 256)),
     )
-    .option("--data <folder>", "folder of the data set's files (default: those of its npm package)", folder)
+    .option(
+      "--data <folder>",
+      "folder of the data set's files (default: those of its npm package)",
+      argument(folder),
+    )
     .option(
       "--out <folder>",
       "folder to write (default: runs/<recipe>-<time>); replaces an earlier run's result there",
-      folder,
+      argument(folder),
     )
     .option("--json", "one line of JSON at the end instead of text")
     .option("--quiet", "no output but errors")
     .addHelpText("after", () => `\nRecipes:\n${table(recipes)}\n`)
-    .action(async (name: string, options: TrainOptions) => {
-      const recipe = recipes.find((r) => r.name === name);
-      if (recipe === undefined) {
-        code = usage;
-        throw unknownName(
-          "rondo train",
-          "recipe",
-          name,
-          recipes.map((r) => r.name),
-        );
-      }
-      code = await train(recipe, options, reader);
+    .action((name: string) => {
+      code = usage;
+      const names = recipes.map((r) => r.name);
+      throw unknownName("rondo train", "recipe", name, names);
     });
+  // What all recipes can be told is read by `train`, wherever it stands; what one alone can be told, by that one.
+  for (const recipe of recipes) {
+    const own = command
+      .command(recipe.name, { hidden: true })
+      .description(recipe.title)
+      .configureHelp({ showGlobalOptions: true, styleTitle: (text) => text.replace("Global", "Common") })
+      .addHelpText("after", () => `\n${about(recipe).join("\n")}\n`)
+      .action(async () => {
+        code = await train(recipe, command.opts<TrainOptions>(), own.opts(), reader);
+      });
+    for (const [name, one] of Object.entries(recipe.options ?? {}))
+      own.option(usageOf(name, one), helpOf(one), argument(one.read));
+  }
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -125,8 +154,16 @@ function watchReader(): AbortSignal {
   return left.signal;
 }
 
-/** @param reader aborts when nobody reads the output any more, which ends the training as an interruption does */
-async function train(recipe: Recipe, options: TrainOptions, reader: AbortSignal): Promise<number> {
+/**
+ * @param own what was given of the recipe's own options, by name
+ * @param reader aborts when nobody reads the output any more, which ends the training as an interruption does
+ */
+async function train(
+  recipe: Recipe,
+  options: TrainOptions,
+  own: Readonly<Record<string, unknown>>,
+  reader: AbortSignal,
+): Promise<number> {
   const abort = new AbortController();
   const onInterrupt = () => {
     if (abort.signal.aborted) process.exit(interrupted);
@@ -144,15 +181,15 @@ async function train(recipe: Recipe, options: TrainOptions, reader: AbortSignal)
   });
   try {
     const time = new Date().toISOString().slice(0, 23).replaceAll(/[:.]/g, "-");
-    const settings = {
-      ...(options.asInSource === true ? recipe.source.settings : recipe.defaults),
+    const settings = settingsOf(recipe, {
       ...(options.epochs === undefined ? {} : { count: options.epochs }),
       ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
       ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
       seed: options.seed ?? randomInt(2 ** 31),
       asInSource: options.asInSource === true,
       data,
-    };
+      options: own,
+    });
     const run = await Run.open({
       recipe,
       settings,
@@ -177,57 +214,73 @@ async function train(recipe: Recipe, options: TrainOptions, reader: AbortSignal)
   }
 }
 
-const described = ({ name, title, adds, source, unit, defaults }: Recipe) => ({
+const described = ({ name, title, adds, goal, source, unit, defaults, options = {} }: Recipe) => ({
   name,
   title,
   adds,
+  goal,
   source,
   unit,
   defaults,
+  options: Object.entries(options).map(([own, one]) => ({
+    name: own,
+    usage: usageOf(own, one),
+    description: one.description,
+    default: one.default,
+  })),
 });
 
-/** Some lines a recipe: title, defaults, what they add, the tutorial and the figure to reach. */
+/** Some lines a recipe, beside its name. */
 function table(recipes: readonly Recipe[]): string {
   const width = Math.max(...recipes.map((r) => r.name.length));
   return recipes
-    .map(({ name, title, unit, defaults, adds, source }) => {
-      const { settings, metric, value } = source;
-      const lines = [
-        title,
-        `Default: ${settingsText(defaults, unit)}.`,
-        ...(adds === undefined ? [] : [adds]),
-        `With --as-in-source: ${settingsText(settings, unit)}, and nothing added.`,
-        `To reach: a test ${metric} of ${value}.`,
-        `Follows ${sourceText(source)}`,
-      ];
-      return lines.map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`).join("\n");
-    })
+    .map((recipe) =>
+      [recipe.title, ...about(recipe), ...ownOptions(recipe)]
+        .map((line, i) => `  ${(i === 0 ? recipe.name : "").padEnd(width)}  ${line}`)
+        .join("\n"),
+    )
     .join("\n");
 }
+
+/** A recipe's defaults, what they add, the figure to reach and the tutorial. */
+function about({ unit, defaults, adds, goal, source }: Recipe): string[] {
+  const { settings, options = {} } = source;
+  const own = Object.entries(options).map(([name, value]) => `, ${flagOf(name)} ${written(value)}`);
+  const reached = source.goal === undefined ? "" : `; to reach: ${goalText(source.goal)}`;
+  return [
+    `Default: ${settingsText(defaults, unit)}.`,
+    ...(adds === undefined ? [] : [adds]),
+    `With --as-in-source: ${settingsText(settings, unit)}${own.join("")}, and nothing added${reached}.`,
+    `To reach: ${goalText(goal)}.`,
+    `Follows ${sourceText(source)}`,
+  ];
+}
+
+const ownOptions = ({ options = {} }: Recipe): string[] =>
+  Object.entries(options).map(([name, own]) => `${usageOf(name, own)}  ${helpOf(own)}`);
+
+const usageOf = (name: string, { placeholder }: RecipeOption): string => `--${flagOf(name)} <${placeholder}>`;
+
+const helpOf = ({ description, default: value }: RecipeOption): string =>
+  `${description} (default: ${written(value)})`;
 
 const settingsText = ({ count, batchSize, learningRate }: Training, unit: Recipe["unit"]): string =>
   `${counted(count, unit)}, batch size ${batchSize}, learning rate ${learningRate}`;
 
-function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
-    const isBound = most < Number.MAX_SAFE_INTEGER || value > most;
-    throw new InvalidArgumentError(
-      `Give a whole number${isBound ? ` from ${least} to ${most}` : `, ${least} or larger`}.`,
-    );
+/** A reader as commander takes one. */
+const argument =
+  <T>(read: Reader<T>) =>
+  (text: string): T => {
+    try {
+      return read(text);
+    } catch (error) {
+      throw error instanceof Unreadable ? new InvalidArgumentError(error.message) : error;
+    }
   };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("Give a number above 0, for example 0.001.");
-}
 
 function folder(text: string): string {
   if (text.trim() !== "") return text;
-  throw new InvalidArgumentError("Give the name of a folder.");
+  throw new Unreadable("Give the name of a folder.");
 }
 
 function version(): string {

@@ -2,12 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { decodeSafetensors } from "../formats/index.js";
 import { layers } from "../layers/index.js";
 import { type Sequential, sequential } from "../models/sequential.js";
 import type { RunHistory } from "../report/index.js";
 import { createBackend } from "../runtime/select.js";
-import { Tensor } from "../tensor.js";
-import { type Recipe, Run, type RunResult } from "./run.js";
+import { option } from "./options.js";
+import { type Outcome, Run, type RunResult } from "./run.js";
+import { type Goal, type RecipeDescription, settingsOf } from "./settings.js";
 
 const backend = await createBackend({ threads: 1, warn: () => undefined });
 afterAll(() => backend.close());
@@ -28,14 +30,8 @@ const files = [
   "result.json",
   "weights.safetensors",
 ];
-const settings = {
-  count: 20,
-  batchSize: 2,
-  learningRate: 0.1,
-  seed: 7,
-  asInSource: false,
-  data: undefined,
-};
+const training = { count: 20, batchSize: 2, learningRate: 0.1 };
+const half: Goal = { figure: "testAccuracy", bound: "at least", value: 0.5 };
 
 interface Opened {
   readonly run: Run;
@@ -43,33 +39,38 @@ interface Opened {
   readonly lines: string[];
 }
 
-async function open(path: string, unit: Recipe["unit"] = "epoch", now?: () => number): Promise<Opened> {
+interface Opening {
+  readonly unit?: RecipeDescription["unit"];
+  readonly now?: () => number;
+  readonly goal?: Goal;
+  readonly json?: boolean;
+}
+
+async function open(
+  path: string,
+  { unit = "epoch", now, goal = half, json = false }: Opening = {},
+): Promise<Opened> {
   const lines: string[] = [];
   const abort = new AbortController();
-  const recipe: Recipe = {
+  const recipe: RecipeDescription = {
     name: "tiny",
     title: "A tiny model",
-    source: {
-      title: "a tutorial",
-      address: "https://example.org/a",
-      metric: "accuracy",
-      value: 0.5,
-      settings,
-    },
+    goal,
+    source: { title: "a tutorial", address: "https://example.org/a", settings: training },
     unit,
-    defaults: settings,
-    train: async () => undefined,
+    defaults: training,
+    options: { keep: option.number({ description: "share of the outputs kept", default: 0.5 }) },
   };
   const print = (text: string) => lines.push(text);
   const { signal } = abort;
   const run = await Run.open({
     recipe,
-    settings,
+    settings: settingsOf(recipe, { seed: 7 }),
     backend,
     folder: path,
     signal,
     quiet: false,
-    json: false,
+    json,
     print,
     ...(now === undefined ? {} : { now }),
   });
@@ -85,10 +86,12 @@ function tinyModel(): Sequential {
   return model;
 }
 
-const test = {
-  x: new Tensor(Float32Array.of(1, 0, 2, -1, 3, 0.5), [2, 3], "float32"),
-  y: new Tensor(Float32Array.of(1, 0, 0, 1), [2, 2], "float32"),
-};
+/** What a recipe ends with after so many epochs or steps. */
+const outcome = (model: Outcome["model"], unit: RunHistory["unit"] = "epoch", position = 20): Outcome => ({
+  model,
+  history: upTo(unit, position),
+  test: async () => ({ figures: { testLoss: 0.25, testAccuracy: 0.75 }, sections: [] }),
+});
 
 const upTo = (unit: RunHistory["unit"], position: number): RunHistory =>
   position === 0
@@ -102,7 +105,7 @@ describe("Run", () => {
     const model = tinyModel();
     run.begin(model);
     expect(readdirSync(folder)).toEqual([]);
-    await run.finish(model, upTo("epoch", 20), test);
+    await run.finish(outcome(model));
     expect(readdirSync(path).sort()).toEqual(files);
   });
 
@@ -112,7 +115,7 @@ describe("Run", () => {
     const model = tinyModel();
     run.begin(model);
     for (const name of files) expect(readFileSync(join(folder, name), "utf8")).toBe("earlier");
-    await run.finish(model, upTo("epoch", 20), test);
+    await run.finish(outcome(model));
     expect(readdirSync(folder).sort()).toEqual([...files, "notes.txt"].sort());
     for (const name of files) expect(readFileSync(join(folder, name), "utf8")).not.toBe("earlier");
     expect(readFileSync(join(folder, "notes.txt"), "utf8")).toBe("earlier");
@@ -127,7 +130,7 @@ describe("Run", () => {
 
   it("says every ten seconds how far a training by hand is, where nothing can be drawn over", async () => {
     let now = 0;
-    const { run, lines } = await open(folder, "step", () => now);
+    const { run, lines } = await open(folder, { unit: "step", now: () => now });
     run.begin(tinyModel());
     lines.length = 0;
     for (let step = 1; step <= 20; step++) {
@@ -155,14 +158,14 @@ describe("Run", () => {
   ] as const)(
     "says where it ended: %s, %i completed, interrupted: %s",
     async (unit, completed, cut, where) => {
-      const { run, abort, lines } = await open(folder, unit);
+      const { run, abort, lines } = await open(folder, { unit });
       const model = tinyModel();
       run.begin(model);
       if (cut) abort.abort();
-      await run.finish(model, upTo(unit, completed), test);
+      await run.finish(outcome(model, unit, completed));
       const text = lines.join("\n");
       expect(text).toContain(` ${where}, `);
-      expect(text).toContain("To reach: a test accuracy of 0.5. Follows a tutorial: https://example.org/a");
+      expect(text).toContain("To reach: test accuracy ≥ 0.5. Follows a tutorial: https://example.org/a");
       expect(text.includes("Interrupted; what was trained is kept.")).toBe(cut);
       const result = JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as RunResult;
       expect(result).toMatchObject({ unit, count: completed, interrupted: cut });
@@ -177,8 +180,116 @@ describe("Run", () => {
     const model = tinyModel();
     run.begin(model);
     abort.abort();
-    await run.finish(model, upTo("epoch", 20), test);
+    await run.finish(outcome(model));
     expect(run.result).toMatchObject({ count: 20, interrupted: false });
     expect(lines.join("\n")).not.toContain("Interrupted");
+  });
+
+  it("prints and writes the figures, that of the goal first, and whether it is reached", async () => {
+    const { run, lines } = await open(folder);
+    const model = tinyModel();
+    run.begin(model);
+    await run.finish(outcome(model));
+    expect(lines.at(-3)).toMatch(
+      /^Test accuracy 0\.7500, test loss 0\.2500 after 20 epochs, \d+\.\d s of training\.$/,
+    );
+    const written = JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as RunResult;
+    expect(written).toEqual(run.result);
+    expect(Object.entries(written.figures)).toEqual([
+      ["testAccuracy", 0.75],
+      ["testLoss", 0.25],
+    ]);
+    expect(written.goal).toEqual({ figure: "testAccuracy", bound: "at least", value: 0.5, reached: true });
+    const report = readFileSync(join(folder, "report.html"), "utf8");
+    expect(report).toContain('<dt>Test accuracy</dt><dd>0.7500</dd><dd class="note">to reach: ≥ 0.5</dd>');
+    expect(report).toContain("<dt>Test loss</dt><dd>0.2500</dd></div>");
+    const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as object;
+    expect(config).toMatchObject({ seed: 7, options: { keep: 0.5 } });
+    expect(report).toContain('<th scope="row">Keep</th><td>0.5</td>');
+  });
+
+  it.each([
+    [{ bound: "at most", value: 1.05 }, 1.05 * 0.2, "≤ 1.05 × least squares error", true],
+    [{ bound: "at most", value: 0.9 }, 0.9 * 0.2, "≤ 0.9 × least squares error", false],
+    [{ bound: "at least", value: 2 }, 2 * 0.2, "≥ 2 × least squares error", false],
+  ] as const)("measures a figure by another one: %j", async (bound, value, text, reached) => {
+    const goal = { figure: "testError", times: "leastSquaresError", ...bound };
+    const { run, lines } = await open(folder, { goal });
+    const model = tinyModel();
+    run.begin(model);
+    const figures = { leastSquaresError: 0.2, testError: 0.2 };
+    await run.finish({ ...outcome(model), test: async () => ({ figures, sections: [] }) });
+    const { figure, bound: side } = goal;
+    expect(run.result?.goal).toEqual({ figure, bound: side, value, reached });
+    expect(lines.join("\n")).toContain(`To reach: test error ${text}, which is ${value.toFixed(4)}. Follows`);
+  });
+
+  it("refuses figures without that of the goal", async () => {
+    const { run } = await open(folder);
+    const model = tinyModel();
+    run.begin(model);
+    const figures = { testAcuracy: 1 };
+    await expect(
+      run.finish({ ...outcome(model), test: async () => ({ figures, sections: [] }) }),
+    ).rejects.toThrow('finish: received the unknown figure "testAccuracy", expected one of testAcuracy.');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("does not count the time of the test", async () => {
+    let now = 0;
+    const { run } = await open(folder, { now: () => now });
+    const model = tinyModel();
+    run.begin(model);
+    now += 3000;
+    await run.finish({
+      ...outcome(model),
+      test: async () => {
+        now += 60_000;
+        return outcome(model).test();
+      },
+    });
+    expect(run.result?.trainingSeconds).toBe(3);
+  });
+
+  it("keeps several models and several histories by name", async () => {
+    const { run, lines } = await open(folder);
+    const models = { sgd: tinyModel(), adam: tinyModel() };
+    run.begin(models);
+    expect(lines[0]?.match(/Trainable/g)).toHaveLength(1);
+    const history = { sgd: upTo("epoch", 20), adam: upTo("epoch", 20) };
+    await run.finish({ ...outcome(models), history, logarithmic: ["loss"] });
+    expect(lines.join("\n")).toContain("after 20 epochs of each of 2 trainings");
+    expect(run.result).toMatchObject({ count: 20, parameters: 16 });
+    const { tensors } = decodeSafetensors(readFileSync(join(folder, "weights.safetensors")), "weights");
+    const names = models.sgd.weightNames();
+    expect([...tensors.keys()].sort()).toEqual(
+      ["adam", "sgd"].flatMap((model) => names.map((name) => `${model}/${name}`)).sort(),
+    );
+    expect(readFileSync(join(folder, "history.csv"), "utf8")).toBe(
+      "run,epoch,loss,val_loss\r\nsgd,20,0.5,\r\nadam,20,0.5,\r\n",
+    );
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toContain("of 2 models");
+  });
+
+  it.each([
+    ["epoch", 4, "within epoch 5 of 20 of adam"],
+    ["step", 0, "after 0 of 20 steps of adam"],
+  ] as const)("says which of several trainings was interrupted: %s %i", async (unit, completed, where) => {
+    const { run, abort, lines } = await open(folder, { unit });
+    const model = tinyModel();
+    run.begin(model);
+    abort.abort();
+    const history = { sgd: upTo(unit, 20), adam: upTo(unit, completed), nadam: upTo(unit, 0) };
+    await run.finish({ ...outcome(model), history });
+    expect(lines.join("\n")).toContain(` ${where}, `);
+    expect(run.result).toMatchObject({ interrupted: true, count: 0 });
+  });
+
+  it("prints one line of JSON instead of text where asked", async () => {
+    const { run, lines } = await open(folder, { json: true });
+    const model = tinyModel();
+    run.begin(model);
+    await run.finish(outcome(model));
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([run.result]);
   });
 });

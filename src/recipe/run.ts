@@ -1,72 +1,65 @@
 import { cpus } from "node:os";
+import { unknownName } from "../errors.js";
 import { checkFolder, writeFiles } from "../formats/files.js";
 import { encodeSafetensors } from "../formats/safetensors.js";
-import type { Sequential } from "../models/sequential.js";
-import { readHistory } from "../report/history.js";
+import { type NamedHistory, readHistories } from "../report/history.js";
 import {
-  type AnyHistory,
-  type Classification,
-  classification,
+  type Histories,
   historyCsv,
   historyJson,
-  type RunHistory,
+  learningCurves,
   renderReport,
+  type Section,
 } from "../report/index.js";
+import { figure, heading, words } from "../report/words.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
 import { clock } from "../train/callbacks/progressBar.js";
+import {
+  boundText,
+  counted,
+  type Goal,
+  goalOf,
+  goalText,
+  type RecipeDescription,
+  type Settings,
+  sourceText,
+} from "./settings.js";
 
-/** How long and how fast a recipe trains. */
-export interface Training {
-  /** How many epochs or steps, whichever is the recipe's `unit`. */
-  readonly count: number;
-  readonly batchSize: number;
-  /** Where the learning rate begins. */
-  readonly learningRate: number;
+/** What a run needs of a model. */
+export interface RunModel {
+  summary(options: { readonly print: (line: string) => void }): void;
+  countParams(): number;
+  weightNames(): string[];
+  getWeights(): Promise<Tensor[]>;
 }
 
-/** What a recipe can be told. */
-export interface Settings extends Training {
-  /** Weights, dropout and the order of the samples follow from it. */
-  readonly seed: number;
-  /** The settings of the tutorial that the recipe follows exactly, without what Rondo's default adds. */
-  readonly asInSource: boolean;
-  /** Folder of the data; undefined: where the data set looks by itself. */
-  readonly data: string | undefined;
+/** What a recipe has when it has trained. */
+export interface Outcome {
+  /** The trained model, or several by name. */
+  readonly model: RunModel | Readonly<Record<string, RunModel>>;
+  /**
+   * What was measured while training; of several trainings by name, also of those that were not begun because the run was
+   * interrupted.
+   */
+  readonly history: Histories;
+  /** Metrics whose curves have a logarithmic axis in the report. */
+  readonly logarithmic?: readonly string[];
+  /** Measures what was trained; its time is not counted as training. */
+  test(): Promise<Findings>;
 }
 
-/** The tutorial that a recipe follows. */
-export interface Source {
-  /** What it is, in words that go on from "Follows". */
-  readonly title: string;
-  /** Where it is, if that is known. */
-  readonly address?: string;
-  /** The figure on the test samples that is to be reached. */
-  readonly metric: "accuracy";
-  readonly value: number;
-  readonly settings: Training;
-}
-
-/** One of the systems that Rondo comes with: a model, its data and the training that reaches its figure. */
-export interface Recipe {
-  /** As on the command line. */
-  readonly name: string;
-  /** One line. */
-  readonly title: string;
-  /** What the default adds to the tutorial's settings, in a sentence; shown by `rondo list`. */
-  readonly adds?: string;
-  readonly source: Source;
-  /** What the length of a training is counted in. */
-  readonly unit: "epoch" | "step";
-  /** The settings that reach the figure on the average over seeds. */
-  readonly defaults: Training;
-  /** From data to evaluated model. Everything that is printed or written goes through `run`. */
-  train(settings: Settings, run: Run): Promise<void>;
+/** What the test of a model gives. */
+export interface Findings {
+  /** By name in camelCase, among them those of the recipe's goal: `{ testAccuracy, testLoss }`. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** What the report shows beside the learning curves. */
+  readonly sections: readonly Section[];
 }
 
 /** Where a run writes and how it speaks. */
 export interface RunOptions {
-  readonly recipe: Recipe;
+  readonly recipe: RecipeDescription;
   readonly settings: Settings;
   readonly backend: Backend;
   /** The run's folder: made, or the files of an earlier run in it replaced, when the run finishes. */
@@ -91,14 +84,15 @@ export interface RunResult {
   readonly backend: string;
   readonly seed: number;
   /** What `count` counts. */
-  readonly unit: Recipe["unit"];
-  /** Completed epochs or steps. */
+  readonly unit: RecipeDescription["unit"];
+  /** Completed epochs or steps; of several trainings, those of the shortest. */
   readonly count: number;
+  /** Of all models of the run. */
   readonly parameters: number;
-  readonly testLoss: number;
-  readonly testAccuracy: number;
-  /** The test accuracy that is to be reached. */
-  readonly sourceAccuracy: number;
+  /** What was measured on the trained model, by name, the figure of the goal first. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** What is to be reached: a figure and its bound, `value` as a plain number. */
+  readonly goal: Pick<Goal, "figure" | "bound" | "value"> & { readonly reached: boolean };
   readonly trainingSeconds: number;
 }
 
@@ -152,13 +146,12 @@ export class Run {
   /**
    * Prints the model's table and where it runs; the clock of the training starts here.
    *
+   * @param model the model, or several by name
    * @throws the signal's reason when it was aborted before
    */
-  begin(model: Sequential): void {
+  begin(model: Outcome["model"]): void {
     this.signal.throwIfAborted();
-    const lines: string[] = [];
-    model.summary({ print: (line: string) => lines.push(line) });
-    this.say(lines.join("\n"));
+    this.say(summaryOf(model));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
     this.#start = this.#now();
   }
@@ -177,27 +170,19 @@ export class Run {
     this.#printed = now;
   }
 
-  /** Evaluates on the test samples, prints the figures beside the one to reach, and writes the run's folder. */
-  async finish(
-    model: Sequential,
-    measured: AnyHistory,
-    test: { readonly x: Tensor; readonly y: Tensor; readonly images?: Tensor },
-  ): Promise<void> {
+  /**
+   * Measures what was trained, prints the figures beside the one to reach, and writes the run's folder.
+   *
+   * @throws RondoError when the figures lack one of the recipe's goal
+   */
+  async finish({ model, history, logarithmic = [], test }: Outcome): Promise<void> {
     const { recipe, settings, folder, backend, signal } = this.#options;
     const trainingSeconds = (this.#now() - this.#start) / 1000;
-    const history = readHistory("finish", measured);
-    const count = history.positions.at(-1) ?? 0;
+    const histories = readHistories("finish", history);
+    const count = Math.min(...histories.map(lengthOf));
     const interrupted = signal.aborted && count < settings.count;
-    const probabilities = await model.predict(test.x, { batchSize: 1000 });
-    const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(test.x, test.y, {
-      batchSize: 1000,
-      verbose: 0,
-    });
-    const compared = classification(
-      test.y,
-      probabilities,
-      test.images === undefined ? {} : { images: test.images },
-    );
+    const findings = await test();
+    const goal = goalOf(recipe, settings);
     const result: RunResult = {
       recipe: recipe.name,
       folder,
@@ -206,71 +191,78 @@ export class Run {
       seed: settings.seed,
       unit: recipe.unit,
       count,
-      parameters: model.countParams(),
-      testLoss,
-      testAccuracy,
-      sourceAccuracy: recipe.source.value,
+      parameters: modelsOf(model).reduce((sum, [, one]) => sum + one.countParams(), 0),
+      ...measured(goal, findings.figures),
       trainingSeconds,
     };
     this.#result = result;
-    const weights = await model.getWeights();
-    const names = model.weightNames();
+    const ending = this.#ending(result, histories);
+    const curves = learningCurves(history, { logarithmic });
     const files: Record<(typeof fileNames)[number], string | Uint8Array> = {
       "config.json": json(this.#configuration()),
-      "weights.safetensors": encodeSafetensors(
-        weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
-        { format: "rondo", recipe: recipe.name },
-      ),
+      "weights.safetensors": encodeSafetensors(await namedWeights(model), {
+        format: "rondo",
+        recipe: recipe.name,
+      }),
       "history.json": historyJson(history),
       "history.csv": historyCsv(history),
-      "report.html": await this.#report(model, history, compared, result),
+      "report.html": await this.#report(model, [curves, ...findings.sections], result, ending),
       "result.json": json(result),
     };
     await writeFiles(folder, files);
+    const figures = Object.entries(result.figures).map(([name, value]) => `${words(name)} ${figure(value)}`);
     this.say(
-      `${interrupted ? "Interrupted; what was trained is kept. " : ""}Test loss ${testLoss.toFixed(4)}, ` +
-        `accuracy ${testAccuracy.toFixed(4)} ${this.#ending(result)}, ${trainingSeconds.toFixed(1)} s of training.`,
+      `${interrupted ? "Interrupted; what was trained is kept. " : ""}${heading(figures.join(", "))} ` +
+        `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
-    const { metric, value } = recipe.source;
-    this.say(`To reach: a test ${metric} of ${value}. Follows ${sourceText(recipe.source)}`);
+    const bound = goal.times === undefined ? "" : `, which is ${figure(result.goal.value)}`;
+    this.say(`To reach: ${goalText(goal)}${bound}. Follows ${sourceText(recipe.source)}`);
     this.say(`Weights, history and report: ${folder}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
   }
 
   /** How far the weights were trained, for example `after 15 epochs`; an epoch that was cut short is not a completed one. */
-  #ending({ unit, count, interrupted }: RunResult): string {
+  #ending({ unit, count, interrupted }: RunResult, histories: readonly NamedHistory[]): string {
     const wanted = this.#options.settings.count;
-    if (!interrupted) return `after ${counted(count, unit)}`;
-    return unit === "step" ? `after ${count} of ${wanted} steps` : `within epoch ${count + 1} of ${wanted}`;
+    const each = histories.length === 1 ? "" : ` of each of ${histories.length} trainings`;
+    const cut = histories.find((history) => lengthOf(history) < wanted);
+    if (!interrupted || cut === undefined) return `after ${counted(count, unit)}${each}`;
+    const done = lengthOf(cut);
+    const place =
+      unit === "step" ? `after ${done} of ${wanted} steps` : `within epoch ${done + 1} of ${wanted}`;
+    return cut.name === "" ? place : `${place} of ${cut.name}`;
   }
 
   async #report(
-    model: Sequential,
-    history: RunHistory,
-    compared: Classification,
+    model: Outcome["model"],
+    sections: readonly Section[],
     result: RunResult,
+    ending: string,
   ): Promise<string> {
     const { recipe, settings } = this.#options;
-    const { asInSource, batchSize, learningRate, seed, data } = settings;
-    const lines: string[] = [];
-    model.summary({ print: (line: string) => lines.push(line) });
+    const { asInSource, batchSize, learningRate, seed, data, options } = settings;
+    const goal = goalOf(recipe, settings);
+    const bound = goal.times === undefined ? "" : ` = ${figure(result.goal.value)}`;
+    const models = modelsOf(model);
     return renderReport({
       title: recipe.title,
-      description: `Recipe ${recipe.name}${result.interrupted ? `, interrupted ${this.#ending(result)}` : ""}.`,
+      description: `Recipe ${recipe.name}${result.interrupted ? `, interrupted ${ending}` : ""}.`,
       date: new Date(),
       headline: [
-        {
-          label: "Test accuracy",
-          value: result.testAccuracy.toFixed(4),
-          note: `to reach: ${recipe.source.value}`,
-        },
-        { label: "Test loss", value: result.testLoss.toFixed(4) },
+        ...Object.entries(result.figures).map(([name, value]) => ({
+          label: heading(name),
+          value: figure(value),
+          ...(name === goal.figure ? { note: `to reach: ${boundText(goal)}${bound}` } : {}),
+        })),
         { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
-        { label: "Parameters", value: result.parameters.toLocaleString("en") },
+        {
+          label: "Parameters",
+          value: result.parameters.toLocaleString("en"),
+          ...(models.length === 1 ? {} : { note: `of ${models.length} models` }),
+        },
       ],
-      history,
-      classification: compared,
-      summary: lines.join("\n"),
+      sections,
+      summary: summaryOf(model),
       configuration: {
         recipe: recipe.name,
         follows: recipe.source.title,
@@ -278,6 +270,7 @@ export class Run {
         length: counted(settings.count, recipe.unit),
         batchSize,
         learningRate,
+        ...options,
         addedToTheTutorial: asInSource ? "nothing" : recipe.adds,
         seed,
         data,
@@ -315,10 +308,52 @@ const fileNames = [
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** A tutorial in words, with its address where that is known. */
-export const sourceText = ({ title, address }: Source): string =>
-  address === undefined ? title : `${title}: ${address}`;
+/** Completed epochs or steps. */
+const lengthOf = ({ positions }: NamedHistory): number => positions.at(-1) ?? 0;
 
-/** A length in words: `1 epoch`, `4,001 steps`. */
-export const counted = (count: number, unit: Recipe["unit"]): string =>
-  `${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`;
+/** Models by name; the name of one that is alone is empty. */
+function modelsOf(model: Outcome["model"]): (readonly [string, RunModel])[] {
+  return isModel(model) ? [["", model]] : Object.entries(model);
+}
+
+const isModel = (model: Outcome["model"]): model is RunModel => typeof model.getWeights === "function";
+
+/** The tables of all models; those that look the same stand once. */
+function summaryOf(model: Outcome["model"]): string {
+  const texts = modelsOf(model).map(([, one]) => {
+    const lines: string[] = [];
+    one.summary({ print: (line) => lines.push(line) });
+    return lines.join("\n");
+  });
+  return [...new Set(texts)].join("\n\n");
+}
+
+/** All weights by name; those of several models begin with the model's: `adam/lstm/kernel`. */
+async function namedWeights(model: Outcome["model"]): Promise<(readonly [string, Tensor])[]> {
+  const all = await Promise.all(
+    modelsOf(model).map(async ([prefix, one]) => {
+      const names = one.weightNames();
+      return (await one.getWeights()).map((weight, i) => {
+        const name = names[i] ?? `weight ${i}`;
+        return [prefix === "" ? name : `${prefix}/${name}`, weight] as const;
+      });
+    }),
+  );
+  return all.flat();
+}
+
+/** The figures, that of the goal first, and whether it reaches its bound. */
+function measured(goal: Goal, figures: Findings["figures"]): Pick<RunResult, "figures" | "goal"> {
+  const named = (name: string): number => {
+    const value = Object.hasOwn(figures, name) ? figures[name] : undefined;
+    if (value !== undefined) return value;
+    throw unknownName("finish", "figure", name, Object.keys(figures));
+  };
+  const { figure: name, bound, times } = goal;
+  const reached = named(name);
+  const value = goal.value * (times === undefined ? 1 : named(times));
+  return {
+    figures: { [name]: reached, ...figures },
+    goal: { figure: name, bound, value, reached: bound === "at least" ? reached >= value : reached <= value },
+  };
+}

@@ -1,74 +1,20 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { figure, lineChart, niceTicks, tickTexts } from "./chart.js";
+import { plot, type Series, tone } from "./chart.js";
 
-describe("niceTicks", () => {
-  it.each([
-    [0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1]],
-    [0.04, 1.05, 5, [0, 0.5, 1, 1.5]],
-    [1, 15, 8, [0, 2, 4, 6, 8, 10, 12, 14, 16]],
-    [3, 3, 5, [2, 3, 4]],
-    [0.003, 0.003, 5, [0.002, 0.003, 0.004]],
-    [0.0035, 0.0035, 5, [0.003, 0.004]],
-    [0, 0, 5, [-1, 0, 1]],
-    [2.3, 2.3 + 1e-15, 5, [2, 3]],
-    [-0.3, 0.2, 5, [-0.3, -0.2, -0.1, 0, 0.1, 0.2]],
-  ])("from %d to %d", (low, high, count, ticks) => {
-    expect(niceTicks(low, high, count)).toEqual(ticks);
+describe("plot", () => {
+  const line = (
+    name: string,
+    values: readonly (number | null)[],
+    positions: readonly number[] = [1, 2, 3],
+  ) => ({
+    name,
+    style: "train",
+    points: positions.map((x, i) => ({ x, y: values[i] ?? Number.NaN })),
   });
-
-  it("covers the range with few ticks", () => {
-    const value = fc
-      .double({ min: -1e9, max: 1e9, noNaN: true })
-      .filter((x) => x === 0 || Math.abs(x) > 1e-9);
-    fc.assert(
-      fc.property(value, value, (a, b) => {
-        const [low, high] = [Math.min(a, b), Math.max(a, b)];
-        fc.pre(high === low || high - low > 1e-6 * Math.max(Math.abs(low), Math.abs(high)));
-        const ticks = niceTicks(low, high, 5);
-        const slack = 1e-6 * Math.max(high - low, Math.abs(high));
-        expect(ticks[0]).toBeLessThanOrEqual(low + slack);
-        expect(ticks.at(-1)).toBeGreaterThanOrEqual(high - slack);
-        expect(ticks.length).toBeGreaterThan(1);
-        expect(ticks.length).toBeLessThan(9);
-      }),
-    );
-  });
-});
-
-describe("figure", () => {
-  it.each([
-    [0.97893, "0.9789"],
-    [0.00012345, "0.0001235"],
-    [12345, "12,345"],
-    [0.00001234, "1.234e-5"],
-    [Number.NaN, "NaN"],
-    [1e9, "1.000e9"],
-    [9_999_999, "9,999,999"],
-    [0, "0"],
-  ])("writes %d as %s", (value, text) => {
-    expect(figure(value)).toBe(text);
-  });
-});
-
-describe("tickTexts", () => {
-  it.each([
-    [0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]],
-    [0, 5e-9, ["0", "1e-9", "2e-9", "3e-9", "4e-9", "5e-9"]],
-    [1.1e-7, 1.3e-7, ["1.10e-7", "1.15e-7", "1.30e-7"]],
-    [0, 4000, ["0", "1,000", "2,000", "3,000", "4,000"]],
-    [0, 3e9, ["0", "1e9", "2e9", "3e9"]],
-    [0.97, 0.99, ["0.970", "0.975", "0.980", "0.985", "0.990"]],
-  ])("tells the ticks from %d to %d apart", (low, high, texts) => {
-    const all = tickTexts(niceTicks(low, high, 5));
-    for (const text of texts) expect(all).toContain(text);
-    expect(new Set(all).size).toBe(all.length);
-  });
-});
-
-describe("lineChart", () => {
+  const draw = (lines: readonly Series[], options: { readonly logarithmic?: boolean } = {}) =>
+    plot({ title: "Loss", across: "epoch", counts: true, lines, ...options }).text;
   const chart = (values: (number | null)[], positions = [1, 2, 3]) =>
-    lineChart("Loss", "epoch", positions, [{ name: "training", style: "train", values }]).text;
+    draw([line("training", values, positions)]);
   const points = (text: string) =>
     [...text.matchAll(/points="([^"]*)"/g)].map(([, list = ""]) =>
       list.split(" ").map((pair) => pair.split(",").map(Number)),
@@ -118,15 +64,7 @@ describe("lineChart", () => {
 
   it("gives labels room: within the plot, apart from each other, and as wide as their text", () => {
     const labelled = (a: number, b: number) => {
-      const { text } = lineChart(
-        "Loss",
-        "epoch",
-        [1, 2],
-        [
-          { name: "training", style: "train", values: [1, a] },
-          { name: "validation", style: "heldOut", values: [0, b] },
-        ],
-      );
+      const text = draw([line("training", [1, a], [1, 2]), line("validation", [0, b], [1, 2])]);
       return { text, ys: attributes(text, /<text class="\w+ label"[^>]*>/g, "y").sort((x, y) => x - y) };
     };
     const height = Number(/<svg height="(\d+)"/.exec(labelled(0, 0).text)?.[1]);
@@ -156,4 +94,41 @@ describe("lineChart", () => {
     expect(chart(many, many)).not.toContain("<circle");
     expect(points(chart(many, many))[0]).toHaveLength(500);
   });
+
+  it("has a legend with the last values instead of labels where lines are many", () => {
+    const text = draw(Array.from({ length: 7 }, (_, i) => line(`run ${i}`, [1, 2, i + 0.5])));
+    expect(text.match(/<li /g)).toHaveLength(7);
+    expect(text).toMatch(/run 3 <span class="soft">3\.500</);
+    expect(text).not.toContain('label"');
+    expect(text).not.toContain("<circle");
+    expect(draw([line("a", [1]), line("b", [2]), line("c", [3])])).not.toContain("<li ");
+  });
+
+  it("goes over the positions of all lines", () => {
+    const [short = [], long = []] = points(draw([line("a", [1, 2], [1, 2]), line("b", [1, 2], [1, 4])]));
+    expect(short.map(([x]) => x)).toEqual([0, 33.33]);
+    expect(long.map(([x]) => x)).toEqual([0, 100]);
+  });
+
+  it("gives equal factors equal heights on a logarithmic axis, and leaves out what is not above 0", () => {
+    const text = draw([line("training", [100, 10, 1, 0, -1], [1, 2, 3, 4, 5])], { logarithmic: true });
+    const [found = []] = points(text);
+    expect(found).toHaveLength(3);
+    const [a, b, c] = found.map(([, y]) => y ?? Number.NaN);
+    expect((a ?? 0) + (c ?? 0)).toBeCloseTo(2 * (b ?? 0), 1);
+    expect(draw([line("training", [0, -1])], { logarithmic: true })).toContain(
+      "Never a finite number above 0",
+    );
+  });
+
+  it("draws clouds of dots under lines, over round numbers, with a legend", () => {
+    const dots = { name: "samples", style: "train", points: [0.2, 0.7, 1.3].map((x) => ({ x, y: x })) };
+    const { text } = plot({ title: "Fit", across: "x", lines: [line("fit", [0, 1], [0, 1])], dots: [dots] });
+    expect(text.match(/<circle cx="\d/g)).toHaveLength(4); // one of them in the legend
+    expect(text.indexOf("cloud")).toBeLessThan(text.lastIndexOf("<polyline"));
+    expect(text.match(/<li /g)).toHaveLength(2);
+    expect(text).toMatch(/text-anchor="middle">1\.5</);
+  });
+
+  it("has eight tones", () => expect([0, 7, 8].map(tone)).toEqual(["tone0", "tone7", "tone0"]));
 });

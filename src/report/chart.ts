@@ -1,88 +1,95 @@
+import { type Axis, linearAxis, logarithmicAxis, positionAxis, widest } from "./axis.js";
 import { type Html, html } from "./html.js";
+import { figure } from "./words.js";
 
-/** One line of a chart: `null` and NaN are left out. */
-export interface Series {
-  readonly name: string;
-  /** CSS class that gives the colour. */
-  readonly style: "train" | "heldOut";
-  readonly values: readonly (number | null)[];
-}
-
-interface Point {
+export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
+/** What belongs together in a plot: the points of one line, or one cloud of dots. */
+export interface Series {
+  readonly name: string;
+  /** CSS class that gives the colour: of training and held-out samples, or one of `tone`. */
+  readonly style: string;
+  /** Those that cannot be drawn (NaN, ∞, on a logarithmic axis what is not above 0) are left out. */
+  readonly points: readonly Point[];
+}
+
+/** Lines and dots over two axes. */
+export interface Plot {
+  readonly title: string;
+  /** What the horizontal axis shows. */
+  readonly across: string;
+  /** Whether `x` counts something (epochs, steps): whole-numbered ticks, and nothing beyond the first and last position. */
+  readonly counts?: boolean;
+  readonly lines: readonly Series[];
+  readonly dots?: readonly Series[];
+  /** Whether equal factors are equal heights; only values above 0 are drawn. */
+  readonly logarithmic?: boolean;
+}
+
+/** Colours for series of one kind: the i-th, of which the second four are dashed. */
+export const tone = (i: number): string => `tone${i % 8}`;
+
 const height = 230;
-const mostDots = 60;
-/** Of a digit, at the size of the text in charts, in pixels; most letters are narrower. */
-const digitWidth = 7.5;
 const lineHeight = 14;
-/** The plot is at least this wide in pixels where it has all its ticks; on narrower screens the page hides every other one. */
-const leastWidth = 260;
+/** Points of a line that are also dots, to be pointed at. */
+const mostDots = 60;
+/** Lines that have room for a label at their end; more have a legend. */
+const mostLabels = 3;
 
 /**
- * Lines over whole-numbered positions (epochs, steps), as SVG that takes its colours from the page and its width from
- * its place: positions are percentages of the plot's width, all other sizes pixels, so that text keeps its size.
+ * A plot as SVG that takes its colours from the page and its width from its place: horizontal positions are percentages
+ * of the plot's width, all other sizes pixels, so that text keeps its size.
  */
-export function lineChart(
-  title: string,
-  unit: string,
-  positions: readonly number[],
-  series: readonly Series[],
-): Html {
-  const lines = series
-    .map((one) => ({ ...one, points: pointsOf(positions, one.values) }))
-    .filter(({ points }) => points.length > 0);
-  const all = lines.flatMap(({ points }) => points);
+export function plot({ title, across, counts, lines, dots = [], logarithmic = false }: Plot): Html {
+  const isDrawn = ({ x, y }: Point) => Number.isFinite(x) && Number.isFinite(y) && !(logarithmic && y <= 0);
+  const drawable = (all: readonly Series[]) =>
+    all
+      .map((one) => ({ ...one, points: one.points.filter(isDrawn) }))
+      .filter(({ points }) => points.length > 0);
+  const [drawnLines, drawnDots] = [drawable(lines), drawable(dots)];
+  const all = [...drawnLines, ...drawnDots].flatMap(({ points }) => points);
   if (all.length === 0) {
-    return html`<figure class="chart"><figcaption>${title}</figcaption><p class="soft">Never a finite number.</p></figure>`;
+    const none = logarithmic ? "Never a finite number above 0." : "Never a finite number.";
+    return html`<figure class="chart"><figcaption>${title}</figcaption><p class="soft">${none}</p></figure>`;
   }
-  const yTicks = niceTicks(Math.min(...all.map(({ y }) => y)), Math.max(...all.map(({ y }) => y)), 5);
-  const yTexts = tickTexts(yTicks);
-  const [low = 0, high = 1] = [yTicks[0], yTicks.at(-1)];
-  const [first = 0, last = 1] = [positions[0], positions.at(-1)];
-  /** Percent of the width, pixels from the top. */
-  const place = ({ x, y }: Point): Point => ({
-    x: round(last === first ? 50 : (100 * (x - first)) / (last - first)),
-    y: round((height * (high - y)) / (high - low)),
-  });
-  const xTicks = positionTicks(first, last);
-  const labels = spread(
-    lines.map(({ style, name, points }) => {
-      const end = points.at(-1) ?? { x: last, y: low };
-      // A line that is alone is known by the title.
-      const texts = [...(lines.length === 1 ? [] : [name]), figure(end.y)];
-      return { style, texts, y: place(end).y };
-    }),
-  );
-  const left = 10 + widest(yTexts);
-  const right = 12 + widest(labels.flatMap(({ texts }) => texts));
+  const [left, right] = rangeOf([...lines, ...dots].flatMap(({ points }) => points.map(({ x }) => x)));
+  const [low, high] = rangeOf(all.map(({ y }) => y));
+  const axes = {
+    x: counts === true ? positionAxis(left, right) : linearAxis(left, right, 6),
+    y: logarithmic ? logarithmicAxis(low, high) : linearAxis(low, high, 5),
+  };
+  const isLabelled = drawnDots.length === 0 && drawnLines.length <= mostLabels;
+  const labels = isLabelled ? endLabels(drawnLines, axes.y) : [];
+  const place = ({ x, y }: Point) => ({ x: acrossOf(axes.x, x), y: downOf(axes.y, y) });
+  const path = (points: readonly Point[]) =>
+    points
+      .map(place)
+      .map(({ x, y }) => `${x},${y}`)
+      .join(" ");
 
   return html`<figure class="chart">
 <figcaption>${title}</figcaption>
-<div style="padding: 0 ${right}px 0 ${left}px">
-<svg height="${height}" role="img" aria-label="${title} by ${unit}">
-<g class="grid">${yTicks.map((tick, i) => {
-    const { y } = place({ x: first, y: tick });
-    return html`<line x2="100%" y1="${y}" y2="${y}"/><text x="-8" y="${y + 4}" text-anchor="end">${yTexts[i] ?? ""}</text>`;
-  })}${xTicks.map(
-    (tick, i) =>
-      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${place({ x: tick, y: low }).x}%" y="${height + 18}" text-anchor="middle">${tick.toLocaleString("en")}</text>`,
-  )}<text x="50%" y="${height + 36}" text-anchor="middle">${unit}</text></g>
-<svg viewBox="0 0 100 ${height}" preserveAspectRatio="none">${lines.map(
-    ({ style, points }) =>
-      html`<polyline class="${style}" vector-effect="non-scaling-stroke" points="${points
-        .map((point) => place(point))
-        .map(({ x, y }) => `${x},${y}`)
-        .join(" ")}"/>`,
+${isLabelled ? "" : legend(drawnLines, drawnDots, counts === true)}
+<div class="plot" style="padding: 0 ${12 + widest(labels.flatMap(({ texts }) => texts))}px 0 ${10 + widest(axes.y.texts)}px">
+<svg height="${height}" role="img" aria-label="${title} by ${across}">
+${grid(axes, across)}
+${drawnDots.map(
+  ({ style, points }) =>
+    html`<g class="${style} cloud">${points.map(place).map(({ x, y }) => html`<circle cx="${x}%" cy="${y}" r="3"/>`)}</g>`,
+)}
+<svg viewBox="0 0 100 ${height}" preserveAspectRatio="none">${drawnLines.map(
+    ({ name, style, points }) =>
+      html`<polyline class="${style}" vector-effect="non-scaling-stroke" points="${path(points)}"><title>${name}</title></polyline>`,
   )}</svg>
-${lines.flatMap(({ style, name, points }) =>
-  points.length > mostDots
+${drawnLines.flatMap(({ style, name, points }) =>
+  !isLabelled || points.length > mostDots
     ? []
     : points.map((point) => {
         const { x, y } = place(point);
-        return html`<circle class="${style}" cx="${x}%" cy="${y}" r="3"><title>${name}, ${unit} ${point.x}: ${figure(point.y)}</title></circle>`;
+        return html`<circle class="${style}" cx="${x}%" cy="${y}" r="3"><title>${name}, ${across} ${point.x}: ${figure(point.y)}</title></circle>`;
       }),
 )}
 ${labels.map(({ style, texts, y }) =>
@@ -96,69 +103,49 @@ ${labels.map(({ style, texts, y }) =>
 </figure>`;
 }
 
-/** A number with four significant digits, or all digits of a whole number below ten million. */
-export function figure(value: number): string {
-  const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en");
-  if (size >= 1e-4 && size < 1e6)
-    return value.toLocaleString("en", { minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
-  return Number.isFinite(value) ? exponential(value, 3) : String(value);
-}
-
-/**
- * Round numbers (1, 2 or 5 times a power of ten apart) from at or below `low` to at or above `high`: about `count`.
- * Values that are equal but for rounding lie between the outer ones.
- */
-export function niceTicks(low: number, high: number, count: number): number[] {
-  const size = Math.max(Math.abs(low), Math.abs(high));
-  const isFlat = high - low <= 1e-9 * size;
-  const rough = isFlat ? size || 1 : (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough) + 1e-9);
-  const step = isFlat ? power : ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10) * power;
-  let start = Math.floor(low / step + 1e-9);
-  let end = Math.ceil(high / step - 1e-9);
-  if (start >= end) [start, end] = [start - 1, start + 1];
-  return Array.from({ length: end - start + 1 }, (_, i) => Number(((start + i) * step).toPrecision(12)));
-}
-
-/** Round whole numbers from `first` to `last`, as many as there is room for; the two themselves where no round one is between. */
-function positionTicks(first: number, last: number): number[] {
-  const room = digitWidth * last.toLocaleString("en").length + 16;
-  const round = niceTicks(first, last, Math.min(8, Math.floor(leastWidth / room))).filter(
-    (x) => Number.isInteger(x) && x >= first && x <= last,
-  );
-  return round.length > 0 ? round : [...new Set([first, last])];
-}
-
-/** Ticks with the digits that tell them apart, in powers of ten where that is shorter than a long row of digits. */
-export function tickTexts(ticks: readonly number[]): string[] {
-  const [first = 0, second = 1] = ticks;
-  const digit = Math.floor(Math.log10(second - first) + 1e-6); // the power of ten of the last digit that is needed
-  const digits = Math.min(20, Math.max(0, -digit));
-  const fixed = ticks.map((tick) =>
-    tick.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-  );
-  const powers = ticks.map((tick) =>
-    tick === 0 ? "0" : exponential(tick, Math.max(0, Math.floor(Math.log10(Math.abs(tick)) + 1e-9) - digit)),
-  );
-  return widest(fixed) > 8 * digitWidth && widest(powers) < widest(fixed) ? powers : fixed;
-}
-
-const exponential = (value: number, digits: number): string =>
-  value.toExponential(Math.min(100, digits)).replace("e+", "e");
-
-const widest = (texts: readonly string[]): number =>
-  Math.ceil(digitWidth * Math.max(...texts.map(({ length }) => length)));
-
-function pointsOf(positions: readonly number[], values: readonly (number | null)[]): Point[] {
-  return positions.flatMap((x, i) => {
-    const y = values[i];
-    return typeof y === "number" && Number.isFinite(y) ? [{ x, y }] : [];
+function grid({ x, y }: { readonly x: Axis; readonly y: Axis }, across: string): Html {
+  const rows = y.ticks.map((tick, i) => {
+    const at = downOf(y, tick);
+    return html`<line x2="100%" y1="${at}" y2="${at}"/><text x="-8" y="${at + 4}" text-anchor="end">${y.texts[i] ?? ""}</text>`;
   });
+  const columns = x.ticks.map(
+    (tick, i) =>
+      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${acrossOf(x, tick)}%" y="${height + 18}" text-anchor="middle">${x.texts[i] ?? ""}</text>`,
+  );
+  return html`<g class="grid">${rows}${columns}<text x="50%" y="${height + 36}" text-anchor="middle">${across}</text></g>`;
+}
+
+/** Names and colours above the plot, lines with the value at their end where they tell a course. */
+function legend(lines: readonly Series[], dots: readonly Series[], ends: boolean): Html {
+  const line = html`<svg class="key" viewBox="0 0 24 10"><polyline points="1,5 23,5"/></svg>`;
+  const dot = html`<svg class="key cloud" viewBox="0 0 24 10"><circle cx="12" cy="5" r="4"/></svg>`;
+  const entry = (key: Html, { name, style, points }: Series) => {
+    const end = points.at(-1);
+    const value = ends && end !== undefined ? html` <span class="soft">${figure(end.y)}</span>` : "";
+    return html`<li class="${style}">${key}${name}${value}</li>`;
+  };
+  return html`<ul class="legend">${dots.map((one) => entry(dot, one))}${lines.map((one) => entry(line, one))}</ul>`;
+}
+
+interface Label {
+  readonly style: string;
+  readonly texts: readonly string[];
+  readonly y: number;
+}
+
+/** The name and the last value of each line; one that is alone is known by the title. */
+function endLabels(lines: readonly Series[], axis: Axis): Label[] {
+  return spread(
+    lines.map(({ style, name, points }) => {
+      const end = points.at(-1)?.y ?? 0;
+      const texts = [...(lines.length === 1 ? [] : [name]), figure(end)];
+      return { style, texts, y: downOf(axis, end) };
+    }),
+  );
 }
 
 /** Keeps labels (each of two lines, `y` its middle) within the plot, and moves those apart that would overlap. */
-function spread<L extends { readonly y: number }>(labels: readonly L[]): L[] {
+function spread(labels: readonly Label[]): Label[] {
   const within = (y: number, below = 0) => Math.min(Math.max(y, lineHeight / 2), height - lineHeight - below);
   const sorted = labels.map((label) => ({ ...label, y: within(label.y) })).sort((a, b) => a.y - b.y);
   const needed = 2 * lineHeight + 2;
@@ -167,6 +154,21 @@ function spread<L extends { readonly y: number }>(labels: readonly L[]): L[] {
   const middle = sorted.reduce((sum, { y }) => sum + y, 0) / sorted.length;
   const top = within(middle - length / 2, length);
   return sorted.map((label, i) => ({ ...label, y: top + i * needed }));
+}
+
+/** Percent of the plot's width. */
+const acrossOf = (axis: Axis, value: number): number => round(100 * axis.place(value));
+/** Pixels from the plot's top. */
+const downOf = (axis: Axis, value: number): number => round(height * (1 - axis.place(value)));
+
+/** Without spreading the values over the arguments of a call, of which there can be only so many. */
+function rangeOf(values: readonly number[]): readonly [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
 }
 
 function round(value: number): number {

@@ -31,6 +31,19 @@ describe("history", () => {
     expect(JSON.parse(historyJson(fitted))).toEqual({ epoch: [1, 2], loss: [2, 1], val_loss: [1, 0.5] });
   });
 
+  it("of several trainings says which a line is of, and has the columns of all", () => {
+    const adam = { unit: "step", positions: [1], values: { loss: [4], mae: [3] } } as const;
+    const both = { 'a "b"': history, adam };
+    expect(historyCsv(both)).toBe(
+      'run,step,loss,val_loss,"a ""b"", c",mae\r\n"a ""b""",1,2.5,,0,\r\n"a ""b""",500,NaN,0.25,1,\r\nadam,1,4,,,3\r\n',
+    );
+    expect(JSON.parse(historyJson(both))).toMatchObject({
+      'a "b"': { step: [1, 500] },
+      adam: { step: [1], loss: [4], mae: [3] },
+    });
+    expect(JSON.parse(historyJson({ adam }))).toEqual({ adam: { step: [1], loss: [4], mae: [3] } });
+  });
+
   it.each([
     [undefined, /historyCsv: received undefined for the history.*what fit returns/],
     [Promise.resolve(new History()), /received a Promise.*Await the fit first/],

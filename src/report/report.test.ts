@@ -4,18 +4,21 @@ import { describe, expect, it } from "vitest";
 import { RondoError } from "../errors.js";
 import { tensor } from "../tensor.js";
 import { History } from "../train/callbacks/history.js";
-import { classification } from "./classification.js";
 import { type RunReport, renderReport } from "./report.js";
+import { classification } from "./sections/classification.js";
+import { learningCurves } from "./sections/learningCurves.js";
 
 const report: RunReport = {
   title: "digits <1>",
   date: new Date(Date.UTC(2026, 0, 2, 3, 4)),
   headline: [{ label: "Test accuracy", value: "0.9789", note: "source: 0.9789" }],
-  history: {
-    unit: "epoch",
-    positions: [1, 2],
-    values: { loss: [1, 0.5], val_loss: [0.8, 0.6], accuracy: [0.5, 0.75] },
-  },
+  sections: [
+    learningCurves({
+      unit: "epoch",
+      positions: [1, 2],
+      values: { loss: [1, 0.5], val_loss: [0.8, 0.6], accuracy: [0.5, 0.75] },
+    }),
+  ],
   configuration: {
     epochs: 2,
     optimizer: { name: "adam", learningRate: 0.001 },
@@ -31,7 +34,7 @@ describe("renderReport", () => {
   it("loads nothing from elsewhere", async () => {
     const page = await renderReport({
       ...report,
-      classification: classification(tensor([0]), tensor([[0.1, 0.9]]), { images: tensor([[[0, 1]]]) }),
+      sections: [classification(tensor([0]), tensor([[0.1, 0.9]]), { images: tensor([[[0, 1]]]) })],
     });
     expect(page).not.toMatch(/https?:|<script|<link|@import|url\(/);
     expect(page.match(/src="/g)).toHaveLength(1);
@@ -74,11 +77,13 @@ describe("renderReport", () => {
   it("writes the names of metrics in words", async () => {
     const page = await renderReport({
       ...report,
-      history: {
-        unit: "epoch",
-        positions: [1],
-        values: { learningRate: [0.1], val_meanSquaredError: [1], test_loss: [2], loss: [1] },
-      },
+      sections: [
+        learningCurves({
+          unit: "epoch",
+          positions: [1],
+          values: { learningRate: [0.1], val_meanSquaredError: [1], test_loss: [2], loss: [1] },
+        }),
+      ],
     });
     expect(page).toContain("<figcaption>Learning rate</figcaption>");
     expect(page).toContain("<figcaption>Mean squared error</figcaption>");
@@ -90,7 +95,7 @@ describe("renderReport", () => {
   it("takes what fit returns", async () => {
     const fitted = new History();
     fitted.onEpochEnd(0, { loss: 2 });
-    expect(await renderReport({ ...report, history: fitted })).toContain("<td>1</td><td");
+    expect(await renderReport({ ...report, sections: [learningCurves(fitted)] })).toContain("<td>1</td><td");
   });
 
   it.each([
@@ -101,7 +106,8 @@ describe("renderReport", () => {
       { ...report, headline: [undefined] },
       /received a list for headline, expected a list of \{ label, value \}/,
     ],
-    [{ ...report, history: {} }, /received an object for the history, expected what fit returns/],
+    [{ ...report, sections: [{ kind: "chart" }] }, /received a list for sections, expected a list of what/],
+    [{ ...report, sections: undefined }, /received undefined for sections/],
     [undefined, /received undefined for its options/],
   ])("refuses a report with faulty parts: %#", async (given, message) => {
     const call = () => renderReport(given as unknown as RunReport);
@@ -113,11 +119,11 @@ describe("renderReport", () => {
     const { outputFiles } = await build({
       stdin: {
         contents: `
-          import { classification, renderReport } from "./index.js";
+          import { classification, learningCurves, renderReport } from "./index.js";
           const history = { unit: "epoch", positions: [1], values: { loss: [1] } };
           page = renderReport({
-            title: "In a page", date: new Date(0), headline: [], history, configuration: {}, environment: {},
-            classification: classification([0], [[0.1, 0.9]], { images: [[[0, 1]]] }),
+            title: "In a page", date: new Date(0), headline: [], configuration: {}, environment: {},
+            sections: [learningCurves(history), classification([0], [[0.1, 0.9]], { images: [[[0, 1]]] })],
           });`,
         resolveDir: import.meta.dirname,
       },
@@ -132,8 +138,19 @@ describe("renderReport", () => {
     expect(await context.page).toContain("data:image/png;base64,");
   });
 
+  it("shows the sections in their order", async () => {
+    const [curves] = report.sections;
+    const classes = classification([0], [[0.1, 0.9]]);
+    const page = await renderReport({ ...report, sections: curves === undefined ? [] : [classes, curves] });
+    expect(page.indexOf("Confusion matrix")).toBeGreaterThan(0);
+    expect(page.indexOf("Learning curves")).toBeGreaterThan(page.indexOf("Confusion matrix"));
+  });
+
   it("leaves out the parts that were not given", async () => {
-    const page = await renderReport({ ...report, history: { unit: "epoch", positions: [], values: {} } });
+    const page = await renderReport({
+      ...report,
+      sections: [learningCurves({ unit: "epoch", positions: [], values: {} })],
+    });
     for (const part of ["Learning curves", "Confusion matrix", "Worst mistakes", "<pre>"])
       expect(page).not.toContain(part);
     expect(page).toContain("2026-01-02 03:04 UTC");

@@ -4,13 +4,15 @@ export const style: string = `
   color-scheme: light dark;
   --paper: #fbfaf8; --card: #ffffff; --ink: #1d1f24; --soft: #666b76; --line: #e4e1db;
   --train: #2f6fd0; --held-out: #d2691e; --hit: 47, 111, 208; --miss: 214, 90, 30;
-  --digits: invert(1);
+  --tone0: #2f6fd0; --tone1: #d2691e; --tone2: #23875a; --tone3: #b3348f; --tone4: #7a5ad0; --tone5: #947000;
+  --tone6: #0f8296; --tone7: #5f6672; --digits: invert(1);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171b; --card: #1d2026; --ink: #e8e6e1; --soft: #9aa0ac; --line: #32363f;
     --train: #7fb0ff; --held-out: #f2a45c; --hit: 90, 150, 240; --miss: 240, 130, 60;
-    --digits: none;
+    --tone0: #7fb0ff; --tone1: #f2a45c; --tone2: #5ec798; --tone3: #ef86cf; --tone4: #b59cff; --tone5: #d9b648;
+    --tone6: #56c7da; --tone7: #a9b0bd; --digits: none;
   }
 }
 * { box-sizing: border-box; }
@@ -35,17 +37,21 @@ p { margin: 0 0 12px; max-width: 70ch; }
 .columns > * { min-width: 0; }
 figure { margin: 0; }
 figcaption { font-size: 14px; font-weight: 600; }
-.chart div { margin: 14px 0 42px; }
-.chart svg { display: block; width: 100%; overflow: visible; }
+.chart .plot { margin: 14px 0 42px; }
+.chart .plot svg { display: block; width: 100%; overflow: visible; }
 .chart text { font-size: 12px; fill: var(--soft); }
 .chart .grid line { stroke: var(--line); }
-.chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.chart polyline.train { stroke: var(--train); }
-.chart polyline.heldOut { stroke: var(--held-out); }
-.chart circle { stroke: var(--card); stroke-width: 1; }
-.chart circle.train, .chart text.train { fill: var(--train); }
-.chart circle.heldOut, .chart text.heldOut { fill: var(--held-out); }
-.chart .label { font-weight: 600; }
+.chart polyline { fill: none; stroke: var(--tone); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.chart circle { fill: var(--tone); stroke: var(--card); stroke-width: 1; }
+.chart .cloud circle { fill-opacity: 0.55; stroke: none; }
+.chart .label { fill: var(--tone); font-weight: 600; }
+.train { --tone: var(--train); }
+.heldOut { --tone: var(--held-out); }
+${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `.tone${i} { --tone: var(--tone${i}); }`).join("\n")}
+.chart :is(.tone4, .tone5, .tone6, .tone7) polyline, .chart polyline:is(.tone4, .tone5, .tone6, .tone7) { stroke-dasharray: 6 4; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 10px 0 0; padding: 0; list-style: none; font-size: 13px; }
+.legend li { white-space: nowrap; }
+.legend .key { width: 24px; height: 10px; margin-right: 7px; }
 .scroll { overflow-x: auto; }
 details { margin-top: 16px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
@@ -99,7 +105,8 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
 @media print {
   :root {
     --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --held-out: #c05a10;
-    --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); color-scheme: light;
+    --tone0: #1f5fc0; --tone1: #c05a10; --tone2: #1a7048; --tone3: #9c2479; --tone4: #6544bd; --tone5: #7d5f00;
+    --tone6: #0b6b7c; --tone7: #505762; --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); color-scheme: light;
   }
   body { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { margin-top: 24px; }

@@ -1,5 +1,5 @@
 import type { Browser, Page } from "playwright-core";
-import { classification, renderReport } from "rondo/report";
+import { classification, learningCurves, renderReport } from "rondo/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chromium, describeWith } from "../machine.js";
 import { launch, patience } from "./browser.js";
@@ -17,18 +17,20 @@ function report(classes: number, name: (i: number) => string): Promise<string> {
     title: "A run",
     date: new Date(0),
     headline: [{ label: "Test accuracy", value: "0.9789" }],
-    history: {
-      unit: "step",
-      positions: positions.map((position) => 10_000 * position),
-      values: {
-        loss: positions.map((x) => 1e9 / x),
-        val_loss: positions.map((x) => 1.1e9 / x),
-        learningRate: positions.map((x) => 1e-7 / x),
-        accuracy: positions.map((x) => 1 - 1 / x),
-        val_accuracy: positions.map((x) => 1 - 1.1 / x),
-      },
-    },
-    classification: classification(truth, output, { names: truth.slice(0, classes).map(name) }),
+    sections: [
+      learningCurves({
+        unit: "step",
+        positions: positions.map((position) => 10_000 * position),
+        values: {
+          loss: positions.map((x) => 1e9 / x),
+          val_loss: positions.map((x) => 1.1e9 / x),
+          learningRate: positions.map((x) => 1e-7 / x),
+          accuracy: positions.map((x) => 1 - 1 / x),
+          val_accuracy: positions.map((x) => 1 - 1.1 / x),
+        },
+      }),
+      classification(truth, output, { names: truth.slice(0, classes).map(name) }),
+    ],
     configuration: { learningRate: 0.001 },
     environment: {},
   });

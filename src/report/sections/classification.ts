@@ -1,9 +1,10 @@
-import { checkList, checkOptions, namesOf, RondoError } from "../errors.js";
-import { shapeText, sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
-import { checkCount } from "../train/fit.js";
+import { checkList, checkOptions, namesOf, RondoError } from "../../errors.js";
+import { shapeText, sizeOf, Tensor, type TensorLike, toTensor } from "../../tensor.js";
+import { checkCount } from "../../train/fit.js";
 
 /** How well a model tells classes apart. N samples, C classes. */
 export interface Classification {
+  readonly kind: "classification";
   /** C names, in the order of the classes. */
   readonly names: readonly string[];
   /** [C][C] numbers of samples: row = true class, column = predicted class. */
@@ -103,6 +104,7 @@ export function classification(
   }
   const worst = mistakes.sort((a, b) => b.confidence - a.confidence).slice(0, count);
   return {
+    kind: "classification",
     names,
     confusion,
     mistakes:
@@ -140,7 +142,10 @@ function readOptions(options: ClassificationOptions, N: number, C: number) {
 }
 
 /** The scores of every class. */
-export function classScores({ names, confusion }: Classification): ClassScores[] {
+export function classScores({
+  names,
+  confusion,
+}: Pick<Classification, "names" | "confusion">): ClassScores[] {
   return confusion.map((row, i) => {
     const hits = row[i] ?? 0;
     const support = row.reduce((sum, count) => sum + count, 0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { RondoError } from "../errors.js";
-import { tensor } from "../tensor.js";
+import { RondoError } from "../../errors.js";
+import { tensor } from "../../tensor.js";
 import { type ClassificationOptions, classification, classScores } from "./classification.js";
 
 const truth = tensor([0, 0, 0, 1, 1, 2], undefined, "int32");

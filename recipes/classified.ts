@@ -1,0 +1,24 @@
+import type { Sequential, Tensor } from "rondo";
+import type { Findings } from "rondo/recipe";
+import { classification } from "rondo/report";
+
+/**
+ * How well a model compiled with the metric accuracy tells the classes of the test samples apart.
+ *
+ * @param test x [N, height, width] pictures from 0 to 1, y [N, C] one-hot
+ */
+export async function classified(
+  model: Sequential,
+  test: { readonly x: Tensor; readonly y: Tensor },
+): Promise<Findings> {
+  const { x, y } = test;
+  const probabilities = await model.predict(x, { batchSize: 1000 });
+  const [testLoss = Number.NaN, testAccuracy = Number.NaN] = await model.evaluate(x, y, {
+    batchSize: 1000,
+    verbose: 0,
+  });
+  return {
+    figures: { testAccuracy, testLoss },
+    sections: [classification(y, probabilities, { images: x })],
+  };
+}

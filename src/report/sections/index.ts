@@ -1,0 +1,24 @@
+import type { Html } from "../html.js";
+import { drawClassification } from "./classes.js";
+import type { Classification } from "./classification.js";
+import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
+
+/** One part of a report: plain data, drawn by its `kind`. */
+export type Section = LearningCurves | Classification;
+
+type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
+
+/** How each kind is drawn. */
+const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { kind: K }>> } = {
+  learningCurves: drawLearningCurves,
+  classification: drawClassification,
+};
+
+export function isSection(value: unknown): value is Section {
+  const { kind } = Object(value) as { readonly kind?: unknown };
+  return typeof kind === "string" && Object.hasOwn(drawings, kind);
+}
+
+export async function drawSection(section: Section): Promise<Html> {
+  return (drawings[section.kind] as Drawing<Section>)(section);
+}
