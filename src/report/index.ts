@@ -21,3 +21,6 @@ export {
   type LearningCurvesOptions,
   learningCurves,
 } from "./sections/learningCurves.js";
+export { type Fit, type Regression, type RegressionOptions, regression } from "./sections/regression.js";
+export { type Table, type TableOptions, table } from "./sections/table.js";
+export { type TaggedSequence, type Tagging, type TaggingOptions, tagging } from "./sections/tagging.js";

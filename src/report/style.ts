@@ -80,6 +80,12 @@ td, th { padding: 5px 8px; }
 .confusion .hit { background: rgba(var(--hit), calc(0.08 + 0.5 * var(--share))); font-weight: 600; }
 .confusion .miss { background: rgba(var(--miss), calc(0.06 + 0.6 * var(--share))); }
 .confusion .none { color: var(--line); }
+.steps { width: auto; font-size: 13px; white-space: nowrap; }
+.steps th, .steps td { padding: 3px 8px; }
+.steps td { text-align: center; min-width: 38px; border-radius: 4px; }
+.steps th[rowspan] { vertical-align: top; padding-right: 14px; }
+.steps tbody:not(:first-child)::before { content: ""; display: table-row; height: 14px; }
+.steps .wrong { background: rgba(var(--miss), 0.3); font-weight: 600; text-decoration: underline; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 12px; }
 .mistakes figure { text-align: center; }
 .mistakes div { border-radius: 8px; border: 1px solid var(--line); overflow: hidden; }

@@ -2,9 +2,12 @@ import type { Html } from "../html.js";
 import { drawClassification } from "./classes.js";
 import type { Classification } from "./classification.js";
 import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
+import { drawRegression, type Regression } from "./regression.js";
+import { drawTable, type Table } from "./table.js";
+import { drawTagging, type Tagging } from "./tagging.js";
 
 /** One part of a report: plain data, drawn by its `kind`. */
-export type Section = LearningCurves | Classification;
+export type Section = LearningCurves | Classification | Regression | Tagging | Table;
 
 type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 
@@ -12,6 +15,9 @@ type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { kind: K }>> } = {
   learningCurves: drawLearningCurves,
   classification: drawClassification,
+  regression: drawRegression,
+  tagging: drawTagging,
+  table: drawTable,
 };
 
 export function isSection(value: unknown): value is Section {
