@@ -32,12 +32,12 @@ export interface Plot {
 /** Colours for series of one kind: the i-th, of which the second four are dashed. */
 export const tone = (i: number): string => `tone${i % 8}`;
 
-const height = 230;
 const lineHeight = 14;
 /** Points of a line that are also dots, to be pointed at. */
 const mostDots = 60;
-/** Lines that have room for a label at their end; more have a legend. */
+/** Lines that have room for a label at their end; more have a legend, and a higher plot. */
 const mostLabels = 3;
+const heights = { labelled: 230, crowded: 320 };
 
 /**
  * A plot as SVG that takes its colours from the page and its width from its place: horizontal positions are percentages
@@ -62,8 +62,14 @@ export function plot({ title, across, counts, lines, dots = [], logarithmic = fa
     y: logarithmic ? logarithmicAxis(low, high) : linearAxis(low, high, 5),
   };
   const isLabelled = drawnDots.length === 0 && drawnLines.length <= mostLabels;
-  const labels = isLabelled ? endLabels(drawnLines, axes.y) : [];
-  const place = ({ x, y }: Point) => ({ x: acrossOf(axes.x, x), y: downOf(axes.y, y) });
+  const height = drawnLines.length <= mostLabels ? heights.labelled : heights.crowded;
+  const frame: Frame = {
+    height,
+    across: (x) => round(100 * axes.x.place(x)),
+    down: (y) => round(height * (1 - axes.y.place(y))),
+  };
+  const labels = isLabelled ? endLabels(drawnLines, frame) : [];
+  const place = ({ x, y }: Point) => ({ x: frame.across(x), y: frame.down(y) });
   const path = (points: readonly Point[]) =>
     points
       .map(place)
@@ -75,7 +81,7 @@ export function plot({ title, across, counts, lines, dots = [], logarithmic = fa
 ${isLabelled ? "" : legend(drawnLines, drawnDots, counts === true)}
 <div class="plot" style="padding: 0 ${12 + widest(labels.flatMap(({ texts }) => texts))}px 0 ${10 + widest(axes.y.texts)}px">
 <svg height="${height}" role="img" aria-label="${title} by ${across}">
-${grid(axes, across)}
+${grid(axes, frame, across)}
 ${drawnDots.map(
   ({ style, points }) =>
     html`<g class="${style} cloud">${points.map(place).map(({ x, y }) => html`<circle cx="${x}%" cy="${y}" r="3"/>`)}</g>`,
@@ -103,14 +109,25 @@ ${labels.map(({ style, texts, y }) =>
 </figure>`;
 }
 
-function grid({ x, y }: { readonly x: Axis; readonly y: Axis }, across: string): Html {
+/** Where values are drawn. */
+interface Frame {
+  /** Pixels. */
+  readonly height: number;
+  /** Percent of the plot's width. */
+  across(x: number): number;
+  /** Pixels from the plot's top. */
+  down(y: number): number;
+}
+
+function grid({ x, y }: { readonly x: Axis; readonly y: Axis }, frame: Frame, across: string): Html {
+  const { height } = frame;
   const rows = y.ticks.map((tick, i) => {
-    const at = downOf(y, tick);
+    const at = frame.down(tick);
     return html`<line x2="100%" y1="${at}" y2="${at}"/><text x="-8" y="${at + 4}" text-anchor="end">${y.texts[i] ?? ""}</text>`;
   });
   const columns = x.ticks.map(
     (tick, i) =>
-      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${acrossOf(x, tick)}%" y="${height + 18}" text-anchor="middle">${x.texts[i] ?? ""}</text>`,
+      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${frame.across(tick)}%" y="${height + 18}" text-anchor="middle">${x.texts[i] ?? ""}</text>`,
   );
   return html`<g class="grid">${rows}${columns}<text x="50%" y="${height + 36}" text-anchor="middle">${across}</text></g>`;
 }
@@ -134,18 +151,19 @@ interface Label {
 }
 
 /** The name and the last value of each line; one that is alone is known by the title. */
-function endLabels(lines: readonly Series[], axis: Axis): Label[] {
+function endLabels(lines: readonly Series[], frame: Frame): Label[] {
   return spread(
     lines.map(({ style, name, points }) => {
       const end = points.at(-1)?.y ?? 0;
       const texts = [...(lines.length === 1 ? [] : [name]), figure(end)];
-      return { style, texts, y: downOf(axis, end) };
+      return { style, texts, y: frame.down(end) };
     }),
+    frame.height,
   );
 }
 
 /** Keeps labels (each of two lines, `y` its middle) within the plot, and moves those apart that would overlap. */
-function spread(labels: readonly Label[]): Label[] {
+function spread(labels: readonly Label[], height: number): Label[] {
   const within = (y: number, below = 0) => Math.min(Math.max(y, lineHeight / 2), height - lineHeight - below);
   const sorted = labels.map((label) => ({ ...label, y: within(label.y) })).sort((a, b) => a.y - b.y);
   const needed = 2 * lineHeight + 2;
@@ -155,11 +173,6 @@ function spread(labels: readonly Label[]): Label[] {
   const top = within(middle - length / 2, length);
   return sorted.map((label, i) => ({ ...label, y: top + i * needed }));
 }
-
-/** Percent of the plot's width. */
-const acrossOf = (axis: Axis, value: number): number => round(100 * axis.place(value));
-/** Pixels from the plot's top. */
-const downOf = (axis: Axis, value: number): number => round(height * (1 - axis.place(value)));
 
 /** Without spreading the values over the arguments of a call, of which there can be only so many. */
 function rangeOf(values: readonly number[]): readonly [number, number] {
