@@ -1,5 +1,13 @@
 import type { Browser, Page } from "playwright-core";
-import { classification, learningCurves, renderReport } from "rondo/report";
+import {
+  classification,
+  learningCurves,
+  regression,
+  renderReport,
+  type Section,
+  table,
+  tagging,
+} from "rondo/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chromium, describeWith } from "../machine.js";
 import { launch, patience } from "./browser.js";
@@ -36,6 +44,49 @@ function report(classes: number, name: (i: number) => string): Promise<string> {
   });
 }
 
+/** A report with a section of every other kind, of many lines, many samples, many steps. */
+function others(): Promise<string> {
+  const names = Array.from({ length: 9 }, (_, i) => `the training number ${i}`);
+  const steps = Array.from({ length: 40 }, (_, step) => step);
+  const tags = names.map((_, row) => steps.map((step) => (step + row) % 3));
+  const sections: readonly Section[] = [
+    learningCurves(
+      Object.fromEntries(
+        names.map((name, i) => [
+          name,
+          { unit: "epoch", positions, values: { loss: positions.map((x) => 10 ** (i - x)) } },
+        ]),
+      ),
+      { logarithmic: ["loss"] },
+    ),
+    regression(
+      steps.map((x) => 1e5 * x),
+      steps.map((x) => -1e-3 * x),
+      { "a model with a long name": steps.map((x) => -1e-3 * x), "least squares": steps },
+    ),
+    tagging(
+      tags,
+      tags.map((row) => row.map((tag) => (tag === 2 ? 1 : tag))),
+      { names: ["O", "B-ORGANISATION", "I-ORGANISATION"], inputs: tags.map((row) => row.map(String)) },
+    ),
+    table({
+      title: "A table",
+      columns: ["what", ...steps.slice(0, 12).map((step) => `column ${step}`)],
+      rows: names.map((name, i) => [name, ...steps.slice(0, 12).map((step) => step ** i)]),
+    }),
+  ];
+  return renderReport({
+    title: "A run",
+    date: new Date(0),
+    headline: [
+      { label: "Test error", value: "0.2604", note: "to reach: ≤ 1.05 × least squares error = 0.2711" },
+    ],
+    sections,
+    configuration: {},
+    environment: {},
+  });
+}
+
 /** In the page: what is too small to read, lies over other text, or sticks out of what holds it. */
 function faults(): string[] {
   const found: string[] = [];
@@ -47,7 +98,9 @@ function faults(): string[] {
   if (root.scrollWidth > root.clientWidth) found.push("the page scrolls sideways");
   for (const figure of document.querySelectorAll("figure.chart")) {
     const card = figure.getBoundingClientRect();
-    const texts = boxes("figure.chart text").filter(({ element }) => figure.contains(element));
+    const texts = boxes("figure.chart text, figure.chart li").filter(({ element }) =>
+      figure.contains(element),
+    );
     for (const [i, { text, box }] of texts.entries()) {
       if (box.height < 12) found.push(`"${text}" is ${box.height} px high`);
       if (box.left < card.left || box.right > card.right || box.bottom > card.bottom)
@@ -98,6 +151,7 @@ describeWith(chromium, "the report", (executable) => {
   describe.each([
     ["ten digits", report(10, String)],
     ["many classes with long names", report(many, (i) => `${i} of the many classes`)],
+    ["every other kind of section", others()],
   ])("of %s", (_, html) => {
     it.each([320, 375, 800, 1100])("can be read on %i pixels", async (width) => {
       const page: Page = await browser.newPage({ viewport: { width, height: 800 } });
