@@ -226,6 +226,7 @@ const described = ({ name, title, adds, goal, source, unit, defaults, options = 
     name: own,
     usage: usageOf(own, one),
     description: one.description,
+    ...(one.choices === undefined ? {} : { choices: one.choices }),
     default: one.default,
   })),
 });
@@ -261,8 +262,10 @@ const ownOptions = ({ options = {} }: Recipe): string[] =>
 
 const usageOf = (name: string, { placeholder }: RecipeOption): string => `--${flagOf(name)} <${placeholder}>`;
 
-const helpOf = ({ description, default: value }: RecipeOption): string =>
-  `${description} (default: ${written(value)})`;
+function helpOf({ description, choices, default: value }: RecipeOption): string {
+  const all = choices === undefined || written(choices) === written(value) ? "" : `${choices.join(", ")}; `;
+  return `${description} (${all}default: ${written(value)})`;
+}
 
 const settingsText = ({ count, batchSize, learningRate }: Training, unit: Recipe["unit"]): string =>
   `${counted(count, unit)}, batch size ${batchSize}, learning rate ${learningRate}`;

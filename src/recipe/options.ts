@@ -7,6 +7,8 @@ export interface RecipeOption<T = unknown> {
   readonly default: T;
   /** What stands for the value in the help: `n`, `name`. */
   readonly placeholder: string;
+  /** The names to choose from, where there are such. */
+  readonly choices?: readonly string[];
   /** From the text on the command line. */
   readonly read: Reader<T>;
 }
@@ -44,13 +46,18 @@ export const option = {
   /** One of the names in `of`. */
   choice: <const C extends string>(
     given: Described<NoInfer<C>> & { readonly of: readonly C[] },
-  ): RecipeOption<C> => ({ ...described(given, given.of.join("|")), read: oneOf(given.of) }),
+  ): RecipeOption<C> => ({
+    ...described<C>(given, "name"),
+    choices: given.of,
+    read: oneOf(given.of),
+  }),
 
   /** Some of the names in `of`, each once, separated by commas. */
   choices: <const C extends string>(
     given: Described<readonly NoInfer<C>[]> & { readonly of: readonly C[] },
   ): RecipeOption<readonly C[]> => ({
     ...described<readonly C[]>(given, "name,…"),
+    choices: given.of,
     read: distinct(listOf(oneOf(given.of))),
   }),
 

@@ -54,7 +54,7 @@ function others(): Promise<string> {
       Object.fromEntries(
         names.map((name, i) => [
           name,
-          { unit: "epoch", positions, values: { loss: positions.map((x) => 10 ** (i - x)) } },
+          { unit: "epoch" as const, positions, values: { loss: positions.map((x) => 10 ** (i - x)) } },
         ]),
       ),
       { logarithmic: ["loss"] },

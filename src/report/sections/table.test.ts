@@ -23,6 +23,12 @@ describe("table", () => {
     expect(text).toContain('<td class="number">NaN</td>');
   });
 
+  it.each([["0.001"], ["1,234"], ["-1.2e-7"], ["97.9 %"]])("takes %s for a number", (text) => {
+    expect(drawTable(table({ title: "T", columns: ["a", "b"], rows: [["x", text]] })).text).toContain(
+      `<td class="number">${text}</td>`,
+    );
+  });
+
   it("is plain data", () => expect(table(losses)).toEqual({ kind: "table", ...losses }));
 
   it.each([

@@ -10,7 +10,7 @@ export interface Table {
   readonly note?: string;
   /** Headings, one a column. */
   readonly columns: readonly string[];
-  /** One cell a column; numbers are written with four significant digits, at the right. */
+  /** One cell a column; numbers are written with four significant digits. What is a number, as text too, stands at the right. */
   readonly rows: readonly (readonly (string | number)[])[];
 }
 
@@ -51,7 +51,7 @@ export function table(options: TableOptions): Table {
 }
 
 export function drawTable({ title, note, columns, rows }: Table): Html {
-  const isNumber = columns.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
+  const isNumber = columns.map((_, i) => rows.length > 0 && rows.every((row) => isNumeric(row[i])));
   const kind = (i: number) => (isNumber[i] === true ? html` class="number"` : "");
   const cell = (value: string | number, i: number) => {
     const text = typeof value === "number" ? figure(value) : value;
@@ -66,3 +66,6 @@ ${note === undefined ? "" : html`<p class="soft">${note}</p>`}
 </table></div>
 </section>`;
 }
+
+const isNumeric = (cell: string | number | undefined): boolean =>
+  typeof cell === "number" || (typeof cell === "string" && /^[-+]?\d[\d.,]*(e[-+]?\d+)?( ?%)?$/.test(cell));
