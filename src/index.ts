@@ -82,10 +82,12 @@ export {
   defineLayer,
   fields,
   initializers,
+  input,
   Layer,
   layerFromConfig,
   layers,
 } from "./layers/index.js";
+export { Functional, type FunctionalOptions, functional } from "./models/functional.js";
 export type {
   BatchOptions,
   EvaluateOptions,

@@ -8,7 +8,7 @@ import {
 } from "../config/config.js";
 import { RondoError, valueText, within } from "../errors.js";
 import { sameShape, shapeText } from "../graph/dim.js";
-import { SymbolicTensor } from "../graph/ir.js";
+import { SymbolicTensor, type TensorType } from "../graph/ir.js";
 import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
 import { input } from "../graph/ops/source.js";
 import { checkSizes } from "../tensor.js";
@@ -27,11 +27,18 @@ export interface Weight {
   readonly trainable: boolean;
 }
 
+/** The inputs of a call: one for most layers; several for those that merge; initial states after that of a recurrent one. */
+export type Inputs = readonly [SymbolicTensor, ...SymbolicTensor[]];
+/** Shapes and dtypes of a call's inputs. */
+export type InputTypes = readonly [TensorType, ...TensorType[]];
+
 /** What layers and cells get from a model to trace themselves. */
 export interface WeightContext {
   readonly training: boolean;
   /** Random numbers of this step; `drawFrom` gives each draw a stream of its own. */
   readonly random: RandomSource;
+  /** What goes before the paths of draws: the models around the one that is traced. */
+  readonly scope?: string;
   /** How many draws of this name the trace has counted before; counts this one. `drawCounter` makes such a function. */
   readonly countDraw: (name: string) => number;
   /** The value of one of the declared weights. */
@@ -214,7 +221,7 @@ export abstract class Component<F extends Fields = Fields> {
     name: string,
     seed: number | null,
   ): { readonly source: RandomSource; readonly stream: number } {
-    const path = joined(this.path, name);
+    const path = joined(context.scope ?? "", this.path, name);
     const count = context.countDraw(path);
     const stream = (base: string) => streamOf(count === 0 ? base : `${base}:${count}`);
     if (seed === null) return { source: context.random, stream: stream(path) };

@@ -2,8 +2,7 @@ import type { Dtype } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Dim, equal, type Shape, SizesDiffer, solve, substitute, symbol } from "../graph/dim.js";
 import type { TensorType } from "../graph/ir.js";
-import type { Component } from "./component.js";
-import type { InputTypes } from "./layer.js";
+import type { Component, InputTypes } from "./component.js";
 import type { Sizes } from "./types.js";
 
 /** A size that an input leaves open, known to equal another since two values met in a layer. */

@@ -15,6 +15,8 @@ import { input } from "../graph/ops/source.js";
 import {
   Component,
   type Definition,
+  type Inputs,
+  type InputTypes,
   type MaskRule,
   resultText,
   type Weight,
@@ -23,7 +25,7 @@ import {
 import { type CallOptions, callLayer, type DeclaredTensor } from "./declared.js";
 import type { Outcome, ShapeError, ShapeRule, Sizes } from "./types.js";
 
-export type { Weight, WeightContext } from "./component.js";
+export type { Inputs, InputTypes, Weight, WeightContext } from "./component.js";
 
 /** What a layer gets while it is traced. */
 export interface CallContext extends WeightContext {
@@ -42,11 +44,6 @@ export interface CallContext extends WeightContext {
   /** Says something once per model: a mask that is dropped, for example. */
   warn(message: string): void;
 }
-
-/** The inputs of a call: one for most layers; several for those that merge; initial states after that of a recurrent one. */
-export type Inputs = readonly [SymbolicTensor, ...SymbolicTensor[]];
-/** Shapes and dtypes of a call's inputs. */
-export type InputTypes = readonly [TensorType, ...TensorType[]];
 
 /**
  * A weight broadcast to the shape of x, to be added to it or multiplied with it. Masked steps of x do not enter the

@@ -2,7 +2,16 @@ import { atOnce, inTurns, type Steps } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
-import { type Bindings, type Graph, rootsOf, type StateVariable, topological } from "../graph/ir.js";
+import {
+  type Bindings,
+  type Graph,
+  rootsOf,
+  type StateVariable,
+  type TensorType,
+  topological,
+} from "../graph/ir.js";
+import type { WeightEntry } from "../layers/component.js";
+import type { Weight } from "../layers/layer.js";
 import { optimizeSteps } from "../passes/index.js";
 import { planSteps } from "../plan/compile.js";
 import type { Program } from "../plan/program.js";
@@ -12,13 +21,16 @@ import { isRefusal } from "../runtime/fault.js";
 import { sizeOf, Tensor } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import { RecentlyUsed } from "./cache.js";
-import { Store } from "./store.js";
+import type { Commons, Member } from "./commons.js";
+import type { Network } from "./network.js";
+import { Arrangement, type Group } from "./parameters.js";
+import type { Move } from "./store.js";
 import {
+  type Assembly,
   evaluationSteps,
-  initializationSteps,
   makeOptimizerState,
-  type Network,
   type OptimizerState,
+  optimizerVariables,
   predictionSteps,
   type Types,
   trainingSteps,
@@ -52,101 +64,170 @@ const bytesOf = ({ words, buffers, constants }: Program): number =>
 
 /** The graph of a kind, gone through the passes. Training and evaluation need a compiled model. */
 function* graphSteps(
-  network: Network,
+  assembly: Assembly,
   { kind, types }: Pick<Job, "kind" | "types">,
   objective?: Objective,
   optimizer?: OptimizerState,
 ): Steps<Graph> {
-  if (kind === "predict") return yield* optimizeSteps(yield* predictionSteps(network, types));
+  if (kind === "predict") return yield* optimizeSteps(yield* predictionSteps(assembly, types));
   if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
   const traced =
     kind === "train"
-      ? yield* trainingSteps(network, objective, optimizer, types)
-      : yield* evaluationSteps(network, objective, types);
+      ? yield* trainingSteps(assembly, objective, optimizer, types)
+      : yield* evaluationSteps(assembly, objective, types);
   return yield* optimizeSteps(traced);
 }
 
-const typesText = ({ x, y, sampleWeight }: Types): string =>
-  [x, y, sampleWeight && { dtype: "", shape: sampleWeight }]
-    .map((t) => t && `${t.dtype}${shapeText(t.shape)}`)
-    .join(" ");
-
-/** The state variables of a network, with those of an optimizer where there is one. */
-export const variablesOf = (network: Network, optimizer?: OptimizerState): StateVariable[] => [
-  ...network.parameters.variables,
-  ...(optimizer === undefined
-    ? []
-    : [...optimizer.slots.values(), optimizer.learningRate, optimizer.iterations]),
-  ...network.layers.flatMap((layer) => layer.states()),
-  network.counters.seed,
-  network.counters.step,
-];
+function typesText({ x, y = [], sampleWeight = [] }: Types): string {
+  const text = (t: TensorType | undefined) => (t === undefined ? "-" : `${t.dtype}${shapeText(t.shape)}`);
+  const weights = sampleWeight.map((shape) => (shape === undefined ? "-" : shapeText(shape)));
+  return [...x.map(text), "|", ...y.map(text), "|", ...weights].join(" ");
+}
 
 /** A program planned on the same terms as the engine's, to be looked at, not run. */
 export async function programOf(
-  network: Network,
+  parts: Omit<Assembly, "arrangement">,
   job: Job,
   backend: Backend,
   objective?: Objective,
 ): Promise<Program> {
-  const optimizer = objective && makeOptimizerState(objective.optimizer.slots, network.parameters);
-  const graph = await inTurns(graphSteps(network, job, objective, optimizer));
-  const layout = layoutState(variablesOf(network, optimizer));
+  const arrangement = new Arrangement(entriesOf(parts.network), ({ weight, trainable }) =>
+    weight.trainable ? String(trainable) : undefined,
+  );
+  const assembly = { ...parts, arrangement };
+  const trained = new Set(trainedOf(parts.network));
+  const optimizer =
+    objective && makeOptimizerState(objective.optimizer.slots, trainedGroups(arrangement, trained));
+  const graph = await inTurns(graphSteps(assembly, job, objective, optimizer));
+  const layout = layoutState([
+    ...arrangement.variables,
+    ...(optimizer === undefined ? [] : optimizerVariables(optimizer)),
+    ...ownVariables(parts),
+  ]);
   const { vectorWidth } = backend.capabilities;
   return inTurns(planSteps(graph, { bindings: job.bindings, layout, vectorWidth }));
 }
 
-/** A built network on a backend: its state in memory and its programs. */
-export class Engine implements Tenant {
-  readonly #network: Network;
-  readonly #store: Store;
+/** All weights of a network's layers, each once. */
+export function entriesOf({ layers }: Network): WeightEntry[] {
+  const entries = new Map<Weight, WeightEntry>();
+  for (const layer of layers)
+    for (const entry of layer.weightEntries())
+      if (!entries.has(entry.weight)) entries.set(entry.weight, entry);
+  return [...entries.values()];
+}
+
+/** What training changes as things stand. */
+const trainedOf = (network: Network): Weight[] =>
+  entriesOf(network).flatMap(({ weight, trainable }) => (trainable ? [weight] : []));
+
+const trainedGroups = ({ groups }: Arrangement, trained: ReadonlySet<Weight>): Group[] =>
+  groups.filter(({ places }) => places.every(({ weight }) => trained.has(weight)));
+
+/** Recurrent states and counters. */
+const ownVariables = ({ network, counters }: Omit<Assembly, "arrangement">): StateVariable[] => [
+  ...network.states(),
+  counters.seed,
+  counters.step,
+];
+
+/** A model at work: its programs, and its optimizer; the weights are those of its commons. */
+export class Engine implements Tenant, Member {
+  readonly assembly: Omit<Assembly, "arrangement">;
+  readonly #commons: () => Commons;
+  readonly #entries: readonly WeightEntry[];
   /** Traces by kind and types, programs by sizes besides. */
   readonly #graphs = new RecentlyUsed<Graph>(keptNodes, leastTraces);
   readonly #programs = new RecentlyUsed<Executable>(keptBytes, leastPrograms, (program) => program.free());
   readonly #typesTexts = new WeakMap<Types, string>();
-  readonly #seed: number;
-  #initialized = false;
-  /** Whether the state has room for what the present objective needs. */
-  #held = false;
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
+  #trained: ReadonlySet<Weight> | undefined;
   #learningRate = 0;
   /** The one that the state has when everything submitted is done. */
   #submittedRate: number | undefined;
   /** An empty program. */
   #looksAtState: Executable | undefined;
-  /** Preparations, one after the other. */
-  #queue: Promise<void> = Promise.resolve();
 
+  /** @param commons that of the layers; which one it is may change */
   constructor(
-    network: Network,
-    seed: number,
+    assembly: Omit<Assembly, "arrangement">,
+    readonly seed: number,
     readonly backend: Backend,
+    commons: () => Commons,
   ) {
-    this.#network = network;
-    this.#store = new Store(backend);
-    this.#seed = seed;
+    this.assembly = assembly;
+    this.#commons = commons;
+    this.#entries = entriesOf(assembly.network);
+    commons().add(this);
     backend.register(this);
   }
 
   get memory(): Memory {
-    return this.#store.memory;
+    return this.#commons().memory;
   }
 
   /** Whether the state is in memory and no preparation is due. */
   get initialized(): boolean {
-    return this.#initialized;
+    return this.#commons().settled;
+  }
+
+  get trained(): ReadonlySet<Weight> | undefined {
+    return this.#trained;
+  }
+
+  entries(): readonly WeightEntry[] {
+    return this.#entries;
   }
 
   /** A new loss, metrics and optimizer; the weights stay, the optimizer begins anew. */
   setObjective(objective: Objective): void {
     this.#objective = objective;
-    this.#optimizer = makeOptimizerState(objective.optimizer.slots, this.#network.parameters);
+    this.#trained = new Set(trainedOf(this.assembly.network));
+    this.#optimizer = makeOptimizerState(objective.optimizer.slots, []);
     this.#learningRate = objective.optimizer.learningRate;
     this.#submittedRate = undefined;
-    this.#held = false;
     this.#graphs.clear();
     this.#programs.clear();
+    this.#commons().invalidate();
+  }
+
+  arrange(arrangement: Arrangement): readonly Omit<Move, "store">[] {
+    const before = this.#optimizer;
+    if (before === undefined || this.#objective === undefined || this.#trained === undefined) return [];
+    const groups = trainedGroups(arrangement, this.#trained);
+    const after = makeOptimizerState(this.#objective.optimizer.slots, groups, before);
+    this.#optimizer = after;
+    const changed = after.groups.filter((group) => !before.groups.includes(group));
+    if (changed.length === 0 && after.groups.length === before.groups.length) return [];
+    this.#graphs.clear();
+    this.#programs.clear();
+    return changed.flatMap(({ group, slots }) =>
+      group.places.flatMap(({ weight, offset, size }) => {
+        const source = before.groups.find((other) => other.group.places.some((p) => p.weight === weight));
+        const begin = source?.group.places.find((p) => p.weight === weight)?.offset;
+        if (source === undefined || begin === undefined) return [];
+        return [...slots].flatMap(([name, to]) => {
+          const from = source.slots.get(name);
+          return from === undefined ? [] : [{ from, begin, to, at: offset, size }];
+        });
+      }),
+    );
+  }
+
+  variables(): readonly StateVariable[] {
+    return [
+      ...(this.#optimizer === undefined ? [] : optimizerVariables(this.#optimizer)),
+      ...ownVariables(this.assembly),
+    ];
+  }
+
+  async moved(): Promise<void> {
+    const wasReady = this.#looksAtState !== undefined;
+    this.#graphs.clear();
+    this.#programs.clear();
+    this.#forgetLook();
+    if (wasReady) await this.#look();
   }
 
   get learningRate(): number {
@@ -164,55 +245,28 @@ export class Engine implements Tenant {
     if (variable === undefined || rate === this.#submittedRate) return;
     this.#submittedRate = rate;
     // A backend that cannot write any more says so at the step.
-    this.#store.write(variable, Float32Array.of(rate)).catch(() => {});
+    this.#commons()
+      .store.write(variable, Float32Array.of(rate))
+      .catch(() => {});
   }
 
   /**
-   * Lays out the state and sets what is new in it: weights by their initializers, counters, the learning rate. Then plans
-   * the program of a job. The event loop keeps turning; calls are answered in their order.
+   * Lays out the state and sets what is new in it: weights by their initializers, counters. Then plans the program of a
+   * job. The event loop keeps turning; calls are answered in their order.
    *
    * @throws RondoError where there is no room for it, after what is not in use was given back
    */
   prepare(job?: Job): Promise<void> {
-    if (this.#held && (job === undefined || this.#programs.has(this.#key(job)))) return Promise.resolve();
-    return this.#enqueue(async () => {
-      await this.#prepare();
+    if (this.initialized && (job === undefined || this.#programs.has(this.#key(job))))
+      return Promise.resolve();
+    return this.#commons().prepare(this.backend, async () => {
       if (job !== undefined) await this.#plan(job);
     });
   }
 
-  /** Does what may lay out or load something, after all that was asked for before. */
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    this.#queue = this.#queue.catch(() => {}).then(() => this.#withRoom(work));
-    return this.#queue;
-  }
-
-  async #prepare(): Promise<void> {
-    if (this.#held) return;
-    const optimizer = this.#optimizer;
-    const wasReady = this.#looksAtState !== undefined;
-    if (await this.#store.hold(variablesOf(this.#network, optimizer))) {
-      this.#programs.clear();
-      this.#forgetLook();
-    }
-    if (!this.#initialized) {
-      const { seed } = this.#network.counters;
-      await this.#store.write(seed, Int32Array.of(this.#seed | 0, Math.floor(this.#seed / 2 ** 32) | 0));
-      const traced = await inTurns(initializationSteps(this.#network));
-      const graph = await inTurns(optimizeSteps(traced));
-      const program = this.#load(await inTurns(this.#planSteps(graph, {})));
-      await program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
-      program.free();
-      this.#initialized = true;
-    }
-    if (wasReady) await this.#look();
-    this.#held = optimizer === this.#optimizer;
-  }
-
   /** Makes runs on the caller's thread possible until the state changes. */
   async prepareSync(): Promise<void> {
-    await this.#enqueue(async () => {
-      await this.#prepare();
+    await this.#commons().prepare(this.backend, async () => {
       if (this.backend.capabilities.synchronous) await this.#look();
     });
   }
@@ -226,17 +280,6 @@ export class Engine implements Tenant {
   #forgetLook(): void {
     this.#looksAtState?.free();
     this.#looksAtState = undefined;
-  }
-
-  /** Does what needs memory; where there is none, once more when everyone has given back what is not in use. */
-  async #withRoom<R>(work: () => Promise<R>): Promise<R> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await this.backend.reclaim();
-      return work();
-    }
   }
 
   /** Gives back what can be made again. */
@@ -284,7 +327,9 @@ export class Engine implements Tenant {
     const key = this.#traceKey(job.kind, job.types);
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      graph = yield* graphSteps(this.#network, job, this.#objective, this.#optimizer);
+      const { arrangement } = this.#commons();
+      const assembly = { ...this.assembly, arrangement };
+      graph = yield* graphSteps(assembly, job, this.#objective, this.#optimizer);
       this.#graphs.add(key, graph, topological(rootsOf(graph)).length);
     }
     return yield* this.#planSteps(graph, job.bindings);
@@ -292,7 +337,7 @@ export class Engine implements Tenant {
 
   #planSteps(graph: Graph, bindings: Bindings): Steps<Program> {
     const { vectorWidth } = this.backend.capabilities;
-    return planSteps(graph, { bindings, layout: this.#store.layout, vectorWidth });
+    return planSteps(graph, { bindings, layout: this.#commons().store.layout, vectorWidth });
   }
 
   #load(program: Program): Executable {
@@ -325,11 +370,12 @@ export class Engine implements Tenant {
    */
   async readWeights(submitted: () => void): Promise<Tensor<"float32">[]> {
     await this.prepare();
-    const { places } = this.#network.parameters;
+    const { arrangement, store } = this.#commons();
     const read = Promise.all(
-      places.map(async ({ variable, offset, size, weight }) => {
-        const data = (await this.#store.read(variable, offset, size)) as Float32Array;
-        return new Tensor(data, weight.shape, "float32");
+      this.#entries.map(async ({ weight }) => {
+        const place = arrangement.place(weight);
+        const data = place && ((await store.read(place.variable, place.offset, place.size)) as Float32Array);
+        return new Tensor(data ?? new Float32Array(0), weight.shape, "float32");
       }),
     );
     submitted();
@@ -342,7 +388,7 @@ export class Engine implements Tenant {
    * @param submitted is called when whatever is submitted later will find them
    */
   async writeWeights(weights: readonly Tensor[], submitted: () => void): Promise<void> {
-    const { places } = this.#network.parameters;
+    const places = this.#entries;
     const refuse = (received: string, expected: string, fix: string) =>
       new RondoError({ where: "setWeights", received, expected, fix });
     const sameLayers = "Take the weights from a model with the same layers";
@@ -363,14 +409,14 @@ export class Engine implements Tenant {
       );
     }
     await this.prepare();
+    const { arrangement, store } = this.#commons();
     const written = Promise.all(
-      places.map(({ variable, offset }, i) => {
+      places.map(async ({ weight }, i) => {
+        const place = arrangement.place(weight);
+        if (place === undefined) return;
         const data: TypedArray = weights[i]?.data ?? new Float32Array(0);
-        return this.#store.write(
-          variable,
-          data instanceof Float32Array ? data : Float32Array.from(data),
-          offset,
-        );
+        const values = data instanceof Float32Array ? data : Float32Array.from(data);
+        await store.write(place.variable, values, place.offset);
       }),
     );
     submitted();
@@ -384,12 +430,13 @@ export class Engine implements Tenant {
    */
   async resetStates(submitted: () => void): Promise<void> {
     await this.prepare();
-    const states = this.#network.layers.flatMap((layer) => layer.states());
+    const { store } = this.#commons();
+    const states = this.assembly.network.states();
     const written = Promise.all(
       states.map((state) => {
         const size = sizeOf(state.shape);
         const zeros = state.dtype === "float32" ? new Float32Array(size) : new Int32Array(size);
-        return this.#store.write(state, zeros);
+        return store.write(state, zeros);
       }),
     );
     submitted();

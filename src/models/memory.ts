@@ -1,15 +1,15 @@
 import { bytesPerElement } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
-import type { TensorType } from "../graph/ir.js";
+import type { Bindings, TensorType } from "../graph/ir.js";
 import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
 import { shapeText } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import { type Kind, programOf } from "./engine.js";
+import type { Feeds } from "./feeds.js";
 import type { MemoryUse } from "./options.js";
-import { bindingsOf } from "./ports.js";
-import type { Network } from "./trace.js";
+import type { Assembly } from "./trace.js";
 
 /**
  * The sizes of one sample.
@@ -42,24 +42,26 @@ export function sampleSizes(input: Shape | undefined, given?: readonly number[])
 /**
  * The memory that programs for batches of these sizes take.
  *
- * @param input, output of the model, with their batch axes
- * @param sizes of the input, its rows included
+ * @param bindings values of the sizes that the inputs leave open
  */
 export async function memoryUse(
-  network: Network,
-  [input, output]: readonly [Shape, Shape],
-  sizes: readonly number[],
+  assembly: Omit<Assembly, "arrangement">,
+  feeds: Feeds,
+  bindings: Bindings,
   backend: Backend,
   objective: Objective | undefined,
 ): Promise<MemoryUse> {
-  const x: TensorType = { shape: input, dtype: "float32" };
-  const y: TensorType =
-    objective?.loss.target === "classes"
-      ? { shape: output.slice(0, -1), dtype: "int32" }
-      : { shape: output, dtype: "float32" };
-  const bindings = bindingsOf(input, sizes);
+  const { network } = assembly;
+  const x = network.inputs.map(({ type }) => type);
+  const y = feeds.outputs.map(({ type: { shape } }, i): TensorType | undefined => {
+    const loss = objective?.losses[i];
+    if (loss === undefined) return undefined;
+    return loss.target === "classes"
+      ? { shape: shape.slice(0, -1), dtype: "int32" }
+      : { shape, dtype: "float32" };
+  });
   const planned = (kind: Kind) =>
-    programOf(network, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);
+    programOf(assembly, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);
   const prediction = await planned("predict");
   const training = objective && (await planned("train"));
   return {

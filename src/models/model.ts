@@ -1,47 +1,64 @@
-import { optionalName } from "../config/fields.js";
+import { atOnce } from "../breather.js";
 import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
 import type { Dim, Shape } from "../graph/dim.js";
-import { batchShape } from "../layers/layer.js";
+import type { StateVariable } from "../graph/ir.js";
+import type { Definition, WeightEntry } from "../layers/component.js";
+import {
+  batchShape,
+  batchShapeText,
+  type CallContext,
+  type Inputs,
+  type InputTypes,
+  Layer,
+  type LayerFields,
+  type LayerOutput,
+  type Weight,
+} from "../layers/layer.js";
+import type { ShapeRule } from "../layers/types.js";
 import type { Program } from "../plan/program.js";
 import type { Backend, Place } from "../runtime/backend.js";
 import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
-import {
-  arraysOf,
-  type ClassWeights,
-  checkTargets,
-  type Dataset,
-  readDataset,
-  readInput,
-  readTensor,
-  rowsOf,
-  splitLast,
-  weighClasses,
-} from "../train/dataset.js";
+import { type ClassWeights, splitPoint, weighClasses } from "../train/dataset.js";
 import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
-import { targetBounds } from "../train/measure.js";
 import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
-import { Engine, type Job, type Kind } from "./engine.js";
+import { Commons } from "./commons.js";
+import { Engine, entriesOf, type Job, type Kind } from "./engine.js";
+import {
+  byPort,
+  countOf,
+  type Data,
+  Feeds,
+  fitting,
+  type InputPort,
+  type Rows,
+  readInputs,
+  sliceOf,
+} from "./feeds.js";
 import { memoryUse, sampleSizes } from "./memory.js";
+import type { Network } from "./network.js";
 import {
   type BatchOptions,
   checkValidationData,
+  type DataOf,
   type EvaluateOptions,
   type Figures,
   type FitOptions,
   type MemoryUse,
   type ModelOptions,
   optionNames,
+  type PredictionOf,
   type PredictOptions,
   type RunOptions,
   readRun,
 } from "./options.js";
-import { bindingsOf, type Given, Ports } from "./ports.js";
-import { isMasked, type Network, type Types } from "./trace.js";
-import { Turns, type Work } from "./turns.js";
+import { Arrangement } from "./parameters.js";
+import { type SummaryRow, summaryText } from "./summary.js";
+import { type Assembly, makeCounters, maskedOutputs, type Types } from "./trace.js";
+import type { Effect, Turns, Work } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
@@ -49,34 +66,45 @@ const largestPrediction = 512;
 /** What predictions are made of is copied up to this size. */
 const copiedBytes = 2 ** 20;
 
-/** What a model is once its shapes are known. */
-export interface Built {
-  readonly network: Network;
-  /** With its batch axis. */
-  readonly outputShape: Shape;
+/** What a model is once its shapes are known: its graph of layers, and between it and what users give. */
+interface Built {
+  readonly assembly: Omit<Assembly, "arrangement">;
+  readonly feeds: Feeds;
 }
 
-/** Training, evaluation and prediction, whatever the model is made of. Nothing needs to be freed. */
-export abstract class Model implements CallbackModel {
-  readonly name: string;
+/**
+ * Training, evaluation and prediction, whatever the model is made of. Nothing needs to be freed. A model is a layer too,
+ * and can be one of another model. Models over the same layers share their weights.
+ *
+ * I and O are the names of its inputs and outputs; never: one, without a name.
+ */
+export abstract class Model<
+    I extends string = never,
+    O extends string = never,
+    R extends ShapeRule = ShapeRule,
+  >
+  extends Layer<R>
+  implements CallbackModel
+{
   readonly seed: number;
   stopTraining = false;
+  readonly #kind: string;
   readonly #backend: Backend | Promise<Backend> | undefined;
-  #built: (Built & { readonly ports: Ports }) | undefined;
+  readonly #warned = new Set<string>();
+  #built: Built | undefined;
   #objective: Objective | undefined;
   #engine: Engine | undefined;
   #making: Promise<Engine> | undefined;
-  readonly #turns = new Turns(
-    () => this.#stateful,
-    async () => this.#engine?.prepareSync(),
-  );
+  #commons: Commons | undefined;
+  readonly #prepareSync = async () => this.#engine?.prepareSync();
   /** Epochs begun so far, by their numbers: no two have the same order of rows, whatever fit they belong to. */
   #passes = 0;
 
-  constructor(kind: string, options: ModelOptions) {
+  constructor(kind: string, definition: Definition<LayerFields>, options: ModelOptions) {
     checkOptions(kind, options, optionNames.model);
-    const { name = kind, seed = randomSeed(), backend } = options;
-    this.name = optionalName.read(name, kind, "name") ?? kind;
+    const { name = null, seed = randomSeed(), backend } = options;
+    super(definition, { name });
+    this.#kind = kind;
     this.seed = seed;
     this.#backend = backend;
     if (!Number.isSafeInteger(seed)) {
@@ -97,34 +125,47 @@ export abstract class Model implements CallbackModel {
     }
   }
 
+  /** Unique among the layers of a model that it is a part of; default: its kind. */
+  override get name(): string {
+    return super.name ?? this.#kind;
+  }
+
   // ---- What the model is made of
 
-  /** The shape of the input with its batch axis, where the model says it; undefined where the data does. */
-  protected abstract get givenShape(): Shape | undefined;
+  /** The layers, in Keras's order. */
+  abstract get layers(): readonly Layer[];
+
+  /** The inputs, with their shapes where the model says them; undefined where the data does. */
+  protected abstract get inputPorts(): readonly InputPort[];
+
+  /** Puts the model together for an input [batch, ..] where it does not say its shape itself. */
+  protected abstract assemble(inputShape: Shape | undefined): Network;
 
   /**
    * The shape of the input with its batch axis; null where a size is not fixed. Undefined where the first layer has no
-   * inputShape.
+   * inputShape, and where the model has several inputs.
    */
   get inputShape(): readonly (number | null)[] | undefined {
-    return this.givenShape?.map(knownSize);
+    const [only, ...others] = this.inputPorts;
+    return others.length > 0 ? undefined : only?.shape?.map(knownSize);
   }
 
-  /** Puts the model together for an input [batch, ..]. */
-  protected abstract assemble(inputShape: Shape): Built;
-
   /** Whether the shapes of its weights are known: from its input's shape, or from the first data. */
-  get built(): boolean {
+  override get built(): boolean {
     return this.#built !== undefined;
   }
 
-  /** The shape of the output with its batch axis; null where a size is not fixed. Undefined before the model is built. */
+  /**
+   * The shape of the output with its batch axis; null where a size is not fixed. Undefined before the model is built, and
+   * where it has several outputs.
+   */
   get outputShape(): readonly (number | null)[] | undefined {
-    return this.#built?.outputShape.map(knownSize);
+    const [only, ...others] = this.network?.outputs ?? [];
+    return others.length > 0 ? undefined : only?.type.shape.map(knownSize);
   }
 
   protected get network(): Network | undefined {
-    return this.#built?.network;
+    return this.#built?.assembly.network;
   }
 
   /** Refuses a change of the model's parts once there are weights. */
@@ -141,24 +182,109 @@ export abstract class Model implements CallbackModel {
   /** Makes the model anew after its parts changed, if its input's shape is known. */
   protected rebuild(): void {
     this.#built = undefined;
-    const shape = this.givenShape;
-    if (shape !== undefined) this.#build(shape);
+    this.#commons = undefined;
+    if (this.inputPorts.every(({ shape }) => shape !== undefined)) this.#build(this.inputPorts[0]?.shape);
   }
 
-  #build(inputShape: Shape): Built {
-    const built = this.assemble(inputShape);
-    this.#built = { ...built, ports: new Ports(this.givenShape, built.outputShape) };
+  #build(inputShape: Shape | undefined): Built {
+    const network = this.assemble(inputShape);
+    const open = this.inputPorts.some(({ shape }) => shape === undefined);
+    const assembly = { network, counters: makeCounters(), warn: (message: string) => this.#warn(message) };
+    this.#built = { assembly, feeds: new Feeds(network, open) };
     return this.#built;
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    console.warn(`rondo: ${message}`);
+  }
+
+  /** What it shares with the models over the same layers. */
+  #shared(): Commons {
+    this.#commons ??= Commons.of(this.layers);
+    return this.#commons.current;
+  }
+
+  get #turns(): Turns {
+    return this.#shared().turns;
+  }
+
+  /** Prints the table of layers as Keras does; `print` gets it as one text (default: `console.log`). */
+  summary({ print = console.log }: { readonly print?: (text: string) => void } = {}): void {
+    const entries = this.#entries;
+    const count = (trained: boolean) =>
+      entries.reduce((n, { weight, trainable }) => n + (trainable === trained ? sizeOf(weight.shape) : 0), 0);
+    print(summaryText(this.name, this.summaryRows(), { trainable: count(true), fixed: count(false) }));
+  }
+
+  /** The rows of its summary. */
+  protected abstract summaryRows(): readonly SummaryRow[];
+
+  // ---- As a layer of another model
+
+  override parts(): readonly Layer[] {
+    return this.layers;
+  }
+
+  override weightEntries(): readonly WeightEntry[] {
+    const entries = new Map<Weight, WeightEntry>();
+    for (const layer of this.layers)
+      for (const { weight, path, trainable } of layer.weightEntries()) {
+        const own = { weight, path: `${this.path}/${path}`, trainable: trainable && this.trainable };
+        if (!entries.has(weight)) entries.set(weight, own);
+      }
+    return [...entries.values()];
+  }
+
+  override states(): readonly StateVariable[] {
+    return this.layers.flatMap((layer) => layer.states());
+  }
+
+  override build(inputs: InputTypes): void {
+    const ports = this.inputPorts;
+    const fits = (shape: Shape, i: number) => {
+      const own = ports[i]?.shape;
+      return (
+        own === undefined ||
+        (own.length === shape.length &&
+          own.every(
+            (d, axis) => typeof d !== "number" || typeof shape[axis] !== "number" || d === shape[axis],
+          ))
+      );
+    };
+    if (inputs.length !== ports.length || !inputs.every(({ shape }, i) => fits(shape, i))) {
+      const text = (shape: Shape | undefined) => (shape === undefined ? "any shape" : batchShapeText(shape));
+      throw this.error(
+        inputs.map(({ shape }) => batchShapeText(shape)).join(" and "),
+        ports.map(({ shape }) => text(shape)).join(" and "),
+        "Give the model what its inputs declare",
+      );
+    }
+    if (this.#built === undefined) this.#build(inputs[0].shape);
+  }
+
+  override call(inputs: Inputs, context: CallContext): LayerOutput {
+    const { network } = this.#built?.assembly ?? this.#build(inputs[0].shape).assembly;
+    const scope = context.scope === undefined ? this.path : `${context.scope}/${this.path}`;
+    const outputs = atOnce(network.run(this.where, inputs, { ...context, scope }));
+    const [only] = outputs;
+    return only !== undefined && outputs.length === 1 ? only : outputs;
   }
 
   /** Number of weights. */
   countParams(): number {
-    return this.network?.parameters.count() ?? 0;
+    return this.#entries.reduce((n, { weight }) => n + sizeOf(weight.shape), 0);
   }
 
   /** Names of the arrays of weights (`lstm/kernel`), in the order of `getWeights`. */
   weightNames(): string[] {
-    return (this.network?.parameters.places ?? []).map(({ path }) => path);
+    return this.#entries.map(({ path }) => path);
+  }
+
+  get #entries(): readonly WeightEntry[] {
+    const { network } = this;
+    return network === undefined ? [] : entriesOf(network);
   }
 
   // ---- Training
@@ -211,13 +337,14 @@ export abstract class Model implements CallbackModel {
    * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
    * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled
    */
-  async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
+  async fit(x: DataOf<I>, y: DataOf<O>, options: FitOptions<I, O> = {}): Promise<History> {
     checkOptions("fit", options, optionNames.fit);
     const { names } = this.#compiled("fit");
     this.#turns.requireNoFit("fit");
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
     const { validationData, validationSplit = 0, classWeight } = options;
     const { validationBatchSize = batchSize } = options;
+    this.#requireSingle("fit", classWeight);
     const run = this.#run("fit", { ...options, batchSize, shuffle, verbose }, this.#turns.aroundFitHooks);
     checkCount("fit", "batchSize", batchSize, 1);
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
@@ -225,11 +352,14 @@ export abstract class Model implements CallbackModel {
     checkCount("fit", "initialEpoch", run.initialEpoch, 0);
     return this.#turns.fit({ method: this.fit }, async (step) => {
       let data = await this.#dataset("fit", x, y, options.sampleWeight);
-      let held: Dataset | undefined;
+      let held: Rows | undefined;
       if (validationData !== undefined) {
         const [vx, vy, sampleWeight] = checkValidationData(validationData);
         held = await this.#dataset("fit, validationData", vx, vy, sampleWeight);
-      } else if (validationSplit !== 0) [data, held] = splitLast("fit", data, validationSplit);
+      } else if (validationSplit !== 0) {
+        const at = splitPoint("fit", countOf(data), validationSplit);
+        [data, held] = [sliceOf(data, 0, at), sliceOf(data, at)];
+      }
       if (classWeight !== undefined) data = await this.#weighed("fit", data, classWeight);
       this.#checkRows("fit", data, batchSize);
       if (held !== undefined) this.#checkRows("fit, validation", held, validationBatchSize);
@@ -255,7 +385,7 @@ export abstract class Model implements CallbackModel {
   }
 
   /** Loss and metrics over x [N, ..] and y [N, ..], which are read while it runs and must stay as they are until it resolves. */
-  async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Figures> {
+  async evaluate(x: DataOf<I>, y: DataOf<O>, options: EvaluateOptions<O> = {}): Promise<Figures> {
     checkOptions("evaluate", options, optionNames.evaluate);
     const { names } = this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
@@ -276,13 +406,13 @@ export abstract class Model implements CallbackModel {
    * One training step on these rows; resolves with its loss and metrics, before the update. The arrays are read while it
    * runs, so they must stay as they are until then.
    */
-  async trainOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
+  async trainOnBatch(x: DataOf<I>, y: DataOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
     this.#turns.requireNoFit("trainOnBatch");
     return await this.#runBatch(this.trainOnBatch, "train", x, y, options);
   }
 
   /** Loss and metrics of these rows as one batch. The arrays must stay as they are until it resolves. */
-  async testOnBatch(x: TensorLike, y: TensorLike, options: BatchOptions = {}): Promise<Figures> {
+  async testOnBatch(x: DataOf<I>, y: DataOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
     return await this.#runBatch(this.testOnBatch, "evaluate", x, y, options);
   }
 
@@ -297,60 +427,71 @@ export abstract class Model implements CallbackModel {
    * It goes before steps of training that wait, those of other models on its backend and, where it is one batch, those of
    * a `fit` of its own: at most the step that runs is waited for. All batches see the same weights.
    */
-  async predict(x: TensorLike, options: PredictOptions = {}): Promise<Tensor<"float32">> {
+  async predict(x: DataOf<I>, options: PredictOptions = {}): Promise<PredictionOf<O>> {
     checkOptions("predict", options, optionNames.predict);
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
-    const given = taken("predict", x);
+    const given = this.#taken("predict", x);
     const place = this.#predictionPlace;
-    return await this.#turns.take({ method: this.predict, quick: true }, "prediction", async (submitted) => {
-      const data = this.#input("predict", await given);
-      const rows = rowsOf(data);
-      if (this.#rows !== undefined) this.#checkRows("predict", { x: data }, options.batchSize ?? this.#rows);
-      const engine = await this.#made();
-      const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
-      const run = this.#run("predict", { ...options, batchSize, verbose });
-      const job = this.#predictionJob(data, Math.min(rows, batchSize));
-      await engine.prepare(job);
-      const sizes = outputOf(engine.program(job).program).shape.slice(1);
-      const output = new Tensor(new Float32Array(rows * sizeOf(sizes)), [rows, ...sizes], "float32");
-      const source = this.#source(
-        engine,
-        "predict",
-        { x: data },
-        {
+    return await this.#turns.take(
+      { method: this.predict, quick: true },
+      this.#predicting,
+      async (submitted) => {
+        const data = this.#input("predict", await given);
+        const rows = countOf(data);
+        if (this.#rows !== undefined) this.#checkRows("predict", data, options.batchSize ?? this.#rows);
+        const engine = await this.#made();
+        const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
+        const run = this.#run("predict", { ...options, batchSize, verbose });
+        const job = this.#predictionJob(data, Math.min(rows, batchSize));
+        await engine.prepare(job);
+        const sizes = engine.program(job).program.outputs.map(({ shape }) => shape.slice(1));
+        const outputs = sizes.map(
+          (size) => new Tensor(new Float32Array(rows * sizeOf(size)), [rows, ...size], "float32"),
+        );
+        const source = this.#source(engine, "predict", data, {
           // Steps of a fit must not come between: all batches see the same weights.
           place: rows > batchSize ? "overtakingOthers" : place,
           submitted: heldFor(run, submitted),
-        },
-      );
-      await runPrediction(this, source, output.data, sizeOf(sizes), run);
-      return output;
-    });
+        });
+        await runPrediction(
+          this,
+          source,
+          outputs.map((output) => output.data),
+          sizes.map(sizeOf),
+          run,
+        );
+        return this.#named(outputs);
+      },
+    );
   }
 
   /**
    * The model's output for these rows, computed as one batch. An array of up to 1 MiB is copied when it is called; a larger
    * one must stay as it is until it resolves.
    */
-  async predictOnBatch(x: TensorLike): Promise<Tensor<"float32">> {
-    const given = taken("predictOnBatch", x);
+  async predictOnBatch(x: DataOf<I>): Promise<PredictionOf<O>> {
+    const given = this.#taken("predictOnBatch", x);
     const place = this.#predictionPlace;
     return await this.#turns.take(
       { method: this.predictOnBatch, quick: true },
-      "prediction",
+      this.#predicting,
       async (submitted) => {
         const data = this.#input("predictOnBatch", await given);
         const engine = await this.#made();
-        const job = this.#predictionJob(data, rowsOf(data));
+        const job = this.#predictionJob(data, countOf(data));
         await engine.prepare(job);
         const executable = engine.program(job);
-        const { size, shape } = outputOf(executable.program);
-        const output = new Float32Array(size);
-        const call = { entry: "main", state: engine.memory, inputs: [data.data], outputs: [output], place };
-        const done = executable.run(call);
+        const outputs = room(executable.program);
+        const done = executable.run({
+          entry: "main",
+          state: engine.memory,
+          inputs: data.x.map(({ data: values }) => values),
+          outputs: outputs.map(({ data: values }) => values),
+          place,
+        });
         submitted();
         await done;
-        return new Tensor(output, shape, "float32");
+        return this.#named(outputs);
       },
     );
   }
@@ -362,14 +503,41 @@ export abstract class Model implements CallbackModel {
    * @throws RondoError while weights or recurrent states are being changed, before `ready` was awaited, where the backend
    *   has no synchronous calls, and on wasm for the moment in which the first call after `compile` makes room
    */
-  predictSync(x: TensorLike): Tensor<"float32"> {
+  predictSync(x: DataOf<I>): PredictionOf<O> {
     const engine = this.#readyEngine();
-    const data = this.#input("predictSync", x);
-    const executable = engine.program(this.#predictionJob(data, rowsOf(data)));
-    const { size, shape } = outputOf(executable.program);
-    const output = new Float32Array(size);
-    executable.runSync({ entry: "main", state: engine.memory, inputs: [data.data], outputs: [output] });
-    return new Tensor(output, shape, "float32");
+    const ports = this.inputPorts;
+    const given = byPort(
+      "predictSync",
+      "x",
+      x,
+      ports.map(({ name }) => name),
+      true,
+    );
+    const data = this.#input("predictSync", given);
+    const executable = engine.program(this.#predictionJob(data, countOf(data)));
+    const outputs = room(executable.program);
+    executable.runSync({
+      entry: "main",
+      state: engine.memory,
+      inputs: data.x.map(({ data: values }) => values),
+      outputs: outputs.map(({ data: values }) => values),
+    });
+    return this.#named(outputs);
+  }
+
+  /** Outputs as users know them. */
+  #named(outputs: readonly Tensor<"float32">[]): PredictionOf<O> {
+    const ports = this.network?.outputs ?? [];
+    const [only] = ports;
+    if (only?.name === "") return outputs[0] as PredictionOf<O>;
+    return Object.fromEntries(ports.map(({ name }, i) => [name, outputs[i]])) as PredictionOf<O>;
+  }
+
+  /** x as it is now, where it is small. What is wrong with it is said when it is awaited. */
+  #taken(where: string, x: DataOf<I>): Promise<readonly Tensor[]> {
+    const reading = readInputs(where, x, this.inputPorts, copiedBytes);
+    reading.catch(() => {});
+    return reading;
   }
 
   #readyEngine(): Engine {
@@ -384,7 +552,7 @@ export abstract class Model implements CallbackModel {
       );
     }
     // Natively the state is the caller's thread's too; wasm keeps a copy there from the first ready() on.
-    const reachable = this.#turns.staysReady || engine?.backend.kind === "native";
+    const reachable = this.#turns.staysReady(this.#prepareSync) || engine?.backend.kind === "native";
     if (engine?.initialized !== true || !reachable) {
       throw refuse("a call before ready", "a model that is ready", "Await model.ready() once before");
     }
@@ -401,7 +569,7 @@ export abstract class Model implements CallbackModel {
    */
   async ready(): Promise<this> {
     await this.#made();
-    await this.#turns.stayReady();
+    await this.#turns.stayReady(this.#prepareSync);
     return this;
   }
 
@@ -446,11 +614,14 @@ export abstract class Model implements CallbackModel {
     checkOptions("memory", options, ["batchSize", "inputShape"]);
     const { batchSize = this.#rows ?? 32 } = options;
     checkCount("memory", "batchSize", batchSize, 1);
-    const sample = sampleSizes(this.givenShape, options.inputShape);
+    const ports = this.inputPorts;
+    const single = ports.length === 1;
+    const samples = ports.map(({ shape }) => sampleSizes(shape, single ? options.inputShape : undefined));
     this.#requireRows(batchSize);
-    const { network, outputShape } = this.#built ?? this.#build(batchShape(sample));
-    const ports = [this.givenShape ?? batchShape(sample), outputShape] as const;
-    return memoryUse(network, ports, [batchSize, ...sample], await this.#chosenBackend(), this.#objective);
+    const { assembly, feeds } = this.#built ?? this.#build(batchShape(samples[0] ?? []));
+    const sizes = samples.map((sample) => [batchSize, ...sample]);
+    const bindings = assembly.network.bind("memory", sizes);
+    return memoryUse(assembly, feeds, bindings, await this.#chosenBackend(), this.#objective);
   }
 
   // ---- Within
@@ -475,70 +646,82 @@ export abstract class Model implements CallbackModel {
         fix: "Give the first layer inputShape, or call fit or predict first",
       });
     }
-    this.#making ??= this.#make(this.#built.network).catch((error: unknown) => {
+    this.#making ??= this.#make(this.#built.assembly).catch((error: unknown) => {
       this.#making = undefined;
       throw error;
     });
     return this.#making;
   }
 
-  async #make(network: Network): Promise<Engine> {
-    const engine = new Engine(network, this.seed, await this.#chosenBackend());
+  async #make(assembly: Omit<Assembly, "arrangement">): Promise<Engine> {
+    const backend = await this.#chosenBackend();
+    const engine = new Engine(assembly, this.seed, backend, () => this.#shared());
     if (this.#objective !== undefined) engine.setObjective(this.#objective);
     this.#engine = engine;
     return engine;
   }
 
   async #chosenBackend(): Promise<Backend> {
-    return this.#backend ?? defaultBackend();
+    return this.#backend ?? this.#shared().backend ?? defaultBackend();
   }
 
-  /** x as a tensor that fits; builds the model where its shapes come from the data. */
-  #input(where: string, values: TensorLike): Tensor {
-    const x = readInput(where, values, this.#givenShape);
-    if (this.#built === undefined) this.#build(batchShape(x.shape.slice(1)));
-    return x;
+  /** x as tensors that fit; builds the model where its shapes come from the data. */
+  #input(where: string, values: readonly (TensorLike | undefined)[]): Rows {
+    const x = fitting(where, values, this.#ports);
+    if (this.#built === undefined) this.#build(batchShape(x[0]?.shape.slice(1) ?? []));
+    return { x };
   }
 
-  /** `givenShape`, worked out once. */
-  get #givenShape(): Shape | undefined {
-    return this.#built === undefined ? this.givenShape : this.#built.ports.input;
+  /** `inputPorts`, with the network's own symbols once it is built. */
+  get #ports(): readonly InputPort[] {
+    return this.inputPorts;
   }
 
-  get #ports(): Ports {
+  get #feeds(): Feeds {
     if (this.#built === undefined) throw new Error("a model's ports were used before it was built");
-    return this.#built.ports;
+    return this.#built.feeds;
   }
 
-  async #dataset(
-    where: string,
-    x: TensorLike,
-    y: TensorLike,
-    sampleWeight: TensorLike | undefined,
-  ): Promise<Dataset> {
-    const { loss } = this.#compiled(where);
-    const input = this.#input(where, await readTensor(`${where}: x`, x));
-    const targets = await readTensor(`${where}: y`, y);
-    const weights = sampleWeight && (await readTensor(`${where}: sampleWeight`, sampleWeight));
-    const data = readDataset(where, input, targets, weights);
-    const types = this.#ports.types({ x: input });
-    const masked = () => this.network !== undefined && isMasked(this.network, types);
-    await checkTargets(where, data, targetBounds(loss, this.#ports.classes), masked);
-    return data;
+  async #dataset(where: string, x: DataOf<I>, y: DataOf<O>, sampleWeight: Data | undefined): Promise<Rows> {
+    const objective = this.#compiled(where);
+    const input = this.#input(where, await readInputs(where, x, this.inputPorts));
+    const { assembly, feeds } = this.#built as Built;
+    const whole = { ...assembly, arrangement: new Arrangement(this.#entries, () => "all") };
+    const masked = (types: Types) => maskedOutputs(whole, types);
+    return feeds.dataset(where, input.x, y, sampleWeight, objective, masked);
   }
 
-  #weighed(where: string, data: Dataset, weights: ClassWeights): Promise<Dataset> {
-    const { target } = this.#compiled(where).loss;
-    return weighClasses(where, data, weights, target, target === "classes" ? this.#ports.classes : undefined);
+  async #weighed(where: string, data: Rows, weights: ClassWeights): Promise<Rows> {
+    const [loss] = this.#compiled(where).losses;
+    const { x, y = [], weight = [] } = data;
+    const [[first], [target], [own]] = [x, y, weight];
+    if (loss === undefined || first === undefined || target === undefined) return data;
+    const classes = loss.target === "classes" ? this.#feeds.classes() : undefined;
+    const single = { x: first, y: target, weight: own };
+    const weighed = await weighClasses(where, single, weights, loss.target, classes);
+    return { x, y, weight: [weighed.weight] };
+  }
+
+  /** Refuses class weights for several outputs. */
+  #requireSingle(where: string, classWeight: ClassWeights | undefined): void {
+    const outputs = this.network?.outputs.length ?? 1;
+    if (classWeight === undefined || outputs === 1) return;
+    throw new RondoError({
+      where,
+      received: `classWeight for a model of ${outputs} outputs`,
+      expected: "a model of one output",
+      fix: "Give sampleWeight by the names of the outputs instead",
+    });
   }
 
   /** Before anything runs: whether the rows come in batches of the size that the model fixes, if it does. */
-  #checkRows(where: string, { x }: Given, batchSize: number): void {
+  #checkRows(where: string, data: Rows, batchSize: number): void {
     const fixed = this.#rows;
-    if (fixed === undefined || (batchSize === fixed && rowsOf(x) % fixed === 0)) return;
+    const count = countOf(data);
+    if (fixed === undefined || (batchSize === fixed && count % fixed === 0)) return;
     throw new RondoError({
       where,
-      received: `${rowsOf(x)} ${rowsOf(x) === 1 ? "sample" : "samples"} in batches of ${batchSize}`,
+      received: `${count} ${count === 1 ? "sample" : "samples"} in batches of ${batchSize}`,
       expected: `batches of ${fixed}, the batchSize of the first layer, and a multiple of ${fixed} samples`,
       fix: this.#stateful
         ? `Set batchSize to ${fixed} and give full batches; for other batches make a second model with that batchSize, and copy the weights with getWeights and setWeights`
@@ -549,27 +732,25 @@ export abstract class Model implements CallbackModel {
   #source(
     engine: Engine,
     kind: Kind,
-    data: Given,
+    data: Rows,
     { turn = (run) => run(() => {}), submitted = () => {}, place = "inTurn", rate }: SourceOptions,
   ): Source {
-    const types = this.#ports.types(data);
-    const { x } = data;
-    const loss = kind === "predict" ? undefined : this.#objective?.loss;
-    const sample = x.shape.slice(1);
-    const job = (rows: number) => this.#job(kind, types, [rows, ...sample]);
-    let left = rowsOf(x);
+    const types = this.#feeds.types(data);
+    const objective = kind === "predict" ? undefined : this.#objective;
+    const job = (rows: number) => this.#job(kind, types, data, rows);
+    const rows = countOf(data);
+    let left = rows;
     return {
-      arrays: arraysOf(data, loss && targetBounds(loss, this.#ports.classes)),
-      rows: rowsOf(x),
-      plan: (rows) => engine.prepare(job(rows)),
-      submit: (inputs, rows, output) =>
+      arrays: this.#feeds.arrays(data, objective),
+      rows,
+      plan: (count) => engine.prepare(job(count)),
+      submit: (inputs, count, outputs) =>
         turn(async () => {
-          await engine.prepare(job(rows));
-          const executable = engine.program(job(rows));
+          await engine.prepare(job(count));
+          const executable = engine.program(job(count));
           if (kind === "train") engine.submitLearningRate(rate ?? engine.learningRate);
-          const call = { entry: "main", state: engine.memory, inputs, outputs: [output], place };
-          const done = executable.run(call);
-          left -= rows;
+          const done = executable.run({ entry: "main", state: engine.memory, inputs, outputs, place });
+          left -= count;
           if (left <= 0) submitted();
           return { done };
         }),
@@ -579,14 +760,15 @@ export abstract class Model implements CallbackModel {
   async #runBatch(
     method: CallableFunction,
     kind: "train" | "evaluate",
-    x: TensorLike,
-    y: TensorLike,
-    options: BatchOptions,
+    x: DataOf<I>,
+    y: DataOf<O>,
+    options: BatchOptions<O>,
   ): Promise<Figures> {
     const where = method.name;
     checkOptions(where, options, optionNames.batch);
     const { names } = this.#compiled(where);
     const { sampleWeight, classWeight } = options;
+    this.#requireSingle(where, classWeight);
     const rate = this.learningRate;
     const effect = kind === "train" || this.#stateful ? "write" : "look";
     return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
@@ -597,7 +779,7 @@ export abstract class Model implements CallbackModel {
       const { done } = await submit(
         arrays.map(({ tensor }) => tensor.data),
         rows,
-        figures,
+        [figures],
       );
       await done;
       const totals = new Totals(names);
@@ -608,7 +790,12 @@ export abstract class Model implements CallbackModel {
 
   /** Whether every run changes recurrent states. */
   get #stateful(): boolean {
-    return this.network?.layers.some((layer) => layer.states().length > 0) === true;
+    return this.layers.some((layer) => layer.states().length > 0);
+  }
+
+  /** What a prediction does: one that changes recurrent states is not let in between the steps of a fit. */
+  get #predicting(): Effect {
+    return this.#stateful ? "write" : "prediction";
   }
 
   /** The place of predictions among the runs of the backend: what a callback asks for comes after the steps before it. */
@@ -616,14 +803,14 @@ export abstract class Model implements CallbackModel {
     return this.#turns.inCallback ? "overtakingOthers" : "overtaking";
   }
 
-  /** What predicts `rows` rows like those of x. */
-  #predictionJob(x: Tensor, rows: number): Job {
-    return this.#job("predict", this.#ports.types({ x }), [rows, ...x.shape.slice(1)]);
+  /** What predicts `rows` rows like those given. */
+  #predictionJob(data: Rows, rows: number): Job {
+    return this.#job("predict", this.#feeds.types({ x: data.x }), data, rows);
   }
 
-  #job(kind: Kind, types: Types, sizes: readonly number[]): Job {
-    this.#requireRows(sizes[0] ?? 0);
-    return { kind, types, bindings: bindingsOf(types.x.shape, sizes) };
+  #job(kind: Kind, types: Types, data: Rows, rows: number): Job {
+    this.#requireRows(rows);
+    return { kind, types, bindings: this.#feeds.bindings(`model "${this.name}"`, data, rows) };
   }
 
   #requireRows(rows: number): void {
@@ -638,7 +825,7 @@ export abstract class Model implements CallbackModel {
 
   /** The number of rows in each batch, where the model fixes it. */
   get #rows(): number | undefined {
-    const rows = this.#givenShape?.[0];
+    const rows = this.inputPorts[0]?.shape?.[0];
     return typeof rows === "number" ? rows : undefined;
   }
 
@@ -652,10 +839,10 @@ export abstract class Model implements CallbackModel {
   }
 
   /** Rows of one step of `predict` within its memory. */
-  async #predictionRows(engine: Engine, x: Tensor): Promise<number> {
+  async #predictionRows(engine: Engine, data: Rows): Promise<number> {
     if (this.#rows !== undefined) return this.#rows;
-    const rows = Math.min(rowsOf(x), largestPrediction);
-    const job = this.#predictionJob(x, rows);
+    const rows = Math.min(countOf(data), largestPrediction);
+    const job = this.#predictionJob(data, rows);
     await engine.prepare(job);
     const { scratchBytes } = engine.program(job).program;
     if (scratchBytes <= predictionBytes) return rows;
@@ -678,16 +865,12 @@ interface SourceOptions {
 const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>
   callbacks.length === 0 ? submitted : () => {};
 
-/** x as it is now, where it is small. What is wrong with it is said when it is awaited. */
-function taken(where: string, x: TensorLike): Promise<Tensor> {
-  const reading = readTensor(`${where}: x`, x, copiedBytes);
-  reading.catch(() => {});
-  return reading;
-}
+/** A size, or null where it is open. */
+export const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);
 
-const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);
-
-const outputOf = ({ outputs: [first] }: Program) => first ?? { size: 0, shape: [] };
+/** Arrays for the outputs of a program. */
+const room = ({ outputs }: Program): Tensor<"float32">[] =>
+  outputs.map(({ size, shape }) => new Tensor(new Float32Array(size), shape, "float32"));
 
 /** 32 bits from the platform's generator. */
 function randomSeed(): number {

@@ -1,6 +1,6 @@
 import { namesOf, RondoError, valueText } from "../errors.js";
 import type { Backend } from "../runtime/backend.js";
-import type { TensorLike } from "../tensor.js";
+import type { Tensor, TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
 import { ProgressBar } from "../train/callbacks/progressBar.js";
 import type { ClassWeights } from "../train/dataset.js";
@@ -18,6 +18,30 @@ export interface ModelOptions {
   readonly backend?: Backend | Promise<Backend>;
 }
 
+/**
+ * Data for ports: one array where there is one without a name (N: never), else arrays by name; either for a model whose
+ * names the types do not know (N: string).
+ */
+export type DataOf<N extends string> = [N] extends [never]
+  ? TensorLike
+  : string extends N
+    ? TensorLike | Readonly<Record<string, TensorLike>>
+    : Readonly<Record<N, TensorLike>>;
+
+/** Predictions of outputs, as `DataOf`. */
+export type PredictionOf<N extends string> = [N] extends [never]
+  ? Tensor<"float32">
+  : string extends N
+    ? Tensor<"float32"> & Readonly<Record<string, Tensor<"float32">>>
+    : Readonly<Record<N, Tensor<"float32">>>;
+
+/** Weights of samples: for each output that has some. */
+export type WeightsOf<N extends string> = [N] extends [never]
+  ? TensorLike
+  : string extends N
+    ? TensorLike | Readonly<Record<string, TensorLike>>
+    : { readonly [K in N]?: TensorLike };
+
 export interface PredictOptions {
   /** Rows of one step; default: as many as the memory allows. */
   readonly batchSize?: number;
@@ -28,33 +52,33 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface EvaluateOptions extends PredictOptions {
+export interface EvaluateOptions<O extends string = never> extends PredictOptions {
   /** Rows of one step; default 32. */
   readonly batchSize?: number;
   /** [N], or [N, T] where the model has an output per time step. */
-  readonly sampleWeight?: TensorLike;
+  readonly sampleWeight?: WeightsOf<O>;
 }
 
 /** [x, y] or [x, y, sampleWeight]. */
-export type ValidationData =
-  | readonly [x: TensorLike, y: TensorLike]
-  | readonly [x: TensorLike, y: TensorLike, sampleWeight: TensorLike];
+export type ValidationData<I extends string = never, O extends string = never> =
+  | readonly [x: DataOf<I>, y: DataOf<O>]
+  | readonly [x: DataOf<I>, y: DataOf<O>, sampleWeight: WeightsOf<O>];
 
-export interface BatchOptions {
+export interface BatchOptions<O extends string = never> {
   /** [N], or [N, T] where the model has an output per time step: how much each counts in the loss. */
-  readonly sampleWeight?: TensorLike;
+  readonly sampleWeight?: WeightsOf<O>;
   /** How much the samples of each class count; multiplied with `sampleWeight`. */
   readonly classWeight?: ClassWeights;
 }
 
-export interface FitOptions extends BatchOptions {
+export interface FitOptions<I extends string = never, O extends string = never> extends BatchOptions<O> {
   /** Rows of one step; default 32. */
   readonly batchSize?: number;
   /** The number of the epoch to stop before, counted from 0 as `initialEpoch` is; default 1. */
   readonly epochs?: number;
   /** Default 0. */
   readonly initialEpoch?: number;
-  readonly validationData?: ValidationData;
+  readonly validationData?: ValidationData<I, O>;
   /** The last fraction of the rows, as they stand before shuffling, is validated on instead of trained on. */
   readonly validationSplit?: number;
   /** Default: `batchSize`. */
@@ -103,7 +127,8 @@ export interface MemoryUse {
 }
 
 /** What a run is read from: the options of fit, evaluate or predict, with what has been decided already. */
-export type RunOptions = Pick<Run, "batchSize" | "verbose"> & FitOptions;
+export type RunOptions = Pick<Run, "batchSize" | "verbose"> &
+  Omit<FitOptions, "validationData" | "sampleWeight">;
 
 /**
  * The run that options ask for.
@@ -146,7 +171,7 @@ export function readRun(
 }
 
 /** Throws for what is no `ValidationData`. */
-export function checkValidationData(given: ValidationData): ValidationData {
+export function checkValidationData<V>(given: V): V {
   if (Array.isArray(given) && (given.length === 2 || given.length === 3)) return given;
   throw new RondoError({
     where: "fit",

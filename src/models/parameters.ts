@@ -1,11 +1,11 @@
 import type { Steps } from "../breather.js";
-import type { StateVariable, SymbolicTensor } from "../graph/ir.js";
+import type { StateVariable, SymbolicTensor, Update } from "../graph/ir.js";
 import { concat } from "../graph/ops/join.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
 import { reshape, slice } from "../graph/ops/shape.js";
 import { read } from "../graph/ops/source.js";
 import type { WeightEntry } from "../layers/component.js";
-import type { Layer, Weight } from "../layers/layer.js";
+import type { Weight } from "../layers/layer.js";
 import { sizeOf } from "../tensor.js";
 
 /** Where one array of weights lies: `size` elements from `offset` of a flat variable. */
@@ -18,86 +18,131 @@ export interface Place {
   readonly size: number;
 }
 
-/**
- * The weights of built layers, side by side in two flat float32 variables: those that training changes (so that clipping
- * and the optimizer see one vector), and the others. A variable without elements is left out.
- */
-export class Parameters {
-  /** In Keras's order. */
+/** Weights that lie side by side in one flat float32 variable. */
+export interface Group {
+  readonly variable: StateVariable;
   readonly places: readonly Place[];
-  readonly trainable: StateVariable | undefined;
-  readonly fixed: StateVariable | undefined;
-  readonly #byWeight = new Map<Weight, Place>();
+}
 
-  constructor(layers: readonly Layer[]) {
-    // A layer or a cell in several places has its weights once.
-    const entries = new Map<Weight, WeightEntry>();
-    for (const layer of layers)
-      for (const entry of layer.weightEntries())
-        if (!entries.has(entry.weight)) entries.set(entry.weight, entry);
-    const all = [...entries.values()];
-    const flat = (name: string, trainable: boolean): StateVariable | undefined => {
-      const size = all.reduce((n, e) => n + (e.trainable === trainable ? sizeOf(e.weight.shape) : 0), 0);
-      return size === 0 ? undefined : { name, shape: [size], dtype: "float32", role: "weight" };
-    };
-    this.trainable = flat("trainable", true);
-    this.fixed = flat("fixed", false);
-    const next = { trainable: 0, fixed: 0 };
-    const places: Place[] = [];
-    for (const { path, weight, trainable } of all) {
-      const kind = trainable ? "trainable" : "fixed";
-      const variable = this[kind];
-      if (variable === undefined) continue; // arrays without elements
-      const size = sizeOf(weight.shape);
-      const place = { weight, path, variable, offset: next[kind], size };
-      next[kind] += size;
-      places.push(place);
-      this.#byWeight.set(weight, place);
+/**
+ * Where the weights of connected models lie. Those that the same models train are one flat vector, so that clipping and
+ * the optimizer see them as one; what training never changes has a variable of its own.
+ */
+export class Arrangement {
+  readonly groups: readonly Group[];
+  readonly #places = new Map<Weight, Place>();
+
+  /**
+   * @param kindOf equal for weights that belong into one vector; undefined: a variable of its own
+   * @param before groups of the same weights stay what they were
+   */
+  constructor(
+    entries: readonly WeightEntry[],
+    kindOf: (entry: WeightEntry) => string | undefined,
+    before?: Arrangement,
+  ) {
+    const kinds = new Map<string, WeightEntry[]>();
+    for (const entry of entries) {
+      if (sizeOf(entry.weight.shape) === 0) continue;
+      const kind = kindOf(entry) ?? `own ${entry.path}`;
+      const list = kinds.get(kind);
+      if (list === undefined) kinds.set(kind, [entry]);
+      else if (!list.some(({ weight }) => weight === entry.weight)) list.push(entry);
     }
-    this.places = places;
+    const names = new Set<string>();
+    const groups: Group[] = [];
+    for (const list of kinds.values()) {
+      const known = before?.groups.find(
+        ({ places }) =>
+          places.length === list.length && places.every(({ weight }, i) => weight === list[i]?.weight),
+      );
+      const group = known ?? groupOf(list, names);
+      names.add(group.variable.name);
+      groups.push(group);
+      for (const place of group.places) this.#places.set(place.weight, place);
+    }
+    this.groups = groups;
   }
 
   get variables(): StateVariable[] {
-    return [this.trainable, this.fixed].filter((v) => v !== undefined);
+    return this.groups.map(({ variable }) => variable);
   }
 
-  /** Number of elements, of all weights or of those that training changes (or does not). */
-  count(trainable?: boolean): number {
-    return this.places.reduce(
-      (n, { variable, size }) =>
-        n + (trainable === undefined || trainable === (variable === this.trainable) ? size : 0),
-      0,
-    );
+  /** Undefined for arrays without elements. */
+  place(weight: Weight): Place | undefined {
+    return this.#places.get(weight);
   }
 
-  /** The weights as values of one graph. */
-  values(): (weight: Weight) => SymbolicTensor {
-    const flat = new Map(this.variables.map((v) => [v, read(v)]));
+  /** The weights as values of one graph, and the new values that layers assign. */
+  values(): WeightValues {
+    const flat = new Map<StateVariable, SymbolicTensor>();
     const values = new Map<Weight, SymbolicTensor>();
-    return (weight) => {
-      const known = values.get(weight);
+    const assigned = new Map<Weight, SymbolicTensor>();
+    const of = (weight: Weight): SymbolicTensor => {
+      const known = assigned.get(weight) ?? values.get(weight);
       if (known !== undefined) return known;
-      const place = this.#byWeight.get(weight);
-      const all = place && flat.get(place.variable);
-      if (place === undefined || all === undefined) {
+      const place = this.#places.get(weight);
+      if (place === undefined)
         throw new Error(`weight ${weight.name} was not declared when its layer was built`);
-      }
+      const all = flat.get(place.variable) ?? read(place.variable);
+      flat.set(place.variable, all);
       const value = reshape(slice(all, [place.offset], [place.size]), weight.shape);
       values.set(weight, value);
       return value;
     };
+    return {
+      of,
+      assign: (weight, value) => {
+        if (weight.trainable)
+          throw new Error(`${weight.name}: only weights that are not trained are assigned`);
+        assigned.set(weight, value);
+      },
+      assigned: () =>
+        [...assigned].flatMap(([weight, value]) => {
+          const place = this.#places.get(weight);
+          return place === undefined
+            ? []
+            : [{ variable: place.variable, value: reshape(value, [place.size]) }];
+        }),
+    };
   }
 
-  /** First values of a flat variable, by its weights' initializers. */
-  *initial(variable: StateVariable, random: RandomSource): Steps<SymbolicTensor> {
+  /** First values of a group by its weights' initializers, where `isNew`; the others stay. */
+  *initial(group: Group, random: RandomSource, isNew: (weight: Weight) => boolean): Steps<SymbolicTensor> {
     const pieces: SymbolicTensor[] = [];
-    for (const { weight, path, variable: own } of this.places) {
-      if (own !== variable) continue;
+    for (const { weight, path, offset, size } of group.places) {
       yield;
       const { initializer, shape, place } = weight;
-      const values = initializer.values(shape, random, streamOf(path), place);
-      pieces.push(reshape(values, [-1]));
+      pieces.push(
+        isNew(weight)
+          ? reshape(initializer.values(shape, random, streamOf(path), place), [-1])
+          : slice(read(group.variable), [offset], [size]),
+      );
     }
     return concat(pieces, 0);
   }
+}
+
+/** The weights in one graph. */
+export interface WeightValues {
+  of(weight: Weight): SymbolicTensor;
+  assign(weight: Weight, value: SymbolicTensor): void;
+  assigned(): Update[];
+}
+
+function groupOf(entries: readonly WeightEntry[], taken: ReadonlySet<string>): Group {
+  const [first] = entries;
+  const own = entries.length === 1 && first?.weight.trainable === false;
+  const base = own ? first.path : first?.trainable === true ? "trainable" : "fixed";
+  let name = base;
+  for (let i = 1; taken.has(name); i++) name = `${base}_${i}`;
+  const size = entries.reduce((n, { weight }) => n + sizeOf(weight.shape), 0);
+  const variable: StateVariable = { name, shape: [size], dtype: "float32", role: "weight" };
+  let offset = 0;
+  const places = entries.map(({ weight, path }): Place => {
+    const place = { weight, path, variable, offset, size: sizeOf(weight.shape) };
+    offset += place.size;
+    return place;
+  });
+  return { variable, places };
 }

@@ -1,36 +1,43 @@
+import type { JsonObject } from "../config/config.js";
 import { checkList, RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
-import { InputLayer } from "../layers/inputLayer.js";
-import { floats, Layer, LayerNames } from "../layers/layer.js";
+import { describe } from "../layers/component.js";
+import { callLayer } from "../layers/declared.js";
+import { declareInput, InputLayer } from "../layers/inputLayer.js";
+import { defineLayer, Layer, LayerNames } from "../layers/layer.js";
 import type { CheckedLayers } from "../layers/types.js";
-import { sizeOf } from "../tensor.js";
-import { type Built, Model } from "./model.js";
+import type { InputPort } from "./feeds.js";
+import { knownSize, Model } from "./model.js";
+import { Network } from "./network.js";
 import type { ModelOptions } from "./options.js";
-import { Parameters } from "./parameters.js";
-import { type SummaryRow, summaryText } from "./summary.js";
-import { makeCounters, onlyOutput } from "./trace.js";
+import { chainRows, type SummaryRow } from "./summary.js";
+import { onlyOutput } from "./trace.js";
+
+const definition = defineLayer("Sequential", {});
 
 /** Layers one after the other. Made by `sequential`. */
 export class Sequential extends Model {
   readonly #layers: Layer[] = [];
   #names = new LayerNames();
-  readonly #warned = new Set<string>();
-  #rows: readonly SummaryRow[] = [];
 
   constructor(layers: readonly Layer[] = [], options: ModelOptions = {}) {
-    super("sequential", options);
+    super("sequential", definition, options);
     const fix = "Put the layers into a list: sequential([layers.dense({ units: 1 })])";
     checkList("sequential", layers, "a list of layers", fix);
     for (const layer of layers) this.#append(layer);
     this.rebuild();
   }
 
-  get layers(): readonly Layer[] {
+  override get layers(): readonly Layer[] {
     return this.#layers;
   }
 
+  protected override get inputPorts(): readonly InputPort[] {
+    return [{ name: "", shape: this.givenShape }];
+  }
+
   /** The shape of the input with its batch axis, where the first layer says it. */
-  protected override get givenShape(): Shape | undefined {
+  override get givenShape(): Shape | undefined {
     return this.#layers[0]?.givenShape;
   }
 
@@ -67,8 +74,9 @@ export class Sequential extends Model {
     this.#layers.push(layer);
   }
 
-  protected override assemble(inputShape: Shape): Built {
-    if (this.#layers.length === 0) {
+  protected override assemble(inputShape: Shape = []): Network {
+    const [first, ...rest] = this.#layers;
+    if (first === undefined) {
       throw new RondoError({
         where: `model "${this.name}"`,
         received: "no layers",
@@ -76,73 +84,40 @@ export class Sequential extends Model {
         fix: "Pass layers to sequential, or add some",
       });
     }
-    const seen = new Set<Layer>();
-    let twice: Layer | undefined;
-    let shape = inputShape;
-    this.#rows = this.#layers.map((layer) => {
-      shape = onlyOutput(layer, layer.outputTypes(floats(shape))).shape;
-      const again = seen.has(layer);
-      if (again) twice ??= layer;
-      seen.add(layer);
-      const parameters = again ? 0 : layer.weights().reduce((n, w) => n + sizeOf(w.shape), 0);
-      return { name: layer.name ?? "", className: layer.className, outputShape: shape, parameters, again };
-    });
-    if (twice !== undefined && twice.states().length > 0) {
+    const told = first instanceof InputLayer;
+    const source = told
+      ? first
+      : new InputLayer({ batchShape: inputShape.map(knownSize), name: "input_layer" });
+    const input = declareInput(source, inputShape);
+    let value = input;
+    for (const layer of told ? rest : this.#layers)
+      value = onlyOutput(layer, callLayer(layer, [value], 0, {}).outputs);
+    const twice = this.#layers.find(
+      (layer, i) => this.#layers.indexOf(layer) < i && layer.states().length > 0,
+    );
+    if (twice !== undefined) {
       throw twice.error(
         "a second place in a model, for one state",
         "a stateful layer in one place",
         "Make a second layer, or leave stateful out",
       );
     }
-    const network = {
-      layers: [...this.#layers],
-      parameters: new Parameters(this.#layers),
-      counters: makeCounters(),
-      warn: (message: string) => this.#warn(message),
-    };
-    return { network, outputShape: shape };
+    return new Network(`model "${this.name}"`, [["", input]], [["", value]]);
   }
 
-  #warn(message: string): void {
-    if (this.#warned.has(message)) return;
-    this.#warned.add(message);
-    console.warn(`rondo: ${message}`);
-  }
-
-  /** Prints the table of layers as Keras does; `print` gets it as one text (default: `console.log`). */
-  summary({ print = console.log }: { readonly print?: (text: string) => void } = {}): void {
-    const unbuilt = ({ name = "", className }: Layer) => ({
-      name,
-      className,
-      outputShape: undefined,
-      parameters: 0,
-    });
-    const rows: readonly SummaryRow[] = this.built ? this.#rows : this.#layers.map(unbuilt);
-    // As in Keras, the table leaves out what only tells the input's shape.
-    const shown = rows.filter(({ className }) => className !== "InputLayer");
-    const parameters = this.network?.parameters;
-    const counts = { trainable: parameters?.count(true) ?? 0, fixed: parameters?.count(false) ?? 0 };
-    print(summaryText(this.name, shown, counts));
+  protected override summaryRows(): readonly SummaryRow[] {
+    return chainRows(this.#layers, this.network);
   }
 
   /** The model's configuration in Keras's terms. Its first layer is an InputLayer where the shape of the input is known. */
-  config() {
+  override config(): JsonObject {
     const [first] = this.#layers;
     const batchShape = this.inputShape;
     const told: readonly Layer[] =
       batchShape === undefined || first instanceof InputLayer
         ? []
         : [new InputLayer({ batchShape, name: "input_layer" })];
-    return {
-      class_name: "Sequential",
-      config: {
-        name: this.name,
-        layers: [...told, ...this.#layers].map((layer) => ({
-          class_name: layer.className,
-          config: layer.config(),
-        })),
-      },
-    };
+    return { name: this.name, layers: [...told, ...this.#layers].map(describe) };
   }
 }
 

@@ -7,16 +7,23 @@ import { sizeOf } from "../tensor.js";
 /** Bytes of one element of a state variable: all are of 32 bits. */
 const wordBytes = 4;
 
+/** Elements that go from one variable to another. */
+export interface Move {
+  readonly store: Store;
+  readonly from: StateVariable;
+  readonly begin: number;
+  readonly to: StateVariable;
+  readonly at: number;
+  readonly size: number;
+}
+
 /** A model's state in a backend's memory: every variable at its place, laid out anew when the list of variables changes. */
 export class Store {
-  readonly #backend: Backend;
   #variables: readonly StateVariable[] = [];
   #layout: StateLayout = layoutState([]);
   #memory: Memory | undefined;
 
-  constructor(backend: Backend) {
-    this.#backend = backend;
-  }
+  constructor(readonly backend: Backend) {}
 
   get layout(): StateLayout {
     return this.#layout;
@@ -32,21 +39,27 @@ export class Store {
   }
 
   /**
-   * Makes room for exactly these variables; those that were there keep their values, new ones are 0.
+   * Makes room for exactly these variables; those that were there keep their values, new ones are 0 but for what is moved.
    *
+   * @param moves elements that come from other variables, of this store or another
    * @returns whether anything moved, so that programs planned before are stale
    */
-  async hold(variables: readonly StateVariable[]): Promise<boolean> {
+  async hold(variables: readonly StateVariable[], moves: readonly Move[] = []): Promise<boolean> {
     const same =
       variables.length === this.#variables.length && variables.every((v, i) => v === this.#variables[i]);
-    if (same && this.#memory !== undefined) return false;
+    if (same && moves.length === 0 && this.#memory !== undefined) return false;
     const layout = layoutState(variables);
-    const memory = this.#backend.allocate(layout.bytes);
+    const memory = this.backend.allocate(layout.bytes);
     try {
       for (const variable of variables) {
         const offset = layout.offsets.get(variable);
         if (offset === undefined || !this.has(variable)) continue;
         await memory.write(offset, await this.read(variable));
+      }
+      for (const { store, from, begin, to, at, size } of moves) {
+        const offset = layout.offsets.get(to);
+        if (offset === undefined) continue;
+        await memory.write(offset + at * wordBytes, await store.read(from, begin, size));
       }
       // A memory that was refused says so when it is used, and must not become the model's.
       await memory.read(0, new Uint8Array(0));
@@ -72,6 +85,12 @@ export class Store {
   async write(variable: StateVariable, from: TypedArray, begin = 0): Promise<void> {
     const writes = variable.role === "weight" ? "weights" : "states";
     await this.memory.write(this.#at(variable, begin), from, writes);
+  }
+
+  /** Gives the memory back at once. */
+  free(): void {
+    this.#memory?.free();
+    this.#memory = undefined;
   }
 
   #at(variable: StateVariable, element: number): number {

@@ -4,12 +4,14 @@ import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
 import { drawCounter } from "../graph/ops/random.js";
+import { slice } from "../graph/ops/shape.js";
 import { input, read, zeros } from "../graph/ops/source.js";
-import { type CallContext, callContext, type Layer } from "../layers/layer.js";
+import { type CallContext, callContext, type Layer, type Weight } from "../layers/layer.js";
 import { gradientSteps } from "../passes/autodiff.js";
 import type { Objective } from "../train/objective.js";
 import { clipGradients } from "../train/optimizers/clipping.js";
-import type { Parameters } from "./parameters.js";
+import type { Network } from "./network.js";
+import type { Arrangement, Group } from "./parameters.js";
 
 /** The state that every model has. */
 export interface Counters {
@@ -24,72 +26,118 @@ export const makeCounters = (): Counters => ({
   step: { name: "step", shape: [], dtype: "int32", role: "counter" },
 });
 
-/** The state of an optimizer on P parameters. */
+/** The state of an optimizer. */
 export interface OptimizerState {
   /** float32 [] */
   readonly learningRate: StateVariable;
   /** int32 []: updates so far. */
   readonly iterations: StateVariable;
-  /** float32 [P] each. */
-  readonly slots: ReadonlyMap<string, StateVariable>;
+  /** What is trained, group by group: the slots are vectors like the group's. */
+  readonly groups: readonly { readonly group: Group; readonly slots: ReadonlyMap<string, StateVariable> }[];
 }
 
-export function makeOptimizerState(slots: readonly string[], parameters: Parameters): OptimizerState {
-  const shape = parameters.trainable?.shape ?? [0];
-  const slot = (name: string): StateVariable => ({
-    name: `optimizer/${name}`,
-    shape,
-    dtype: "float32",
-    role: "slot",
-  });
+/** @param before the state that goes on: slots of groups that stayed are the same */
+export function makeOptimizerState(
+  slots: readonly string[],
+  groups: readonly Group[],
+  before?: OptimizerState,
+): OptimizerState {
+  const names = new Set<string>();
+  const slot = (name: string, { variable }: Group): StateVariable => {
+    let free = `optimizer/${name}`;
+    for (let i = 1; names.has(free); i++) free = `optimizer/${name}_${i}`;
+    names.add(free);
+    return { name: free, shape: variable.shape, dtype: "float32", role: "slot" };
+  };
   return {
-    learningRate: { name: "learningRate", shape: [], dtype: "float32", role: "counter" },
-    iterations: { name: "iterations", shape: [], dtype: "int32", role: "counter" },
-    slots: new Map(parameters.trainable === undefined ? [] : slots.map((name) => [name, slot(name)])),
+    learningRate: before?.learningRate ?? {
+      name: "learningRate",
+      shape: [],
+      dtype: "float32",
+      role: "counter",
+    },
+    iterations: before?.iterations ?? { name: "iterations", shape: [], dtype: "int32", role: "counter" },
+    groups: groups.map((group) => {
+      const known = before?.groups.find((other) => other.group === group);
+      return known ?? { group, slots: new Map(slots.map((name) => [name, slot(name, group)])) };
+    }),
   };
 }
 
-/** What is traced: layers one after the other, and where their state lies. */
-export interface Network {
-  readonly layers: readonly Layer[];
-  readonly parameters: Parameters;
+/** Slots by variables, for moving them. */
+export const optimizerVariables = ({ learningRate, iterations, groups }: OptimizerState): StateVariable[] => [
+  ...groups.flatMap(({ slots }) => [...slots.values()]),
+  learningRate,
+  iterations,
+];
+
+/** What is traced: a network, and where its state lies. */
+export interface Assembly {
+  readonly network: Network;
+  readonly arrangement: Arrangement;
   readonly counters: Counters;
   warn(message: string): void;
 }
 
-/** Types of the arrays that a graph is given: x, and for training and evaluation y and perhaps weights. */
+/**
+ * Types of the arrays that a graph is given: of each input, and for training and evaluation of each output's targets and
+ * perhaps weights; an output that has no loss has none.
+ */
 export interface Types {
-  readonly x: TensorType;
-  readonly y?: TensorType;
-  readonly sampleWeight?: Shape;
+  readonly x: readonly TensorType[];
+  readonly y?: readonly (TensorType | undefined)[];
+  readonly sampleWeight?: readonly (Shape | undefined)[];
 }
+
+/** Under which name an array of a port goes: `x`, or `x "words"` where there are several. */
+export const arrayName = (kind: "x" | "y" | "sampleWeight", port: string): string =>
+  port === "" ? kind : `${kind} "${port}"`;
 
 interface Forward {
-  readonly prediction: SymbolicTensor;
+  readonly inputs: readonly SymbolicTensor[];
+  readonly predictions: readonly SymbolicTensor[];
   readonly weight: CallContext["weight"];
   readonly updates: Update[];
+  /** What layers add to the loss: one number for the batch each. */
+  readonly penalties: readonly SymbolicTensor[];
+  readonly added: readonly AddedMetric[];
 }
 
-function* forward(network: Network, x: SymbolicTensor, training: boolean): Steps<Forward> {
-  const { layers, parameters, counters } = network;
+/** A metric that a layer reports. */
+interface AddedMetric {
+  readonly name: string;
+  readonly values: SymbolicTensor;
+}
+
+function* forward(
+  { network, arrangement, counters, warn }: Assembly,
+  types: readonly TensorType[],
+  training: boolean,
+): Steps<Forward> {
   const updates: Update[] = [];
-  const weight = parameters.values();
+  const penalties: SymbolicTensor[] = [];
+  const added: AddedMetric[] = [];
+  const values = arrangement.values();
+  const weight = values.of;
   const context = callContext({
     training,
     random: { seed: read(counters.seed), step: read(counters.step) },
     countDraw: drawCounter(),
     weight,
+    assign: values.assign,
     readState: read,
     writeState: (variable, value) => updates.push({ variable, value }),
-    warn: network.warn,
+    addLoss: (value) => penalties.push(value),
+    addMetric: (name, given) => added.push({ name, values: given }),
+    warn,
   });
-  let value = cast(x, "float32");
-  for (const layer of layers) {
-    yield;
-    layer.build([value]);
-    value = onlyOutput(layer, layer.callChecked([value], context));
-  }
-  return { prediction: value, weight, updates };
+  const inputs = types.map(({ shape, dtype }, i) =>
+    input(arrayName("x", network.inputs[i]?.name ?? ""), shape, dtype),
+  );
+  const given = inputs.map((x, i) => cast(x, network.inputs[i]?.type.dtype ?? "float32"));
+  const predictions = yield* network.run("model", given, context);
+  updates.push(...values.assigned());
+  return { inputs, predictions, weight, updates, penalties, added };
 }
 
 /** What a layer of a sequential model hands to the next one. */
@@ -103,70 +151,96 @@ export function onlyOutput<T>(layer: Layer, outputs: readonly T[]): T {
   );
 }
 
-/** Whether some of the prediction's steps are masked. */
-export const isMasked = (network: Network, { x }: Types): boolean =>
-  atOnce(forward(network, input("x", x.shape, x.dtype), false)).prediction.mask !== undefined;
+/** Whether some steps of each output are masked. */
+export const maskedOutputs = (assembly: Assembly, { x }: Types): readonly boolean[] =>
+  atOnce(forward(assembly, x, false)).predictions.map(({ mask }) => mask !== undefined);
 
 /** x → prediction. */
-export function* predictionSteps(network: Network, types: Types): Steps<Graph> {
-  const x = input("x", types.x.shape, types.x.dtype);
-  const { prediction, updates } = yield* forward(network, x, false);
-  return { name: "predict", inputs: [x], outputs: { prediction: prediction.withMask(undefined) }, updates };
+export function* predictionSteps(assembly: Assembly, types: Types): Steps<Graph> {
+  const { inputs, predictions, updates } = yield* forward(assembly, types.x, false);
+  const outputs = Object.fromEntries(
+    predictions.map((y, i) => [
+      predictionName(assembly.network.outputs[i]?.name ?? ""),
+      cast(y.withMask(undefined), "float32"),
+    ]),
+  );
+  return { name: "predict", inputs, outputs, updates };
 }
 
+const predictionName = (port: string): string => (port === "" ? "prediction" : `prediction "${port}"`);
+
 interface Measured extends Forward {
-  readonly inputs: readonly SymbolicTensor[];
   readonly loss: SymbolicTensor;
   readonly figures: SymbolicTensor;
 }
 
-function* measured(network: Network, objective: Objective, types: Types, training: boolean): Steps<Measured> {
-  const x = input("x", types.x.shape, types.x.dtype);
-  const y = input("y", types.y?.shape ?? [], types.y?.dtype);
-  const weight = types.sampleWeight && input("sampleWeight", types.sampleWeight);
-  const pass = yield* forward(network, x, training);
-  const doubt = objective.doubt(pass.prediction);
-  if (doubt !== undefined) network.warn(doubt);
-  const inputs = weight === undefined ? [x, y] : [x, y, weight];
-  return { ...pass, inputs, ...objective.measure(y, pass.prediction, weight) };
+function* measured(
+  assembly: Assembly,
+  objective: Objective,
+  types: Types,
+  training: boolean,
+): Steps<Measured> {
+  const { outputs } = assembly.network;
+  const pass = yield* forward(assembly, types.x, training);
+  const targets = outputs.map(({ name }, i) => {
+    const type = types.y?.[i];
+    return type && input(arrayName("y", name), type.shape, type.dtype);
+  });
+  const weights = outputs.map(({ name }, i) => {
+    const shape = types.sampleWeight?.[i];
+    return shape && input(arrayName("sampleWeight", name), shape);
+  });
+  const [y, weight, prediction] = [targets[0], weights[0], pass.predictions[0]];
+  if (y === undefined || prediction === undefined) throw new Error("a measured graph without targets");
+  const doubt = objective.doubt(prediction);
+  if (doubt !== undefined) assembly.warn(doubt);
+  const inputs = [...pass.inputs, ...targets, ...weights].filter((x) => x !== undefined);
+  return { ...pass, inputs, ...objective.measure(y, prediction, weight) };
 }
 
 /** x, y, weights → figures: (sum, count) of the loss and of each metric. */
-export function* evaluationSteps(network: Network, objective: Objective, types: Types): Steps<Graph> {
-  const { inputs, figures, updates } = yield* measured(network, objective, types, false);
+export function* evaluationSteps(assembly: Assembly, objective: Objective, types: Types): Steps<Graph> {
+  const { inputs, figures, updates } = yield* measured(assembly, objective, types, false);
   return { name: "evaluate", inputs, outputs: { figures }, updates };
 }
 
 /** One training step: x, y, weights → figures, with new parameters, optimizer slots and counters. */
 export function* trainingSteps(
-  network: Network,
+  assembly: Assembly,
   objective: Objective,
   optimizer: OptimizerState,
   types: Types,
 ): Steps<Graph> {
-  const { parameters, counters } = network;
-  const { inputs, loss, figures, weight, updates } = yield* measured(network, objective, types, true);
+  const { counters } = assembly;
+  const { inputs, loss, figures, weight, updates } = yield* measured(assembly, objective, types, true);
   const step = { variable: counters.step, value: add(read(counters.step), 1) };
   const iterations = add(read(optimizer.iterations), 1);
   updates.push(step, { variable: optimizer.iterations, value: iterations });
-  const { trainable } = parameters;
-  if (trainable !== undefined) {
-    const targets = parameters.places.filter((p) => p.variable === trainable).map((p) => weight(p.weight));
-    const taken = yield* gradientSteps(loss, targets);
-    const slopes = taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
+  const { groups } = optimizer;
+  const trained = groups.map(({ group }) => group.places.map((place) => weight(place.weight)));
+  const targets = trained.flat();
+  const taken = targets.length === 0 ? [] : yield* gradientSteps(loss, targets);
+  const slopes = taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
+  const all = slopes.length === 0 ? undefined : clipGradients(slopes, objective.optimizer.clipping);
+  let begin = 0;
+  for (const { group, slots } of groups) {
+    const { variable } = group;
+    const [size = 0] = variable.shape;
+    if (all === undefined) continue;
     const updated = objective.optimizer.update({
-      parameters: read(trainable),
-      gradients: clipGradients(slopes, objective.optimizer.clipping),
+      parameters: read(variable),
+      gradients: groups.length === 1 ? all : slice(all, [begin], [size]),
       learningRate: read(optimizer.learningRate),
       iteration: cast(iterations, "float32"),
-      slot: (name) => read(slotOf(optimizer, name)),
+      slot: (name) => read(slotOf(slots, name)),
     });
+    begin += size;
     const { name } = objective.optimizer;
-    updates.push({ variable: trainable, value: fitting(name, "parameters", updated.parameters, trainable) });
-    for (const [slot, variable] of optimizer.slots) {
+    updates.push({ variable, value: fitting(name, "parameters", updated.parameters, variable) });
+    for (const [slot, own] of slots) {
       const value = updated.slots[slot];
       if (value !== undefined)
-        updates.push({ variable, value: fitting(name, `slot "${slot}"`, value, variable) });
+        updates.push({ variable: own, value: fitting(name, `slot "${slot}"`, value, own) });
     }
   }
   return { name: "train", inputs, outputs: { figures }, updates };
@@ -185,7 +259,7 @@ function fitting(optimizer: string, name: string, value: unknown, variable: Stat
   });
 }
 
-function slotOf({ slots }: OptimizerState, name: string): StateVariable {
+function slotOf(slots: ReadonlyMap<string, StateVariable>, name: string): StateVariable {
   const slot = slots.get(name);
   if (slot !== undefined) return slot;
   throw new RondoError({
@@ -196,11 +270,16 @@ function slotOf({ slots }: OptimizerState, name: string): StateVariable {
   });
 }
 
-/** First values of the weights, drawn from the model's seed. */
-export function* initializationSteps({ parameters, counters }: Network): Steps<Graph> {
+/** First values of weights, drawn from the model's seed. */
+export function* initializationSteps(
+  { arrangement, counters }: Assembly,
+  isNew: (weight: Weight) => boolean,
+): Steps<Graph> {
   const random = { seed: read(counters.seed) };
   const updates: Update[] = [];
-  for (const variable of parameters.variables)
-    updates.push({ variable, value: yield* parameters.initial(variable, random) });
+  for (const group of arrangement.groups) {
+    if (!group.places.some(({ weight }) => isNew(weight))) continue;
+    updates.push({ variable: group.variable, value: yield* arrangement.initial(group, random, isNew) });
+  }
   return { name: "initialize", inputs: [], outputs: {}, updates };
 }

@@ -1,8 +1,8 @@
 import { CallSite, RondoError, withAwaiter } from "../errors.js";
 
 /**
- * What a method does to weights and states. Looks may overlap; a write comes alone. A prediction is a look (a write, where
- * the model has recurrent states) that a fit lets in between its steps.
+ * What a method does to weights and states. Looks may overlap; a write comes alone. A prediction is a look that a fit lets
+ * in between its steps.
  */
 export type Effect = "look" | "write" | "prediction";
 
@@ -57,13 +57,15 @@ class Order {
 }
 
 /**
- * Whose turn it is to use a model: each method has the effect of its place in the order of calls. A fit is one piece of
+ * Whose turn it is to use a model, or several that share weights: each method has the effect of its place in the order of calls. A fit is one piece of
  * work in that order, and has an order of its own within: of its steps, of what its callbacks call, and of predictions,
  * which are let in between the steps. Also: what excludes what, and whether the model stays ready for synchronous calls.
  */
 export class Turns {
-  readonly #stateful: () => boolean;
-  readonly #prepareSync: () => Promise<void>;
+  /** Prepares models for synchronous calls, after each run. */
+  readonly #ready = new Set<() => Promise<void>>();
+  /** Work that has been asked for and has not ended. */
+  #running = 0;
   readonly #order = new Order();
   /** Within the fit that was asked for and has not ended. */
   #fit: Order | undefined;
@@ -75,15 +77,10 @@ export class Turns {
   #writing = 0;
   /** Work whose figures are those of the present loss and metrics. */
   #measuring = 0;
-  #staysReady = false;
 
-  /**
-   * @param stateful whether the model has recurrent states that every run changes
-   * @param prepareSync makes synchronous calls possible until weights or states change
-   */
-  constructor(stateful: () => boolean, prepareSync: () => Promise<void>) {
-    this.#stateful = stateful;
-    this.#prepareSync = prepareSync;
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#running === 0;
   }
 
   /** Whether weights or states are being changed. */
@@ -91,9 +88,9 @@ export class Turns {
     return this.#writing > 0;
   }
 
-  /** Whether the model is to be ready again after each run. */
-  get staysReady(): boolean {
-    return this.#staysReady;
+  /** Whether a model is to be ready again after each run. */
+  staysReady(prepare: () => Promise<void>): boolean {
+    return this.#ready.has(prepare);
   }
 
   /** Whether a callback of the fit is at work. */
@@ -101,10 +98,10 @@ export class Turns {
     return this.#fitHooks.count > 0;
   }
 
-  /** Makes the model ready, from now on after each run. */
-  async stayReady(): Promise<void> {
-    this.#staysReady = true;
-    await this.#prepareSync();
+  /** Makes a model ready, from now on after each run. */
+  async stayReady(prepare: () => Promise<void>): Promise<void> {
+    this.#ready.add(prepare);
+    await prepare();
   }
 
   requireNoFit(where: string): void {
@@ -174,13 +171,13 @@ export class Turns {
 
   /** Work in its turn. */
   async take<R>(called: Method, effect: Effect, work: Work<R>): Promise<R> {
-    const writes = effect === "write" || (effect !== "look" && this.#stateful());
+    const writes = effect === "write";
     if (this.#hooks.count > 0) {
       // The turn is that of the run whose callback this is.
       if (writes) this.#requireNoHook(called);
       return await this.#run(undefined, called, false, work);
     }
-    const letIn = this.#fitHooks.count > 0 || (effect === "prediction" && !writes);
+    const letIn = this.#fitHooks.count > 0 || effect === "prediction";
     return await this.#run((letIn ? this.#fit : undefined) ?? this.#order, called, writes, work);
   }
 
@@ -203,23 +200,27 @@ export class Turns {
   ): Promise<R> {
     const call = quick === true ? undefined : new CallSite(method);
     if (writes) this.#writing++;
+    this.#running++;
     let result: R;
     try {
       result = await (order === undefined ? work(() => {}) : order.take(writes, work));
     } catch (error) {
       if (writes) this.#writing--;
+      this.#running--;
       // The work's own error says more than that of a backend that works no more.
-      await this.#ready().catch(() => undefined);
+      await this.#makeReady().catch(() => undefined);
       throw call === undefined ? withAwaiter(method, error) : call.extend(error);
     }
     if (writes) this.#writing--;
-    await this.#ready();
+    this.#running--;
+    await this.#makeReady();
     return result;
   }
 
   /** After the last of what changes the state. */
-  async #ready(): Promise<void> {
-    if (this.#staysReady && !this.writing) await this.#prepareSync();
+  async #makeReady(): Promise<void> {
+    if (this.writing) return;
+    for (const prepare of this.#ready) await prepare();
   }
 
   /** What is done around each callback of a fit: what it calls is let in between the steps. */

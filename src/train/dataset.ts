@@ -19,22 +19,11 @@ export const rowsOf = ({ shape }: Tensor): number => shape[0] ?? 0;
 
 /** An array of a run under the name that users know it by. */
 export interface DataArray {
-  /** `x`, `y` or `sampleWeight`. */
+  /** `x`, `y` or `sampleWeight`, with the name of the input or output where the model has several. */
   readonly name: string;
   readonly tensor: Tensor;
   /** Of targets: what the loss takes. */
   readonly bounds?: Bounds | undefined;
-}
-
-/** The arrays of a run, in the order in which its program takes them. */
-export function arraysOf(
-  { x, y, weight }: Pick<Dataset, "x"> & Partial<Dataset>,
-  bounds?: Bounds,
-): readonly DataArray[] {
-  const arrays: DataArray[] = [{ name: "x", tensor: x }];
-  if (y !== undefined) arrays.push({ name: "y", tensor: y, bounds });
-  if (weight !== undefined) arrays.push({ name: "sampleWeight", tensor: weight });
-  return arrays;
 }
 
 /**
@@ -57,28 +46,21 @@ export async function readTensor(where: string, values: TensorLike, copied = 0):
   }
 }
 
-/** A range of the rows, sharing the memory. */
-export const slice = ({ x, y, weight }: Dataset, begin: number, end?: number): Dataset => ({
-  x: x.rows(begin, end),
-  y: y.rows(begin, end),
-  weight: weight?.rows(begin, end),
-});
-
 /**
  * x as a tensor that fits a model whose input is [batch, ..]; a list of numbers is taken as [batch, 1].
  *
  * @param shape the model's input with its batch axis; undefined where the model takes its shape from the data
  * @throws RondoError for a wrong rank or size, and for no rows at all
  */
-export function readInput(where: string, values: TensorLike, shape: Shape | undefined): Tensor {
-  const given = toTensor(`${where}: x`, values);
-  if (given.shape[0] === 0) throw noRows(where, "x");
+export function readInput(where: string, values: TensorLike, shape: Shape | undefined, name = "x"): Tensor {
+  const given = toTensor(`${where}: ${name}`, values);
+  if (given.shape[0] === 0) throw noRows(where, name);
   const x = given.rank === 1 && (shape?.length ?? 2) === 2 ? given.reshape([-1, 1]) : given;
   if (shape === undefined ? x.rank < 2 : !fits(x.shape, shape)) {
     const wanted = shape?.map((d, i) => (i === 0 ? "batch" : typeof d === "number" ? d : "any"));
     throw new RondoError({
       where,
-      received: `x of shape ${shapeText(given.shape)}`,
+      received: `${name} of shape ${shapeText(given.shape)}`,
       expected:
         wanted === undefined
           ? "at least two axes: [batch, ..]"
@@ -127,17 +109,19 @@ export function readDataset(
   x: Tensor,
   y: TensorLike,
   weight: TensorLike | undefined,
+  [yName, weightName]: readonly [y: string, weight: string] = ["y", "sampleWeight"],
 ): Dataset {
-  const targets = toTensor(`${where}: y`, y);
-  checkRows(where, x, "y", targets);
+  const targets = toTensor(`${where}: ${yName}`, y);
+  checkRows(where, x, yName, targets);
   if (weight === undefined) return { x, y: targets, weight: undefined };
-  const given = toTensor(`${where}: sampleWeight`, weight);
-  checkRows(where, x, "sampleWeight", given);
+  const given = toTensor(`${where}: ${weightName}`, weight);
+  checkRows(where, x, weightName, given);
   const data = given.data instanceof Float32Array ? given.data : Float32Array.from(given.data);
   return { x, y: targets, weight: new Tensor(data, given.shape, "float32") };
 }
 
-function checkRows(where: string, x: Tensor, name: string, other: Tensor): void {
+/** Throws where another array has not as many rows as x. */
+export function checkRows(where: string, x: Tensor, name: string, other: Tensor): void {
   if (other.rank > 0 && rowsOf(other) === rowsOf(x)) return;
   throw new RondoError({
     where,
@@ -164,6 +148,7 @@ export async function checkTargets(
   { y, weight }: Dataset,
   bounds: Bounds | undefined,
   masked: () => boolean,
+  name = "y",
 ): Promise<void> {
   if (bounds === undefined) return;
   const perWeight = weight === undefined ? 1 : y.size / weight.size;
@@ -174,7 +159,7 @@ export async function checkTargets(
   const { noun, expected, fix } = bounds;
   throw new RondoError({
     where,
-    received: `the ${noun} ${y.data[wrong]} in ${placeText(y.shape, wrong)} of y`,
+    received: `the ${noun} ${y.data[wrong]} in ${placeText(y.shape, wrong)} of ${name}`,
     expected,
     fix,
   });
@@ -290,9 +275,11 @@ function largestOf(data: TypedArray, begin: number, width: number): number {
   return best;
 }
 
-/** The first part for training, the last `fraction` of the rows for validation, as they stand (before any shuffling). */
-export function splitLast(where: string, dataset: Dataset, fraction: number): readonly [Dataset, Dataset] {
-  const rows = rowsOf(dataset.x);
+/**
+ * Where the rows are cut: those before for training, the last `fraction` of them for validation, as they stand (before any
+ * shuffling).
+ */
+export function splitPoint(where: string, rows: number, fraction: number): number {
   const at = Math.floor(rows * (1 - fraction));
   const isFraction = typeof fraction === "number" && fraction > 0 && fraction < 1;
   if (!isFraction || at === 0 || at === rows) {
@@ -303,5 +290,5 @@ export function splitLast(where: string, dataset: Dataset, fraction: number): re
       fix: "Change validationSplit, or pass validationData",
     });
   }
-  return [slice(dataset, 0, at), slice(dataset, at)];
+  return at;
 }

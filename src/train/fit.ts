@@ -19,12 +19,12 @@ import { permutation } from "./shuffle.js";
 export type Verbosity = 0 | 1 | 2;
 
 /**
- * Submits one batch in its turn; then `done` settles when `output` is filled. The arrays must stay as they are until then.
+ * Submits one batch in its turn; then `done` settles when `outputs` are filled. The arrays must stay as they are until then.
  */
 export type SubmitBatch = (
   arrays: readonly TypedArray[],
   rows: number,
-  output: Float32Array,
+  outputs: readonly Float32Array[],
 ) => Promise<{ readonly done: Promise<void> }>;
 
 /** Data and the program that takes it batch by batch. */
@@ -126,12 +126,12 @@ export async function runEvaluation(
   return totals;
 }
 
-/** Fills `output`, `width` elements for each row. */
+/** Fills `outputs`, `widths` elements for each row. */
 export async function runPrediction(
   model: CallbackModel,
   source: Source,
-  output: Float32Array,
-  width: number,
+  outputs: readonly Float32Array[],
+  widths: readonly number[],
   run: Run,
 ): Promise<void> {
   const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
@@ -145,9 +145,12 @@ export async function runPrediction(
       signal?.throwIfAborted();
       await callbacks.batchBegin("Predict", i);
       const first = i * batches.batchSize;
-      const part = output.subarray(first * width, (first + batches.size(i)) * width);
+      const parts = outputs.map((output, k) => {
+        const width = widths[k] ?? 0;
+        return output.subarray(first * width, (first + batches.size(i)) * width);
+      });
       const arrays = await batches.arrays(i);
-      return source.submit(arrays, batches.size(i), part);
+      return source.submit(arrays, batches.size(i), parts);
     },
     (i) => callbacks.batchEnd("Predict", i, {}),
   );
@@ -172,7 +175,7 @@ async function runBatches(
       await callbacks.batchBegin(mode, i);
       const rows = batches.size(i);
       const arrays = await batches.arrays(i, row);
-      return source.submit(arrays, rows, outputOf(i));
+      return source.submit(arrays, rows, [outputOf(i)]);
     },
     async (i) => {
       totals.add(outputOf(i));

@@ -33,7 +33,9 @@ const optionNames = namesOf<CompileOptions>({
 /** Loss, metrics and optimizer of a compiled model. */
 export class Objective {
   readonly optimizer: Optimizer;
-  readonly loss: Loss;
+  /** By output; undefined for one that is not trained. */
+  readonly losses: readonly (Loss | undefined)[];
+  readonly #loss: Loss;
   /** `loss` and the metrics, in the order of the figures. */
   readonly names: readonly string[];
   readonly #options: CompileOptions;
@@ -54,7 +56,8 @@ export class Objective {
     }
     this.#options = options;
     this.optimizer = resolveOptimizer(optimizer);
-    this.loss = resolveLoss(loss);
+    this.#loss = resolveLoss(loss);
+    this.losses = [this.#loss];
     this.#metrics = [
       ...metrics.map((spec) => ({ spec, weighted: false })),
       ...weightedMetrics.map((spec) => ({ spec, weighted: true })),
@@ -84,7 +87,7 @@ export class Objective {
     if (!equal(shape.at(-1) ?? 0, 1)) return undefined;
     const advice = 'for two classes use units: 1, activation: "sigmoid" and the loss "binaryCrossentropy"';
     if (node.op === softmaxOp) return `a softmax over one unit is always 1; ${advice}`;
-    if (this.loss.link === softmaxOp) return `${this.loss.name} with one class is always 0; ${advice}`;
+    if (this.#loss.link === softmaxOp) return `${this.#loss.name} with one class is always 0; ${advice}`;
     return undefined;
   }
 
@@ -97,7 +100,7 @@ export class Objective {
     yPred: SymbolicTensor,
     weight?: SymbolicTensor,
   ): { readonly loss: SymbolicTensor; readonly figures: SymbolicTensor } {
-    const loss = contribution(this.loss, yTrue, yPred, weight);
+    const loss = contribution(this.#loss, yTrue, yPred, weight);
     const metrics = this.#metrics.map(({ spec, weighted }) => {
       const metric = resolveMetric(spec, yTrue.shape, yPred.shape);
       return contribution(metric, yTrue, yPred, weighted ? weight : undefined, "weight");

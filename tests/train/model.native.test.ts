@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
+import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
@@ -15,6 +16,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   predictionContract(make);
   orderContract(make);
   weightsContract(make);
+  functionalContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {
     const [N, T, D, C] = [130, 12, 20, 10];

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { createBackend } from "../../src/index.js";
+import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
@@ -13,4 +14,5 @@ describe("models on the wasm backend", () => {
   predictionContract(make);
   orderContract(make);
   weightsContract(make);
+  functionalContract(make);
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { atOnce } from "../../src/breather.js";
-import { batchShape, LayerNames } from "../../src/layers/index.js";
-import { floats } from "../../src/layers/layer.js";
-import { Parameters } from "../../src/models/parameters.js";
+import { batchShape, type DeclaredTensor, input } from "../../src/layers/index.js";
+import { entriesOf } from "../../src/models/engine.js";
+import { Network } from "../../src/models/network.js";
+import { Arrangement } from "../../src/models/parameters.js";
 import {
+  type Assembly,
   makeCounters,
   makeOptimizerState,
-  type Network,
-  onlyOutput,
   predictionSteps,
   type Types,
   trainingSteps,
@@ -17,15 +17,12 @@ import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../
 import { interpret, known, scalar, type Values } from "../reference.js";
 import { goldenLayers, goldenObjective } from "./goldenModel.js";
 
-function network(golden: GoldenCase): Network {
-  const names = new LayerNames();
-  const list = goldenLayers(golden);
-  let shape = batchShape(known(golden.inputs.x, "x").shape.slice(1));
-  for (const layer of list) {
-    names.add(layer);
-    shape = onlyOutput(layer, layer.outputTypes(floats(shape))).shape;
-  }
-  return { layers: list, parameters: new Parameters(list), counters: makeCounters(), warn: () => {} };
+function assembly(golden: GoldenCase): Assembly {
+  const x = input({ shape: known(golden.inputs.x, "x").shape.slice(1) });
+  const output = goldenLayers(golden).reduce<DeclaredTensor>((value, layer) => layer.apply(value), x);
+  const network = new Network("model", [["", x]], [["", output]]);
+  const arrangement = new Arrangement(entriesOf(network), ({ trainable }) => String(trainable));
+  return { network, arrangement, counters: makeCounters(), warn: () => {} };
 }
 
 const values = ({ shape, data }: GoldenTensor): Values => ({ shape, data: Float64Array.from(data) });
@@ -35,26 +32,26 @@ const join = (tensors: readonly GoldenTensor[]): Float64Array =>
 describe("three training steps agree with Keras", () => {
   for (const golden of loadGolden("models")) {
     it(golden.name, () => {
-      const net = network(golden);
+      const net = assembly(golden);
       const objective = new Objective(goldenObjective(golden));
       const { optimizer } = objective;
       const { x, y, sampleWeight } = golden.inputs;
       const output = batchShape(known(y, "y").shape.slice(1));
       const types: Types = {
-        x: { shape: batchShape(known(x, "x").shape.slice(1)), dtype: "float32" },
-        y: { shape: output, dtype: "float32" },
-        ...(sampleWeight === undefined ? {} : { sampleWeight: batchShape([]) }),
+        x: [{ shape: batchShape(known(x, "x").shape.slice(1)), dtype: "float32" }],
+        y: [{ shape: output, dtype: "float32" }],
+        ...(sampleWeight === undefined ? {} : { sampleWeight: [batchShape([])] }),
       };
       const inputs = Object.fromEntries(Object.entries(golden.inputs).map(([name, t]) => [name, values(t)]));
       const bindings = { B: known(x, "x").shape[0] ?? 0 };
 
       const weights = join(Object.values(golden.weights));
-      expect(net.parameters.count()).toBe(weights.length);
-      const optimizerState = makeOptimizerState(optimizer.slots, net.parameters);
-      const slots = [...optimizerState.slots.values()].map(({ name, shape }) => [
-        name,
-        { shape, data: new Float64Array(weights.length) },
-      ]);
+      const [group] = net.arrangement.groups;
+      expect(known(group, "weights").variable.shape).toEqual([weights.length]);
+      const optimizerState = makeOptimizerState(optimizer.slots, net.arrangement.groups);
+      const slots = optimizerState.groups
+        .flatMap((own) => [...own.slots.values()])
+        .map(({ name, shape }) => [name, { shape, data: new Float64Array(weights.length) }]);
       let state: Record<string, Values> = {
         trainable: { shape: [weights.length], data: weights },
         seed: { shape: [2], data: Float64Array.of(1, 0) },

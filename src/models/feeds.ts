@@ -1,0 +1,262 @@
+import { RondoError, unknownName, valueText } from "../errors.js";
+import { bind, type Shape } from "../graph/dim.js";
+import type { TensorType } from "../graph/ir.js";
+import { batchShape } from "../layers/layer.js";
+import type { Tensor, TensorLike } from "../tensor.js";
+import {
+  checkRows,
+  checkTargets,
+  type DataArray,
+  readDataset,
+  readInput,
+  readTensor,
+  rowsOf,
+} from "../train/dataset.js";
+import { targetBounds } from "../train/measure.js";
+import type { Objective } from "../train/objective.js";
+import type { Network, NetworkPort } from "./network.js";
+import { arrayName, type Types } from "./trace.js";
+
+/** Data of a model: one array, or arrays by the names of its inputs or outputs. */
+export type Data = TensorLike | Readonly<Record<string, TensorLike | undefined>>;
+
+/** Rows that belong together: an array for each input, and for each output with a loss its targets and weights. */
+export interface Rows {
+  readonly x: readonly Tensor[];
+  readonly y?: readonly (Tensor | undefined)[];
+  readonly weight?: readonly (Tensor | undefined)[];
+}
+
+/** How many. */
+export const countOf = ({ x: [first] }: Rows): number => (first === undefined ? 0 : rowsOf(first));
+
+/** A range of them, sharing the memory. */
+export const sliceOf = ({ x, y, weight }: Rows, begin: number, end?: number): Rows => ({
+  x: x.map((t) => t.rows(begin, end)),
+  ...(y === undefined ? {} : { y: y.map((t) => t?.rows(begin, end)) }),
+  ...(weight === undefined ? {} : { weight: weight.map((t) => t?.rows(begin, end)) }),
+});
+
+/**
+ * What was given for each port, in their order; undefined where nothing was.
+ *
+ * @param required whether every port needs an array
+ */
+export function byPort(
+  where: string,
+  kind: "x" | "y" | "sampleWeight",
+  given: Data | undefined,
+  names: readonly string[],
+  required: boolean,
+): readonly (TensorLike | undefined)[] {
+  const [only] = names;
+  const named = given !== undefined && isRecord(given);
+  if (!named && names.length === 1) return [given];
+  const listed = names.join(", ");
+  if (given === undefined || !named) {
+    if (given === undefined && !required) return names.map(() => undefined);
+    throw new RondoError({
+      where,
+      received: given === undefined ? `no ${kind}` : `${valueText(given)} for ${kind}`,
+      expected: `arrays by name: ${listed}`,
+      fix: `Write { ${names.map((name) => `${name}: …`).join(", ")} }`,
+    });
+  }
+  if (only === "") {
+    throw new RondoError({
+      where,
+      received: `arrays by name for ${kind}: ${Object.keys(given).join(", ")}`,
+      expected: "one array, because the model has one without a name",
+      fix: "Give the array itself",
+    });
+  }
+  for (const name of Object.keys(given))
+    if (!names.includes(name)) throw unknownName(where, kind === "x" ? "input" : "output", name, names);
+  return names.map((name) => {
+    const values = given[name];
+    if (values !== undefined || !required) return values;
+    throw new RondoError({
+      where,
+      received: `no array for ${arrayName(kind, name)}`,
+      expected: `arrays for ${listed}`,
+      fix: `Add ${name}`,
+    });
+  });
+}
+
+/** An object of arrays, not an array itself. */
+const isRecord = (given: Data): given is Readonly<Record<string, TensorLike | undefined>> =>
+  typeof given === "object" &&
+  given !== null &&
+  !Array.isArray(given) &&
+  !ArrayBuffer.isView(given) &&
+  !("shape" in given && "data" in given);
+
+/** The inputs of a model: their names, and their shapes with the batch axis where the model says them. */
+export interface InputPort {
+  readonly name: string;
+  readonly shape: Shape | undefined;
+}
+
+/** What was given for x as tensors, read as far as it was not; nested lists may be large. */
+export async function readInputs(
+  where: string,
+  given: Data,
+  ports: readonly InputPort[],
+  copied = 0,
+): Promise<Tensor[]> {
+  const names = ports.map(({ name }) => name);
+  return Promise.all(
+    byPort(where, "x", given, names, true).map((values, i) =>
+      readTensor(`${where}: ${arrayName("x", names[i] ?? "")}`, values as TensorLike, copied),
+    ),
+  );
+}
+
+/** x as tensors that fit the model's inputs, with as many rows each. */
+export function fitting(
+  where: string,
+  given: readonly (TensorLike | undefined)[],
+  ports: readonly InputPort[],
+): Tensor[] {
+  const tensors = ports.map(({ name, shape }, i) =>
+    readInput(where, given[i] as TensorLike, shape, arrayName("x", name)),
+  );
+  const [first] = tensors;
+  tensors.forEach((tensor, i) => {
+    if (first !== undefined && i > 0) checkRows(where, first, arrayName("x", ports[i]?.name ?? ""), tensor);
+  });
+  return tensors;
+}
+
+/** Between the arrays that users give and the ports of a network's graphs. */
+export class Feeds {
+  readonly #network: Network;
+  /** Types of the inputs, worked out once for the dtypes of the arrays, and the sizes that they leave open. */
+  readonly #types = new Map<string, Types>();
+  /** Whether the input's shape comes from the data, so that another rank is another network's. */
+  readonly #open: boolean;
+
+  constructor(network: Network, open: boolean) {
+    this.#network = network;
+    this.#open = open;
+  }
+
+  get outputs(): readonly NetworkPort[] {
+    return this.#network.outputs;
+  }
+
+  /** Number of classes of an output that holds probabilities or logits of classes. */
+  classes(output = 0): number | undefined {
+    const last = this.outputs[output]?.type.shape.at(-1);
+    return typeof last === "number" ? last : undefined;
+  }
+
+  /**
+   * Rows with their targets and weights.
+   *
+   * @param masked whether the outputs have masks; asked only where a target is wrong
+   * @throws RondoError for arrays that do not fit, and for targets that a loss does not take
+   */
+  async dataset(
+    where: string,
+    x: readonly Tensor[],
+    y: Data,
+    sampleWeight: Data | undefined,
+    objective: Objective,
+    masked: (types: Types) => readonly boolean[],
+  ): Promise<Rows> {
+    const [first] = x;
+    if (first === undefined) throw new Error("rows without an input");
+    const names = this.outputs.map(({ name }) => name);
+    const targets = byPort(where, "y", y, names, false);
+    const weights = byPort(where, "sampleWeight", sampleWeight, names, false);
+    const types = this.types({ x });
+    const read = await Promise.all(
+      this.outputs.map(async ({ name }, i) => {
+        const loss = objective.losses[i];
+        if (loss === undefined) return undefined;
+        const [yName, weightName] = [arrayName("y", name), arrayName("sampleWeight", name)];
+        const given = targets[i];
+        if (given === undefined) {
+          throw new RondoError({
+            where,
+            received: `no array for ${yName}`,
+            expected: "targets for every output that has a loss",
+            fix: `Add ${name} to y, or leave its loss out`,
+          });
+        }
+        const target = await readTensor(`${where}: ${yName}`, given);
+        const own = weights[i];
+        const weight = own === undefined ? undefined : await readTensor(`${where}: ${weightName}`, own);
+        const data = readDataset(where, first, target, weight, [yName, weightName]);
+        const isMasked = () => masked(types)[i] === true;
+        await checkTargets(where, data, targetBounds(loss, this.classes(i)), isMasked, yName);
+        return data;
+      }),
+    );
+    return { x, y: read.map((data) => data?.y), weight: read.map((data) => data?.weight) };
+  }
+
+  /** The arrays of a run, in the order in which its program takes them. */
+  arrays({ x, y = [], weight = [] }: Rows, objective?: Objective): readonly DataArray[] {
+    const { inputs, outputs } = this.#network;
+    const named = (
+      kind: "x" | "y" | "sampleWeight",
+      ports: readonly NetworkPort[],
+      tensors: readonly (Tensor | undefined)[],
+    ): DataArray[] =>
+      tensors.flatMap((tensor, i) => {
+        if (tensor === undefined) return [];
+        const loss = kind === "y" ? objective?.losses[i] : undefined;
+        const bounds = loss && targetBounds(loss, this.classes(i));
+        return [{ name: arrayName(kind, ports[i]?.name ?? ""), tensor, ...(bounds && { bounds }) }];
+      });
+    return [...named("x", inputs, x), ...named("y", outputs, y), ...named("sampleWeight", outputs, weight)];
+  }
+
+  /** The values of the graph's symbols for arrays of these sizes. */
+  bindings(where: string, { x }: Rows, rows: number): Record<string, number> {
+    return this.#network.bind(
+      where,
+      x.map(({ shape }) => [rows, ...shape.slice(1)]),
+    );
+  }
+
+  /** Types of the arrays' ports; sizes that the inputs or outputs leave open are symbols. */
+  types({ x, y, weight }: Rows): Types {
+    const types = this.#inputTypes(x);
+    if (y === undefined) return types;
+    const bindings = this.bindings("model", { x }, rowsOf(x[0] as Tensor));
+    const symbolic = (tensor: Tensor | undefined, output: number): Shape | undefined =>
+      tensor?.shape.map((size, i) => {
+        // Rows belong to rows; other sizes to those of the output that they equal here.
+        const d = i === 0 ? types.x[0]?.shape[0] : this.outputs[output]?.type.shape[i];
+        return d !== undefined && (i === 0 || bind(d, bindings) === size) ? d : size;
+      });
+    const targets = y.map((tensor, i): TensorType | undefined => {
+      const shape = symbolic(tensor, i);
+      return tensor && shape && { shape, dtype: tensor.dtype };
+    });
+    const weights = weight?.map(symbolic);
+    return weights === undefined || weights.every((shape) => shape === undefined)
+      ? { ...types, y: targets }
+      : { ...types, y: targets, sampleWeight: weights };
+  }
+
+  #inputTypes(x: readonly Tensor[]): Types {
+    const key = x.map(({ dtype, shape }) => `${dtype} ${this.#open ? shape.length : ""}`).join();
+    const known = this.#types.get(key);
+    if (known !== undefined) return known;
+    const types: Types = {
+      x: x.map(
+        ({ dtype, shape }, i): TensorType => ({
+          shape: this.#open ? batchShape(shape.slice(1)) : (this.#network.inputs[i]?.type.shape ?? []),
+          dtype,
+        }),
+      ),
+    };
+    if (!this.#open) this.#types.set(key, types);
+    return types;
+  }
+}
