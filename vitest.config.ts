@@ -7,6 +7,7 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   resolve: {
     alias: [
+      { find: "#files", replacement: source("./src/formats/access.node.ts") },
       { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
       { find: /^rondo$/, replacement: source("./src/index.ts") },
       { find: /^rondo\/(datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },

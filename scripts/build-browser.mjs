@@ -17,17 +17,19 @@ export const browserOptions = {
   tsconfigRaw: "{}", // the paths of tsconfig.json are for the sources
 };
 
-/** Writes dist/browser. Workers are the files `src/runtime/*.worker.browser.ts`, found beside the bundle by their name. */
+/** Writes dist/browser. Workers are the files `*.worker.browser.ts`, found beside the bundle by their name. */
 export async function buildBrowser() {
   const { build } = await import("esbuild");
-  const workers = readdirSync(join(root, "dist/runtime")).filter((file) =>
-    file.endsWith(".worker.browser.js"),
+  const workers = ["dist/runtime", "dist/formats"].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith(".worker.browser.js"))
+      .map((file) => join(folder, file)),
   );
   await build({
     ...browserOptions,
     entryPoints: [
       { in: "dist/index.js", out: "rondo" },
-      ...workers.map((file) => ({ in: `dist/runtime/${file}`, out: basename(file, ".js") })),
+      ...workers.map((file) => ({ in: file, out: basename(file, ".js") })),
     ],
     outdir: "dist/browser",
     sourcemap: true,

@@ -12,12 +12,17 @@ export type {
   ActivationLayer,
   ActivationName,
   ActivationOptions,
+  Applied,
+  ApplyOptions,
   Bidirectional,
   BidirectionalOptions,
   BidirectionalRule,
   CallContext,
+  CallOptions,
   CellFields,
   CellOutput,
+  Declared,
+  DeclaredTensor,
   Definition,
   Dense,
   DenseOptions,
@@ -26,6 +31,7 @@ export type {
   DropoutOptions,
   Field,
   Fields,
+  Fit,
   Flatten,
   FlattenOptions,
   FlattenRule,
@@ -37,7 +43,10 @@ export type {
   InitializerName,
   InputLayer,
   InputLayerOptions,
+  InputOptions,
   InputShape,
+  Inputs,
+  InputTypes,
   Json,
   JsonObject,
   Keeps,
@@ -87,17 +96,30 @@ export {
   layerFromConfig,
   layers,
 } from "./layers/index.js";
-export { Functional, type FunctionalOptions, functional } from "./models/functional.js";
+export {
+  type DeclaredPorts,
+  Functional,
+  type FunctionalOptions,
+  type FunctionalRule,
+  functional,
+  type NamesOf,
+} from "./models/functional.js";
+export { type LoadOptions, loadModel } from "./models/loading.js";
+export { Model } from "./models/model.js";
 export type {
   BatchOptions,
+  DataOf,
   EvaluateOptions,
   Figures,
   FitOptions,
   MemoryUse,
   ModelOptions,
+  PredictionOf,
   PredictOptions,
   ValidationData,
+  WeightsOf,
 } from "./models/options.js";
+export type { FileSource } from "./models/saving.js";
 export { Sequential, sequential } from "./models/sequential.js";
 export type { Backend, BackendOptions } from "./runtime/backend.js";
 export { defaultBackend } from "./runtime/default.js";

@@ -123,6 +123,11 @@ export abstract class Component<F extends Fields = Fields> {
     return this.#parent === undefined ? "" : joined(this.#parent.place, this.#place);
   }
 
+  /** Where Keras finds the class. */
+  get kerasClass(): { readonly module: string; readonly registered_name: string | null } {
+    return { module: "keras.layers", registered_name: null };
+  }
+
   /** How error messages call it: `lstm "lstm_1"`. */
   get where(): string {
     const kind = kindOf(this.className);
@@ -169,6 +174,11 @@ export abstract class Component<F extends Fields = Fields> {
   /** The components that it is made of, in Keras's order of their weights. */
   parts(): readonly Component[] {
     return [];
+  }
+
+  /** The weights that it declared itself. */
+  ownWeights(): readonly Weight[] {
+    return this.#weights;
   }
 
   /** The declared weights in Keras's order, those of its parts after its own, each once; none before `build`. */
@@ -296,8 +306,7 @@ function checkValues(initializer: Initializer, shape: readonly number[]): void {
 
 /** A component in a configuration file: its class name and its configuration, as Keras writes them. */
 export const describe = (component: Component): JsonObject => ({
-  module: "keras.layers",
+  ...component.kerasClass,
   class_name: component.className,
   config: component.config(),
-  registered_name: null,
 });

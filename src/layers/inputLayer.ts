@@ -87,11 +87,14 @@ const optionNames = namesOf<InputOptions>({ shape: true, name: true, batchSize: 
 export function input<const S extends InputShape>(options: InputOptions<S>): DeclaredTensor<SizesOf<S>> {
   checkOptions("input", options, optionNames);
   const layer = new InputLayer(options);
-  const [batch = 1, ...sizes] = layer.givenShape;
-  // Open sizes of different inputs differ until a layer needs them to be equal.
-  const own = options.name?.replaceAll(/\W/g, "_") ?? crypto.getRandomValues(new Uint32Array(2)).join("_");
-  const shape = [batch, ...sizes.map((d) => (typeof d === "number" ? d : symbol(`${d.key}_${own}`)))];
-  return declareInput(layer, shape) as DeclaredTensor<SizesOf<S>>;
+  return declareInput(layer, ownShape(layer)) as DeclaredTensor<SizesOf<S>>;
+}
+
+/** The shape of an input whose open sizes differ from those of others until a layer needs them to be equal. */
+export function ownShape({ givenShape, name }: InputLayer): Shape {
+  const [batch = 1, ...sizes] = givenShape;
+  const own = name?.replaceAll(/\W/g, "_") ?? crypto.getRandomValues(new Uint32Array(2)).join("_");
+  return [batch, ...sizes.map((d) => (typeof d === "number" ? d : symbol(`${d.key}_${own}`)))];
 }
 
 /** The value of a model's input. */

@@ -423,6 +423,21 @@ export class Engine implements Tenant, Member {
     await written;
   }
 
+  /** Training steps so far. */
+  async readStep(): Promise<number> {
+    await this.prepare();
+    const [step = 0] = await this.#commons().store.read(this.assembly.counters.step);
+    return step;
+  }
+
+  /** Sets the number of training steps so far. */
+  async writeStep(step: number, submitted: () => void): Promise<void> {
+    await this.prepare();
+    const written = this.#commons().store.write(this.assembly.counters.step, Int32Array.of(step));
+    submitted();
+    await written;
+  }
+
   /**
    * Sets the layers' recurrent states to 0.
    *

@@ -18,7 +18,7 @@ import type { ShapeRule } from "../layers/types.js";
 import type { Program } from "../plan/program.js";
 import type { Backend, Place } from "../runtime/backend.js";
 import { defaultBackend } from "../runtime/default.js";
-import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import { sizeOf, Tensor, type TensorLike, toTensor, zeros } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
 import { type ClassWeights, splitPoint, weighClasses } from "../train/dataset.js";
@@ -56,6 +56,15 @@ import {
   readRun,
 } from "./options.js";
 import { Arrangement } from "./parameters.js";
+import {
+  bytesOf,
+  delivered,
+  type FileSource,
+  kerasFileOf,
+  nameOf,
+  safetensorsOf,
+  weightsByName,
+} from "./saving.js";
 import { type SummaryRow, summaryText } from "./summary.js";
 import { type Assembly, makeCounters, maskedOutputs, type Types } from "./trace.js";
 import type { Effect, Turns, Work } from "./turns.js";
@@ -222,6 +231,12 @@ export abstract class Model<
   protected abstract summaryRows(): readonly SummaryRow[];
 
   // ---- As a layer of another model
+
+  override get kerasClass(): { readonly module: string; readonly registered_name: string | null } {
+    return this.className === "Sequential"
+      ? { module: "keras", registered_name: null }
+      : { module: "keras.src.models.functional", registered_name: this.className };
+  }
 
   override parts(): readonly Layer[] {
     return this.layers;
@@ -594,6 +609,60 @@ export abstract class Model<
     return this.#turns.take({ method: this.setWeights }, "write", async (submitted) =>
       (await this.#made()).writeWeights(tensors, submitted),
     );
+  }
+
+  /**
+   * The model as a `.keras` file, Keras's own format: configuration and weights, and the seeds and steps from which it goes
+   * on; written to a path in Node.
+   *
+   * @param path where the file goes; left out: nothing is written
+   * @returns the bytes of the file
+   * @throws RondoError for functions of one's own in the configuration, which no file can hold, and paths that cannot be written
+   */
+  async save(path?: string): Promise<Uint8Array> {
+    const [weights, step] = await this.#turns.take({ method: this.save }, "look", async (submitted) => {
+      const engine = await this.#made();
+      const reading = engine.readWeights(() => {});
+      const counted = engine.readStep();
+      submitted();
+      return Promise.all([reading, counted]);
+    });
+    const named = new Map(this.#entries.map(({ weight }, i) => [weight, weights[i] ?? zeros(weight.shape)]));
+    const state = { seed: this.seed, step, passes: this.#passes };
+    return delivered(path, await kerasFileOf(this, named, state, undefined, undefined));
+  }
+
+  /** Goes on as after so many steps and epochs: what random draws and the order of rows hang on. */
+  async restoreCounters(step: number, passes: number): Promise<void> {
+    this.#passes = passes;
+    await this.#turns.take({ method: this.restoreCounters }, "write", async (submitted) =>
+      (await this.#made()).writeStep(step, submitted),
+    );
+  }
+
+  /**
+   * The weights as a safetensors file, by the names of `weightNames`; written to a path in Node.
+   *
+   * @returns the bytes of the file
+   */
+  async saveWeights(path?: string): Promise<Uint8Array> {
+    return delivered(path, safetensorsOf(this.weightNames(), await this.getWeights()));
+  }
+
+  /**
+   * Sets weights from a safetensors file, by their names.
+   *
+   * @param source a path (in Node), an address, the bytes or a Blob
+   * @param options `partial`: the file may lack weights of the model and have others; default false
+   * @throws RondoError for names that are missing or unknown and for other shapes: the weights stay as they were
+   */
+  async loadWeights(source: FileSource, options: { readonly partial?: boolean } = {}): Promise<void> {
+    checkOptions("loadWeights", options, ["partial"]);
+    const { partial = false } = options;
+    const wanted = this.#entries.map(({ path, weight }) => ({ name: path, shape: weight.shape }));
+    const found = weightsByName(await bytesOf("loadWeights", source), nameOf(source), wanted, partial);
+    const present = await this.getWeights();
+    await this.setWeights(present.map((weight, i) => found[i] ?? weight));
   }
 
   /** Sets the recurrent states of stateful layers to 0. */

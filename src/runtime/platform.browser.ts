@@ -1,5 +1,5 @@
 import { RondoError } from "../errors.js";
-import { type Platform, pressForCollection, type WasmBuild, type WasmWorker } from "./platform.js";
+import { type Platform, pressForCollection, type WasmBuild, type WorkerThread } from "./platform.js";
 
 /** Written out one by one, so that bundlers find the files. */
 const files: Readonly<Record<WasmBuild, () => URL>> = {
@@ -58,46 +58,60 @@ export const platform: Platform = {
 
   collect: pressForCollection,
 
-  startWorker(): WasmWorker {
-    let forbidden = false;
-    const ended = new AbortController();
-    addEventListener(
-      "securitypolicyviolation",
-      ({ effectiveDirective }) => {
-        forbidden ||= effectiveDirective === "worker-src";
-      },
-      { signal: ended.signal },
-    );
-    let worker: Worker;
-    try {
-      worker = new Worker(new URL("./wasm.worker.browser.js", import.meta.url), { type: "module" });
-    } catch (cause) {
-      ended.abort();
-      throw new RondoError(
-        {
-          where: "wasm worker",
-          received: messageOf(cause),
-          expected: "a script that the page may start",
-          fix: `Serve Rondo from the page's own origin; ${manual}`,
-        },
-        { cause },
-      );
-    }
-    return {
-      post: (message, transfer) => worker.postMessage(message, transfer),
-      listen(message, error) {
-        worker.onmessage = (event) => message(event.data);
-        worker.onerror = async (event) =>
-          error(event.message ? new Error(event.message) : await notLoaded(() => forbidden));
-      },
-      hold() {}, // a page lives as long as it is open
-      async terminate() {
-        ended.abort();
-        worker.terminate();
-      },
-    };
-  },
+  startWorker: () =>
+    openWorker(
+      "wasm worker",
+      "wasm.worker.browser.js",
+      () => new Worker(new URL("./wasm.worker.browser.js", import.meta.url), { type: "module" }),
+    ),
 };
+
+/**
+ * Starts a script of Rondo's as a worker thread.
+ *
+ * @param where what errors call it
+ * @param name of the script's file, which lies beside the module that starts it
+ * @param start `new Worker(new URL(…))`, written out where it is called, so that bundlers find the script
+ */
+export function openWorker(where: string, name: string, start: () => Worker): WorkerThread {
+  let forbidden = false;
+  const ended = new AbortController();
+  addEventListener(
+    "securitypolicyviolation",
+    ({ effectiveDirective }) => {
+      forbidden ||= effectiveDirective === "worker-src";
+    },
+    { signal: ended.signal },
+  );
+  let worker: Worker;
+  try {
+    worker = start();
+  } catch (cause) {
+    ended.abort();
+    throw new RondoError(
+      {
+        where,
+        received: messageOf(cause),
+        expected: "a script that the page may start",
+        fix: `Serve Rondo from the page's own origin; ${manual}`,
+      },
+      { cause },
+    );
+  }
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    listen(message, error) {
+      worker.onmessage = (event) => message(event.data);
+      worker.onerror = async (event) =>
+        error(event.message ? new Error(event.message) : await notLoaded(where, name, () => forbidden));
+    },
+    hold() {}, // a page lives as long as it is open
+    async terminate() {
+      ended.abort();
+      worker.terminate();
+    },
+  };
+}
 
 /** The bytes of a file of kernels, or the error that says what the server gave instead. */
 async function kernelsAt(url: string): Promise<ArrayBuffer> {
@@ -129,13 +143,12 @@ async function kernelsAt(url: string): Promise<ArrayBuffer> {
 }
 
 /** Why the worker's script did not load, which the browser does not say: from what can be seen of it. */
-async function notLoaded(forbidden: () => boolean): Promise<RondoError> {
-  const name = "wasm.worker.browser.js";
+async function notLoaded(where: string, name: string, forbidden: () => boolean): Promise<RondoError> {
   // Not `new URL("…", import.meta.url)`, of which bundlers make a file. Those that rename the worker serve it, too.
   const url = import.meta.url.replace(/[^/]*$/, name);
   const response = await fetch(url).catch(() => undefined);
   const failure = (received: string, expected: string, fix: string) =>
-    new RondoError({ where: "wasm worker", received, expected, fix: `${fix}; ${manual}` });
+    new RondoError({ where, received, expected, fix: `${fix}; ${manual}` });
   if (forbidden())
     return failure(
       "a content security policy that forbids the worker",

@@ -8,7 +8,7 @@ import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { RondoError } from "../errors.js";
 import type { Addon } from "./native.js";
-import { type Platform, pressForCollection, type WasmBuild, type WasmWorker } from "./platform.js";
+import { type Platform, pressForCollection, type WasmBuild, type WorkerThread } from "./platform.js";
 
 const platformName = `${process.platform}-${process.arch}`;
 
@@ -98,28 +98,31 @@ export const platform: Platform = {
     }
   },
 
-  startWorker(): WasmWorker {
-    const worker = new Worker(fileOf("runtime/wasm.worker.node.js"), { execArgv: [] });
-    let ending = false;
-    return {
-      post: (message, transfer) => worker.postMessage(message, transfer),
-      listen(message, error) {
-        worker.on("message", message);
-        worker.on("error", error);
-        worker.on("exit", (code) => {
-          if (!ending) error(new Error(`it ended with exit code ${code}`));
-        });
-        worker.unref(); // a listener holds it
-      },
-      hold(pending) {
-        if (ending) return; // who waits for its end holds it
-        if (pending) worker.ref();
-        else worker.unref();
-      },
-      async terminate() {
-        ending = true;
-        await worker.terminate();
-      },
-    };
-  },
+  startWorker: () => openWorker("runtime/wasm.worker.node.js"),
 };
+
+/** Starts a script of the built package as a worker thread. */
+export function openWorker(path: string): WorkerThread {
+  const worker = new Worker(fileOf(path), { execArgv: [] });
+  let ending = false;
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    listen(message, error) {
+      worker.on("message", message);
+      worker.on("error", error);
+      worker.on("exit", (code) => {
+        if (!ending) error(new Error(`it ended with exit code ${code}`));
+      });
+      worker.unref(); // a listener holds it
+    },
+    hold(pending) {
+      if (ending) return; // who waits for its end holds it
+      if (pending) worker.ref();
+      else worker.unref();
+    },
+    async terminate() {
+      ending = true;
+      await worker.terminate();
+    },
+  };
+}

@@ -6,8 +6,8 @@ export type WasmSet = "simd128" | "relaxed-simd";
 /** The builds of the WebAssembly kernels (scripts/build-wasm.mjs). */
 export type WasmBuild = WasmSet | `${WasmSet}-threads`;
 
-/** A worker thread that runs wasm-worker.ts. */
-export interface WasmWorker {
+/** A worker thread: a script of Rondo's own that answers messages. */
+export interface WorkerThread {
   post(message: unknown, transfer: ArrayBuffer[]): void;
   /** Handlers of what the worker posts, and of an end that nobody asked for; from then on the process does not wait for it. */
   listen(message: (message: unknown) => void, error: (error: Error) => void): void;
@@ -33,8 +33,8 @@ export interface Platform {
   compile(build: WasmBuild): Promise<WebAssembly.Module>;
   /** Asks the engine to collect garbage, and resolves when the handles that it found have been freed. */
   collect(): Promise<void>;
-  /** What keeps the script from starting throws, or reaches the worker's listener: a RondoError where the remedy is known. */
-  startWorker(): WasmWorker;
+  /** A thread that runs wasm-worker.ts. What keeps the script from starting throws, or reaches the worker's listener: a RondoError where the remedy is known. */
+  startWorker(): WorkerThread;
 }
 
 /** Where a collection cannot be asked for: takes memory and drops it, so that the engine finds it has to look for some. */

@@ -7,7 +7,7 @@ import { type Fault, memoryRefused } from "./fault.js";
 import { type Heap, roundUp } from "./heap.js";
 import { type Image, imageOf } from "./instance.js";
 import type { Jobs, Outcome } from "./jobs.js";
-import type { Platform, WasmSet, WasmWorker } from "./platform.js";
+import type { Platform, WasmSet, WorkerThread } from "./platform.js";
 import type { Driver, Request } from "./queued.js";
 import { bytesOf, stage } from "./staging.js";
 import { type Mirror, notPrepared, WasmCaller } from "./wasm-caller.js";
@@ -55,7 +55,7 @@ export interface WasmParts {
   readonly platform: Platform;
   readonly set: WasmSet;
   readonly capabilities: Capabilities;
-  readonly workers: readonly WasmWorker[];
+  readonly workers: readonly WorkerThread[];
   readonly server: WasmServer;
   readonly heap: Heap;
   readonly jobs: Jobs;

@@ -1,17 +1,17 @@
 import { RondoError } from "../errors.js";
-import type { WasmWorker } from "./platform.js";
+import type { WorkerThread } from "./platform.js";
 import type { Message, Ready, Reply, Settled } from "./wasm-worker.js";
 
 /** The worker that runs, seen from the caller's thread. */
 export class WasmServer {
   readonly ready: Promise<Ready>;
-  readonly #worker: WasmWorker;
+  readonly #worker: WorkerThread;
   #settled: (reply: Settled) => void = () => {};
   #failed: (error: Error) => void = () => {};
   #failure: Error | undefined;
   #started = false;
 
-  constructor(worker: WasmWorker) {
+  constructor(worker: WorkerThread) {
     this.#worker = worker;
     this.ready = new Promise((resolve, reject) => {
       this.#failed = reject;

@@ -4,7 +4,7 @@ import { threadsRefused } from "./fault.js";
 import { Heap } from "./heap.js";
 import { Instance } from "./instance.js";
 import { Jobs } from "./jobs.js";
-import type { Platform, WasmSet, WasmWorker } from "./platform.js";
+import type { Platform, WasmSet, WorkerThread } from "./platform.js";
 import { QueuedBackend } from "./queued.js";
 import { WasmDriver } from "./wasm-driver.js";
 import { WasmServer } from "./wasm-server.js";
@@ -30,7 +30,7 @@ export async function wasmBackend(
   threads: number,
   most = 65536,
 ): Promise<Backend> {
-  const workers: WasmWorker[] = [];
+  const workers: WorkerThread[] = [];
   const startWorker = () => {
     const worker = platform.startWorker();
     workers.push(worker);

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { platform } from "#platform";
 import { RondoError } from "../../src/errors.js";
-import type { WasmWorker } from "../../src/runtime/platform.js";
+import type { WorkerThread } from "../../src/runtime/platform.js";
 import { createBackend } from "../../src/runtime/select.js";
 import { bitsOf, describeBackend } from "./backend.contract.js";
 import { slow } from "./programs.js";
@@ -28,7 +28,7 @@ describe("a wasm worker that breaks", () => {
     const { startWorker } = platform;
     vi.spyOn(platform, "startWorker").mockImplementation(() => {
       const worker = startWorker();
-      const listen: WasmWorker["listen"] = (message, error) => {
+      const listen: WorkerThread["listen"] = (message, error) => {
         failures.push(error);
         worker.listen(message, error);
       };

@@ -191,12 +191,8 @@ export function functionalContract(make: () => Promise<Backend>): void {
     it("start from states and give them", async () => {
       const question = input({ shape: [null, 2], name: "question" });
       const answer = input({ shape: [null, 2], name: "answer" });
-      const [, h, c] = lstm({ units: 3, returnState: true }).apply(question) as never as [
-        typeof question,
-        typeof question,
-        typeof question,
-      ];
-      const decoded = lstm({ units: 3, returnSequences: true }).apply(answer, { initialState: [h, c] });
+      const [, ...states] = lstm({ units: 3, returnState: true }).apply(question);
+      const decoded = lstm({ units: 3, returnSequences: true }).apply(answer, { initialState: states });
       const model = functional({ inputs: { question, answer }, outputs: decoded, backend, seed: 2 });
       const y = await model.predict({ question: random([2, 4, 2]), answer: random([2, 7, 2]) });
       expect(y.shape).toEqual([2, 7, 3]);

@@ -6,6 +6,7 @@ import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
+import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
 
@@ -17,6 +18,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   orderContract(make);
   weightsContract(make);
   functionalContract(make);
+  savingContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {
     const [N, T, D, C] = [130, 12, 20, 10];

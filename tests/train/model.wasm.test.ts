@@ -4,6 +4,7 @@ import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
 import { predictionContract } from "./prediction.contract.js";
+import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { weightsContract } from "./weights.contract.js";
 
@@ -15,4 +16,5 @@ describe("models on the wasm backend", () => {
   orderContract(make);
   weightsContract(make);
   functionalContract(make);
+  savingContract(make);
 });

@@ -5,14 +5,16 @@ import { LSTMCell, lstmFields } from "./cells/lstm.js";
 import { SimpleRNNCell, simpleFields } from "./cells/simple.js";
 import { defineRecurrent, Recurrent } from "./rnn.js";
 
-/** [T, D] → [T, U] with returnSequences (Q), else [U]; Kind is the name in the message. */
+/** [T, D] → [T, U] with returnSequences (Q), else [U], and with returnState (G) the states; Kind is the name in the message. */
 export interface RecurrentRule<
   Kind extends string,
   U extends number,
   Q extends boolean,
   S extends InputShape | undefined = undefined,
+  G extends boolean = false,
 > extends ShapeRule {
   readonly given: S;
+  readonly several: G;
   readonly out: boolean extends Q
     ? Sizes
     : IsUnknown<this["in"]> extends true
@@ -29,9 +31,15 @@ export interface RecurrentRule<
 }
 
 /** The options that the types follow, as literals. */
-export interface Told<U extends number, Q extends boolean, S extends InputShape | undefined> {
+export interface Told<
+  U extends number,
+  Q extends boolean,
+  S extends InputShape | undefined,
+  G extends boolean = false,
+> {
   readonly units: U;
   readonly returnSequences?: Q;
+  readonly returnState?: G;
   readonly inputShape?: S;
 }
 
@@ -56,9 +64,10 @@ export const simpleRNN = <
   const U extends number,
   const Q extends boolean = false,
   const S extends InputShape | undefined = undefined,
+  const G extends boolean = false,
 >(
-  options: SimpleRNNOptions & Told<U, Q, S>,
-): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S>> => new SimpleRNN(options);
+  options: SimpleRNNOptions & Told<U, Q, S, G>,
+): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S, G>> => new SimpleRNN(options);
 
 const lstmDefinition = defineRecurrent("LSTM", lstmFields);
 export type LSTMOptions = OptionsOf<typeof lstmDefinition.fields>;
@@ -77,9 +86,10 @@ export const lstm = <
   const U extends number,
   const Q extends boolean = false,
   const S extends InputShape | undefined = undefined,
+  const G extends boolean = false,
 >(
-  options: LSTMOptions & Told<U, Q, S>,
-): LSTM<RecurrentRule<"lstm", U, Q, S>> => new LSTM(options);
+  options: LSTMOptions & Told<U, Q, S, G>,
+): LSTM<RecurrentRule<"lstm", U, Q, S, G>> => new LSTM(options);
 
 const gruDefinition = defineRecurrent("GRU", gruFields);
 export type GRUOptions = OptionsOf<typeof gruDefinition.fields>;
@@ -98,6 +108,7 @@ export const gru = <
   const U extends number,
   const Q extends boolean = false,
   const S extends InputShape | undefined = undefined,
+  const G extends boolean = false,
 >(
-  options: GRUOptions & Told<U, Q, S>,
-): GRU<RecurrentRule<"gru", U, Q, S>> => new GRU(options);
+  options: GRUOptions & Told<U, Q, S, G>,
+): GRU<RecurrentRule<"gru", U, Q, S, G>> => new GRU(options);

@@ -1,0 +1,38 @@
+import { RondoError } from "../errors.js";
+import { openWorker } from "../runtime/platform.browser.js";
+import type { WorkerThread } from "../runtime/platform.js";
+
+/** Starts the worker that reads and writes files. */
+export const startFileWorker = (): WorkerThread =>
+  openWorker(
+    "file worker",
+    "file.worker.browser.js",
+    () => new Worker(new URL("./file.worker.browser.js", import.meta.url), { type: "module" }),
+  );
+
+/** The bytes at an address, relative to the page. */
+export async function readBytes(address: string): Promise<Uint8Array> {
+  const response = await fetch(address).catch((cause: unknown) => {
+    throw unreadable(address, cause instanceof Error ? cause.message : String(cause));
+  });
+  if (!response.ok) throw unreadable(address, `status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+const unreadable = (address: string, received: string): RondoError =>
+  new RondoError({
+    where: `read ${address}`,
+    received,
+    expected: "a file that the page may fetch",
+    fix: "Check the address, or give the bytes or a Blob",
+  });
+
+/** A page has no files to write. */
+export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
+  throw new RondoError({
+    where: `write ${path}`,
+    received: "a path in a page",
+    expected: "no path: pages write no files",
+    fix: "Take the bytes: const bytes = await model.save(), and offer them as a download or keep them in IndexedDB",
+  });
+}

@@ -1,0 +1,213 @@
+import { type Json, type JsonObject, namedIn } from "../config/config.js";
+import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
+import { readKerasFile } from "../formats/kerasFile.js";
+import { DeclaredTensor } from "../layers/declared.js";
+import { declareInput, InputLayer, ownShape } from "../layers/inputLayer.js";
+import type { Declared, Layer } from "../layers/layer.js";
+import { type ComponentClass, layerFromConfig } from "../layers/registry.js";
+import { Tensor, zeros } from "../tensor.js";
+import { Functional } from "./functional.js";
+import type { Model } from "./model.js";
+import type { ModelOptions } from "./options.js";
+import { bytesOf, componentPaths, type FileSource, nameOf, ownVariables } from "./saving.js";
+import { Sequential } from "./sequential.js";
+
+/** How a model is loaded. */
+export interface LoadOptions extends ModelOptions {
+  /** Classes of layers of your own by their names in the file. */
+  readonly custom?: Readonly<Record<string, ComponentClass>>;
+}
+
+const optionNames = namesOf<LoadOptions>({ name: true, seed: true, backend: true, custom: true });
+
+/**
+ * A model from a `.keras` file, of Rondo or of Keras 3: its layers and its weights.
+ *
+ * ```ts
+ * const model = await loadModel("tagger.keras");
+ * ```
+ *
+ * Inputs and outputs go by the names in the file where the model was made with names, else by those of its layers where it
+ * has several.
+ *
+ * @param source a path (in Node), an address, the bytes or a Blob
+ * @throws RondoError for another format, a damaged file, unknown layers, and weights that do not fit
+ */
+export async function loadModel(
+  source: FileSource,
+  options: LoadOptions = {},
+): Promise<Model<string, string>> {
+  checkOptions("loadModel", options, optionNames);
+  const file = nameOf(source);
+  const { custom = {}, ...rest } = options;
+  const { config, metadata, groups } = await readKerasFile(await bytesOf("loadModel", source), file);
+  const state = (metadata.rondo ?? {}) as {
+    readonly seed?: number;
+    readonly step?: number;
+    readonly passes?: number;
+  };
+  const version = metadata.keras_version;
+  const model = modelFromConfig(config, custom, {
+    ...(state.seed === undefined ? {} : { seed: state.seed }),
+    ...rest,
+    ...(typeof version === "string" ? { kerasVersion: version } : {}),
+  });
+  if (!model.built) {
+    throw new RondoError({
+      where: `loadModel ${file}`,
+      received: "a model that was never built",
+      expected: "one whose input has a shape",
+      fix: "Build it, or give its first layer an input shape, before it is saved",
+    });
+  }
+  const values = new Map<object, Tensor>();
+  for (const [path, component] of componentPaths(model)) {
+    const own = ownVariables(component);
+    const stored = groups.get(path)?.variables ?? [];
+    if (stored.length !== own.length) {
+      throw new RondoError({
+        where: `loadModel ${file}`,
+        received: `${stored.length} arrays for ${component.where} (${path})`,
+        expected: own.length === 0 ? "none" : own.map(({ name }) => name).join(", "),
+        fix: "Save the model again with the version of Keras that trained it",
+      });
+    }
+    own.forEach((weight, i) => {
+      const { data, shape } = stored[i] ?? {};
+      if (data instanceof Float32Array && shape !== undefined)
+        values.set(weight, new Tensor(data, shape, "float32"));
+    });
+  }
+  const entries = model.layers.flatMap((layer) => layer.weightEntries());
+  const seen = new Set<object>();
+  const ordered = entries.flatMap(({ weight }) => {
+    if (seen.has(weight)) return [];
+    seen.add(weight);
+    return [values.get(weight) ?? zeros(weight.shape)];
+  });
+  await model.setWeights(ordered);
+  await model.restoreCounters(state.step ?? 0, state.passes ?? 0);
+  return model;
+}
+
+interface Reading extends ModelOptions {
+  readonly kerasVersion?: string;
+}
+
+type Custom = Readonly<Record<string, ComponentClass>>;
+
+/** A model from its configuration, without weights. */
+export function modelFromConfig(json: Json, custom: Custom, options: Reading): Model<string, string> {
+  const { name, config = {} } = namedIn(json);
+  const { kerasVersion, ...own } = options;
+  const given = { ...(typeof config.name === "string" ? { name: config.name } : {}), ...own };
+  const { name: _outer, ...inherited } = options;
+  const layer = (entry: Json): Layer => {
+    const inner = namedIn(entry).name;
+    return inner === "Functional" || inner === "Sequential" || inner === "Model"
+      ? (modelFromConfig(entry, custom, inherited) as unknown as Layer)
+      : layerFromConfig(entry, custom, kerasVersion === undefined ? {} : { kerasVersion });
+  };
+  if (name === "Sequential") {
+    const list = Array.isArray(config.layers) ? (config.layers as readonly Json[]) : [];
+    return new Sequential(list.map(layer), given) as unknown as Model<string, string>;
+  }
+  if (name === "Functional" || name === "Model") return functionalFromConfig(config, layer, given);
+  throw new RondoError({
+    where: "loadModel",
+    received: `a model of the class ${name ?? valueText(json)}`,
+    expected: "Sequential or Functional",
+    fix: "Build it in Keras from layers with the functional API, and save it again",
+  });
+}
+
+/** One call of a layer in a configuration. */
+interface Inbound {
+  readonly args: readonly Json[];
+  readonly kwargs: JsonObject;
+}
+
+function functionalFromConfig(
+  config: JsonObject,
+  make: (json: Json) => Layer,
+  options: ModelOptions,
+): Model<string, string> {
+  const entries = (Array.isArray(config.layers) ? config.layers : []) as readonly JsonObject[];
+  const outputs = new Map<string, readonly DeclaredTensor[]>();
+  const keyOf = (name: string, node: number) => `${node} ${name}`;
+  const waiting: {
+    readonly layer: Layer;
+    readonly name: string;
+    readonly node: number;
+    readonly call: Inbound;
+  }[] = [];
+  for (const entry of entries) {
+    const layer = make(entry);
+    const name = String(entry.name ?? layer.name ?? "");
+    if (layer instanceof InputLayer) outputs.set(keyOf(name, 0), [declareInput(layer, ownShape(layer))]);
+    const calls = (Array.isArray(entry.inbound_nodes) ? entry.inbound_nodes : []) as readonly unknown[];
+    calls.forEach((call, node) => {
+      waiting.push({ layer, name, node, call: call as Inbound });
+    });
+  }
+  const find = (history: Json | undefined): DeclaredTensor | undefined => {
+    const [name, node, index] = (Array.isArray(history) ? history : []) as readonly Json[];
+    return outputs.get(keyOf(String(name), Number(node)))?.[Number(index)];
+  };
+  /** A value for each tensor in a piece of a call; undefined where one is not there yet. */
+  const valuesIn = (json: Json): readonly (DeclaredTensor | undefined)[] => {
+    if (Array.isArray(json)) return json.flatMap(valuesIn);
+    const { class_name: kind, config: inner } = Object(json) as JsonObject;
+    if (kind !== "__keras_tensor__") return [];
+    return [find((inner as JsonObject).keras_history)];
+  };
+  for (let progress = true; progress && waiting.length > 0; ) {
+    progress = false;
+    for (const item of [...waiting]) {
+      const { layer, name, node, call } = item;
+      const inputs = valuesIn(call.args);
+      const initial = valuesIn(call.kwargs.initial_state ?? null);
+      if ([...inputs, ...initial].some((x) => x === undefined)) continue;
+      const training = call.kwargs.training;
+      const given = inputs as readonly DeclaredTensor[];
+      const made = layer.apply((given.length === 1 ? given[0] : given) as Declared & DeclaredTensor, {
+        initialState: initial as readonly DeclaredTensor[],
+        ...(typeof training === "boolean" ? { training } : {}),
+      }) as unknown;
+      outputs.set(keyOf(name, node), listOf(made));
+      waiting.splice(waiting.indexOf(item), 1);
+      progress = true;
+    }
+  }
+  const port = (json: Json | undefined, kind: string): DeclaredTensor | Record<string, DeclaredTensor> => {
+    const value = (history: Json): DeclaredTensor => {
+      const found = find(history);
+      if (found !== undefined) return found;
+      throw new RondoError({
+        where: "loadModel",
+        received: `${JSON.stringify(history)} among its ${kind}`,
+        expected: "an output of one of its layers",
+        fix: "Save the model again",
+      });
+    };
+    if (Array.isArray(json)) {
+      if (typeof json[0] === "string") return value(json);
+      if (json.length === 1) return value(json[0] as Json);
+      return Object.fromEntries(
+        (json as readonly Json[]).map((history) => [String((history as readonly Json[])[0]), value(history)]),
+      );
+    }
+    return Object.fromEntries(Object.entries(Object(json) as JsonObject).map(([k, h]) => [k, value(h)]));
+  };
+  return new Functional<string, string>(
+    port(config.input_layers, "inputs"),
+    port(config.output_layers, "outputs"),
+    options,
+  );
+}
+
+/** What `apply` gave as a list. */
+const listOf = (made: unknown): readonly DeclaredTensor[] => {
+  if (made instanceof DeclaredTensor) return [made];
+  return (Array.isArray(made) ? made : Object.values(Object(made))) as readonly DeclaredTensor[];
+};

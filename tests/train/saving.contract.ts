@@ -1,0 +1,154 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mul } from "../../src/graph/ops/elementwise.js";
+import { type Backend, functional, input, layers, loadModel, sequential, Tensor } from "../../src/index.js";
+import { defineLayer, type Inputs, Layer } from "../../src/layers/layer.js";
+import { uniform } from "../golden/load.js";
+
+const { lstm, gru, dense, bidirectional, masking, dropout } = layers;
+
+const halveDefinition = defineLayer("Halve", {});
+/** A layer of one's own. */
+class Halve extends Layer {
+  static readonly definition = halveDefinition;
+  constructor(options: object = {}) {
+    super(halveDefinition, options);
+  }
+  override call([x]: Inputs) {
+    return mul(x, 0.5);
+  }
+}
+
+const random = (shape: readonly number[], seed = 1) =>
+  new Tensor(
+    uniform(
+      seed,
+      shape.reduce((n, d) => n * d, 1),
+    ),
+    shape,
+    "float32",
+  );
+
+/** Files of models on any backend. */
+export function savingContract(make: () => Promise<Backend>): void {
+  let backend: Backend;
+  let folder: string;
+  beforeAll(async () => {
+    backend = await make();
+    folder = await mkdtemp(join(tmpdir(), "rondo-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  describe("files of models", () => {
+    const tagger = () =>
+      sequential(
+        [
+          masking({ maskValue: Number.NaN, inputShape: [null, 3] }),
+          bidirectional({ layer: lstm({ units: 4, returnSequences: true }) }),
+          dropout({ rate: 0.3 }),
+          gru({ units: 3 }),
+          dense({ units: 2, activation: "softmax" }),
+        ],
+        { backend, seed: 7 },
+      );
+
+    it("give the same predictions, and go on with the same draws and orders", async () => {
+      const [x, y] = [random([8, 5, 3]), Int32Array.from([0, 1, 1, 0, 1, 0, 0, 1])];
+      const options = { optimizer: "sgd", loss: "sparseCategoricalCrossentropy" } as const;
+      const model = tagger();
+      model.compile(options);
+      await model.fit(x, y, { epochs: 2, batchSize: 3, verbose: 0 });
+      const loaded = await loadModel(await model.save(), { backend });
+      expect(await loaded.predict(x)).toEqual(await model.predict(x));
+      loaded.compile(options);
+      const histories = [model, loaded].map((m) =>
+        (m as typeof loaded).fit(x, y, { epochs: 4, initialEpoch: 2, batchSize: 3, verbose: 0 }),
+      );
+      const [a, b] = await Promise.all(histories);
+      expect(b?.history).toEqual(a?.history);
+    });
+
+    it("hold graphs, nested models, shared layers and states by name", async () => {
+      const words = input({ shape: [null, 3], name: "words" });
+      const other = input({ shape: [5], name: "other" });
+      const [, ...states] = lstm({ units: 2, returnState: true }).apply(words);
+      const decoded = lstm({ units: 2, returnSequences: true }).apply(words, {
+        initialState: states,
+      });
+      const inner = sequential([dense({ units: 5, inputShape: [5] }), dense({ units: 5 })], {
+        name: "inner",
+      });
+      const model = functional({
+        inputs: { words, other },
+        outputs: { decoded, twice: inner.apply(inner.apply(other)) },
+        backend,
+        seed: 2,
+      });
+      const path = join(folder, "graph.keras");
+      const bytes = await model.save(path);
+      expect(new Uint8Array(await readFile(path))).toEqual(bytes);
+      expect(await model.save()).toEqual(bytes);
+      const loaded = await loadModel(path, { backend });
+      const x = { words: random([2, 4, 3]), other: random([2, 5]) };
+      expect(await loaded.predict(x)).toEqual(await model.predict(x));
+      expect(loaded.weightNames()).toEqual(model.weightNames());
+      const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+      expect((await loadModel(blob, { backend })).config()).toEqual(model.config());
+    });
+
+    it("take layers of one's own by an explicit registry", async () => {
+      const model = sequential([dense({ units: 2, inputShape: [3] }), new Halve()], { backend });
+      const bytes = await model.save();
+      const x = random([2, 3]);
+      const loaded = await loadModel(bytes, { backend, custom: { Halve } });
+      expect(await loaded.predict(x)).toEqual(await model.predict(x));
+      await expect(loadModel(bytes, { backend })).rejects.toThrow('unknown layer class "Halve"');
+    });
+
+    it("refuse what is none", async () => {
+      await expect(loadModel(join(folder, "none.keras"))).rejects.toThrow("no such file");
+      const bytes = await tagger().save();
+      const truncated = join(folder, "truncated.keras");
+      await writeFile(truncated, bytes.subarray(0, bytes.length - 100));
+      await expect(loadModel(truncated)).rejects.toThrow("truncated");
+      await expect(loadModel(new Uint8Array(40))).rejects.toThrow("expected a zip archive");
+      const hdf5 = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0);
+      await expect(loadModel(hdf5)).rejects.toThrow(".h5");
+      await expect(loadModel(7 as never)).rejects.toThrow("expected a path, an address, bytes or a Blob");
+      const damaged = bytes.slice();
+      damaged[Math.floor(bytes.length / 2)] = (damaged[Math.floor(bytes.length / 2)] ?? 0) ^ 255;
+      await expect(loadModel(damaged)).rejects.toThrow("checksum");
+    });
+
+    it("leave nothing where they cannot be written", async () => {
+      await expect(tagger().save(join(folder, "graph.keras", "below", "m.keras"))).rejects.toThrow(
+        "a path with a file where a folder should be",
+      );
+      const own = sequential([dense({ units: 1, inputShape: [2], activation: (x) => x })], { backend });
+      await expect(own.save(join(folder, "own.keras"))).rejects.toThrow("an activation that is a function");
+      expect((await readdir(folder)).filter((name) => !/^(graph|truncated)\.keras$/.test(name))).toEqual([]);
+    });
+
+    it("hold weights by name", async () => {
+      const model = tagger();
+      const bytes = await model.saveWeights();
+      const other = tagger();
+      other.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+      await other.trainOnBatch(random([2, 5, 3]), random([2, 2]));
+      await other.loadWeights(bytes);
+      expect((await other.getWeights()).map((w) => w.array())).toEqual(
+        (await model.getWeights()).map((w) => w.array()),
+      );
+      const less = sequential([dense({ units: 2, name: "dense", inputShape: [3] })], { backend });
+      await expect(less.loadWeights(bytes)).rejects.toThrow("which the model has not");
+      await less.loadWeights(bytes, { partial: true });
+      expect((await less.getWeights())[0]?.array()).toEqual((await model.getWeights()).at(-2)?.array());
+      const wider = sequential([dense({ units: 3, name: "dense", inputShape: [3] })], { backend });
+      await expect(wider.loadWeights(bytes, { partial: true })).rejects.toThrow(
+        "dense/kernel of shape [3, 2]",
+      );
+    });
+  });
+}
