@@ -25,13 +25,15 @@ export async function buildBrowser() {
       .filter((file) => file.endsWith(".worker.browser.js"))
       .map((file) => join(folder, file)),
   );
+  const options = { ...browserOptions, outdir: "dist/browser" };
   await build({
-    ...browserOptions,
-    entryPoints: [
-      { in: "dist/index.js", out: "rondo" },
-      ...workers.map((file) => ({ in: file, out: basename(file, ".js") })),
-    ],
-    outdir: "dist/browser",
+    ...options,
+    entryPoints: [{ in: "dist/index.js", out: "rondo" }],
+    splitting: true, // what reads and writes files is loaded when it is used
     sourcemap: true,
+  });
+  await build({
+    ...options,
+    entryPoints: workers.map((file) => ({ in: file, out: basename(file, ".js") })),
   });
 }

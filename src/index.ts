@@ -104,14 +104,15 @@ export {
   functional,
   type NamesOf,
 } from "./models/functional.js";
-export { type LoadOptions, loadModel } from "./models/loading.js";
 export { Model } from "./models/model.js";
+export { loadModel } from "./models/open.js";
 export type {
   BatchOptions,
   DataOf,
   EvaluateOptions,
   Figures,
   FitOptions,
+  LoadOptions,
   MemoryUse,
   ModelOptions,
   PredictionOf,

@@ -8,35 +8,14 @@ import { type ComponentClass, layerFromConfig } from "../layers/registry.js";
 import { Tensor, zeros } from "../tensor.js";
 import { Functional } from "./functional.js";
 import type { Model } from "./model.js";
-import type { ModelOptions } from "./options.js";
+import type { LoadOptions, ModelOptions } from "./options.js";
 import { bytesOf, componentPaths, type FileSource, nameOf, ownVariables } from "./saving.js";
 import { Sequential } from "./sequential.js";
 
-/** How a model is loaded. */
-export interface LoadOptions extends ModelOptions {
-  /** Classes of layers of your own by their names in the file. */
-  readonly custom?: Readonly<Record<string, ComponentClass>>;
-}
-
 const optionNames = namesOf<LoadOptions>({ name: true, seed: true, backend: true, custom: true });
 
-/**
- * A model from a `.keras` file, of Rondo or of Keras 3: its layers and its weights.
- *
- * ```ts
- * const model = await loadModel("tagger.keras");
- * ```
- *
- * Inputs and outputs go by the names in the file where the model was made with names, else by those of its layers where it
- * has several.
- *
- * @param source a path (in Node), an address, the bytes or a Blob
- * @throws RondoError for another format, a damaged file, unknown layers, and weights that do not fit
- */
-export async function loadModel(
-  source: FileSource,
-  options: LoadOptions = {},
-): Promise<Model<string, string>> {
+/** What `loadModel` does, loaded when it is used. */
+export async function readModel(source: FileSource, options: LoadOptions): Promise<Model<string, string>> {
   checkOptions("loadModel", options, optionNames);
   const file = nameOf(source);
   const { custom = {}, ...rest } = options;

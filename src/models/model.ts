@@ -56,15 +56,7 @@ import {
   readRun,
 } from "./options.js";
 import { Arrangement } from "./parameters.js";
-import {
-  bytesOf,
-  delivered,
-  type FileSource,
-  kerasFileOf,
-  nameOf,
-  safetensorsOf,
-  weightsByName,
-} from "./saving.js";
+import type { FileSource } from "./saving.js";
 import { type SummaryRow, summaryText } from "./summary.js";
 import { type Assembly, makeCounters, maskedOutputs, type Types } from "./trace.js";
 import type { Effect, Turns, Work } from "./turns.js";
@@ -629,6 +621,7 @@ export abstract class Model<
     });
     const named = new Map(this.#entries.map(({ weight }, i) => [weight, weights[i] ?? zeros(weight.shape)]));
     const state = { seed: this.seed, step, passes: this.#passes };
+    const { delivered, kerasFileOf } = await files();
     return delivered(path, await kerasFileOf(this, named, state, undefined, undefined));
   }
 
@@ -646,7 +639,9 @@ export abstract class Model<
    * @returns the bytes of the file
    */
   async saveWeights(path?: string): Promise<Uint8Array> {
-    return delivered(path, safetensorsOf(this.weightNames(), await this.getWeights()));
+    const weights = await this.getWeights();
+    const { delivered, safetensorsOf } = await files();
+    return delivered(path, safetensorsOf(this.weightNames(), weights));
   }
 
   /**
@@ -660,6 +655,7 @@ export abstract class Model<
     checkOptions("loadWeights", options, ["partial"]);
     const { partial = false } = options;
     const wanted = this.#entries.map(({ path, weight }) => ({ name: path, shape: weight.shape }));
+    const { bytesOf, nameOf, weightsByName } = await files();
     const found = weightsByName(await bytesOf("loadWeights", source), nameOf(source), wanted, partial);
     const present = await this.getWeights();
     await this.setWeights(present.map((weight, i) => found[i] ?? weight));
@@ -919,6 +915,9 @@ export abstract class Model<
     return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
   }
 }
+
+/** What reads and writes files is loaded when it is used. */
+const files = () => import("./saving.js");
 
 interface SourceOptions {
   /** How a batch takes its turn; default: the whole run has it. */

@@ -1,4 +1,5 @@
 import { namesOf, RondoError, valueText } from "../errors.js";
+import type { ComponentClass } from "../layers/registry.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
@@ -16,6 +17,12 @@ export interface ModelOptions {
    * createBackend is yours: call its `close()` when its last model is done, or its threads stay until it is garbage.
    */
   readonly backend?: Backend | Promise<Backend>;
+}
+
+/** How a model is loaded. */
+export interface LoadOptions extends ModelOptions {
+  /** Classes of layers of your own by their names in the file. */
+  readonly custom?: Readonly<Record<string, ComponentClass>>;
 }
 
 /**
