@@ -20,6 +20,7 @@ import type { Backend, Executable, Memory, Tenant } from "../runtime/backend.js"
 import { isRefusal } from "../runtime/fault.js";
 import { sizeOf, Tensor } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
+import type { Report } from "../train/report.js";
 import { RecentlyUsed } from "./cache.js";
 import type { Commons, Member } from "./commons.js";
 import type { Network } from "./network.js";
@@ -32,6 +33,7 @@ import {
   type OptimizerState,
   optimizerVariables,
   predictionSteps,
+  type Traced,
   type Types,
   trainingSteps,
 } from "./trace.js";
@@ -68,14 +70,14 @@ function* graphSteps(
   { kind, types }: Pick<Job, "kind" | "types">,
   objective?: Objective,
   optimizer?: OptimizerState,
-): Steps<Graph> {
-  if (kind === "predict") return yield* optimizeSteps(yield* predictionSteps(assembly, types));
+): Steps<Traced> {
+  if (kind === "predict") return { graph: yield* optimizeSteps(yield* predictionSteps(assembly, types)) };
   if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
   const traced =
     kind === "train"
       ? yield* trainingSteps(assembly, objective, optimizer, types)
       : yield* evaluationSteps(assembly, objective, types);
-  return yield* optimizeSteps(traced);
+  return { ...traced, graph: yield* optimizeSteps(traced.graph) };
 }
 
 function typesText({ x, y = [], sampleWeight = [] }: Types): string {
@@ -98,7 +100,7 @@ export async function programOf(
   const trained = new Set(trainedOf(parts.network));
   const optimizer =
     objective && makeOptimizerState(objective.optimizer.slots, trainedGroups(arrangement, trained));
-  const graph = await inTurns(graphSteps(assembly, job, objective, optimizer));
+  const { graph } = await inTurns(graphSteps(assembly, job, objective, optimizer));
   const layout = layoutState([
     ...arrangement.variables,
     ...(optimizer === undefined ? [] : optimizerVariables(optimizer)),
@@ -137,8 +139,9 @@ export class Engine implements Tenant, Member {
   readonly #commons: () => Commons;
   readonly #entries: readonly WeightEntry[];
   /** Traces by kind and types, programs by sizes besides. */
-  readonly #graphs = new RecentlyUsed<Graph>(keptNodes, leastTraces);
+  readonly #graphs = new RecentlyUsed<Traced>(keptNodes, leastTraces);
   readonly #programs = new RecentlyUsed<Executable>(keptBytes, leastPrograms, (program) => program.free());
+  readonly #reports = new WeakMap<Program, Report>();
   readonly #typesTexts = new WeakMap<Types, string>();
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
@@ -318,6 +321,13 @@ export class Engine implements Tenant, Member {
     return this.#keep(key, made);
   }
 
+  /** The figures that the program of a job gives: one of training or evaluation. */
+  report(job: Job): Report {
+    const report = this.#reports.get(this.program(job).program);
+    if (report === undefined) throw new Error(`${job.kind} has no figures`);
+    return report;
+  }
+
   #keep(key: string, executable: Executable): Executable {
     this.#programs.add(key, executable, bytesOf(executable.program));
     return executable;
@@ -325,14 +335,17 @@ export class Engine implements Tenant, Member {
 
   *#programSteps(job: Job): Steps<Program> {
     const key = this.#traceKey(job.kind, job.types);
-    let graph = this.#graphs.get(key);
-    if (graph === undefined) {
+    let traced = this.#graphs.get(key);
+    if (traced === undefined) {
       const { arrangement } = this.#commons();
       const assembly = { ...this.assembly, arrangement };
-      graph = yield* graphSteps(assembly, job, this.#objective, this.#optimizer);
-      this.#graphs.add(key, graph, topological(rootsOf(graph)).length);
+      traced = yield* graphSteps(assembly, job, this.#objective, this.#optimizer);
+      this.#graphs.add(key, traced, topological(rootsOf(traced.graph)).length);
     }
-    return yield* this.#planSteps(graph, job.bindings);
+    const { graph, report } = traced;
+    const program = yield* this.#planSteps(graph, job.bindings);
+    if (report !== undefined) this.#reports.set(program, report);
+    return program;
   }
 
   #planSteps(graph: Graph, bindings: Bindings): Steps<Program> {

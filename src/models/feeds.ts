@@ -174,16 +174,16 @@ export class Feeds {
     const types = this.types({ x });
     const read = await Promise.all(
       this.outputs.map(async ({ name }, i) => {
+        if (!objective.measures(i)) return undefined;
         const loss = objective.losses[i];
-        if (loss === undefined) return undefined;
         const [yName, weightName] = [arrayName("y", name), arrayName("sampleWeight", name)];
         const given = targets[i];
         if (given === undefined) {
           throw new RondoError({
             where,
             received: `no array for ${yName}`,
-            expected: "targets for every output that has a loss",
-            fix: `Add ${name} to y, or leave its loss out`,
+            expected: "targets for every output that has a loss or metrics",
+            fix: `Add ${name} to y, or leave its loss and metrics out`,
           });
         }
         const target = await readTensor(`${where}: ${yName}`, given);
@@ -191,7 +191,7 @@ export class Feeds {
         const weight = own === undefined ? undefined : await readTensor(`${where}: ${weightName}`, own);
         const data = readDataset(where, first, target, weight, [yName, weightName]);
         const isMasked = () => masked(types)[i] === true;
-        await checkTargets(where, data, targetBounds(loss, this.classes(i)), isMasked, yName);
+        await checkTargets(where, data, loss && targetBounds(loss, this.classes(i)), isMasked, yName);
         return data;
       }),
     );

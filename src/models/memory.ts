@@ -54,11 +54,10 @@ export async function memoryUse(
   const { network } = assembly;
   const x = network.inputs.map(({ type }) => type);
   const y = feeds.outputs.map(({ type: { shape } }, i): TensorType | undefined => {
-    const loss = objective?.losses[i];
-    if (loss === undefined) return undefined;
-    return loss.target === "classes"
-      ? { shape: shape.slice(0, -1), dtype: "int32" }
-      : { shape, dtype: "float32" };
+    if (objective?.measures(i) !== true) return undefined;
+    const target = objective.losses[i]?.target;
+    if (target === "classes") return { shape: shape.slice(0, -1), dtype: "int32" };
+    return { shape, dtype: target === "labels" ? "int32" : "float32" };
   });
   const planned = (kind: Kind) =>
     programOf(assembly, { kind, types: kind === "predict" ? { x } : { x, y }, bindings }, backend, objective);

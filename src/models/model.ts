@@ -23,8 +23,8 @@ import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
 import { type ClassWeights, splitPoint, weighClasses } from "../train/dataset.js";
 import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
-import { Totals } from "../train/metrics.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
+import { Totals } from "../train/report.js";
 import { Commons } from "./commons.js";
 import { Engine, entriesOf, type Job, type Kind } from "./engine.js";
 import {
@@ -94,6 +94,8 @@ export abstract class Model<
   readonly #warned = new Set<string>();
   #built: Built | undefined;
   #objective: Objective | undefined;
+  /** As the last report has them. */
+  #figureNames: readonly string[] | undefined;
   #engine: Engine | undefined;
   #making: Promise<Engine> | undefined;
   #commons: Commons | undefined;
@@ -301,15 +303,21 @@ export abstract class Model<
    *
    * @throws RondoError for an unknown name, with the nearest valid one
    */
-  compile(options: CompileOptions): void {
+  compile(options: CompileOptions<O>): void {
     this.#turns.requireIdle("compile");
-    this.#objective = new Objective(options);
+    const outputs = this.network?.outputs.map(({ name }) => name) ?? [""];
+    this.#objective = new Objective(options as CompileOptions<string>, outputs);
+    this.#figureNames = undefined;
     this.#engine?.setObjective(this.#objective);
   }
 
-  /** `loss` and the names of the metrics, in the order of `evaluate`'s figures. */
+  /**
+   * `loss`, with several outputs the loss of each, and the names of the metrics, in the order of `evaluate`'s figures. What
+   * depends on the data's shapes (a figure for each class, say) and what layers report is there after the first run.
+   */
   get metricsNames(): readonly string[] {
-    return this.#compiled("metricsNames").names;
+    const { names } = this.#compiled("metricsNames");
+    return this.#figureNames ?? names;
   }
 
   /** The optimizer's learning rate, a finite number of 0 or more; a new value holds from the next step on. */
@@ -346,7 +354,7 @@ export abstract class Model<
    */
   async fit(x: DataOf<I>, y: DataOf<O>, options: FitOptions<I, O> = {}): Promise<History> {
     checkOptions("fit", options, optionNames.fit);
-    const { names } = this.#compiled("fit");
+    this.#compiled("fit");
     this.#turns.requireNoFit("fit");
     const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
     const { validationData, validationSplit = 0, classWeight } = options;
@@ -387,14 +395,14 @@ export abstract class Model<
         .catch((error: unknown) => {
           throw within("fit, validation", error);
         });
-      return runFit(this, names, source, validation, run);
+      return runFit(this, source, validation, run);
     });
   }
 
   /** Loss and metrics over x [N, ..] and y [N, ..], which are read while it runs and must stay as they are until it resolves. */
   async evaluate(x: DataOf<I>, y: DataOf<O>, options: EvaluateOptions<O> = {}): Promise<Figures> {
     checkOptions("evaluate", options, optionNames.evaluate);
-    const { names } = this.#compiled("evaluate");
+    this.#compiled("evaluate");
     const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const run = this.#run("evaluate", { ...options, batchSize, verbose });
@@ -405,7 +413,8 @@ export abstract class Model<
       const source = this.#source(await this.#made(), "evaluate", data, {
         submitted: heldFor(run, submitted),
       });
-      return (await runEvaluation(this, names, source, run)).means();
+      await source.plan(Math.min(source.rows, batchSize));
+      return (await runEvaluation(this, source, run)).figures();
     });
   }
 
@@ -805,10 +814,19 @@ export abstract class Model<
     const job = (rows: number) => this.#job(kind, types, data, rows);
     const rows = countOf(data);
     let left = rows;
+    let planned: Job | undefined;
     return {
       arrays: this.#feeds.arrays(data, objective),
       rows,
-      plan: (count) => engine.prepare(job(count)),
+      plan: async (count) => {
+        planned = job(count);
+        await engine.prepare(planned);
+      },
+      report: () => {
+        const report = engine.report(planned ?? job(rows));
+        this.#figureNames = report.names;
+        return report;
+      },
       submit: (inputs, count, outputs) =>
         turn(async () => {
           await engine.prepare(job(count));
@@ -831,7 +849,7 @@ export abstract class Model<
   ): Promise<Figures> {
     const where = method.name;
     checkOptions(where, options, optionNames.batch);
-    const { names } = this.#compiled(where);
+    this.#compiled(where);
     const { sampleWeight, classWeight } = options;
     this.#requireSingle(where, classWeight);
     const rate = this.learningRate;
@@ -839,17 +857,16 @@ export abstract class Model<
     return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
       let data = await this.#dataset(where, x, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
-      const { arrays, rows, submit } = this.#source(await this.#made(), kind, data, { rate, submitted });
-      const figures = new Float32Array(2 * names.length);
-      const { done } = await submit(
-        arrays.map(({ tensor }) => tensor.data),
-        rows,
-        [figures],
-      );
+      const source = this.#source(await this.#made(), kind, data, { rate, submitted });
+      await source.plan(source.rows);
+      const report = source.report();
+      const accumulators = new Float32Array(report.size);
+      const arrays = source.arrays.map(({ tensor }) => tensor.data);
+      const { done } = await source.submit(arrays, source.rows, [accumulators]);
       await done;
-      const totals = new Totals(names);
-      totals.add(figures);
-      return totals.means();
+      const totals = new Totals(report);
+      totals.add(accumulators);
+      return totals.figures();
     });
   }
 

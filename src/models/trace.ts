@@ -8,8 +8,9 @@ import { slice } from "../graph/ops/shape.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import { type CallContext, callContext, type Layer, type Weight } from "../layers/layer.js";
 import { gradientSteps } from "../passes/autodiff.js";
-import type { Objective } from "../train/objective.js";
+import type { Measured, Objective } from "../train/objective.js";
 import { clipGradients } from "../train/optimizers/clipping.js";
+import type { Report } from "../train/report.js";
 import type { Network } from "./network.js";
 import type { Arrangement, Group } from "./parameters.js";
 
@@ -169,9 +170,11 @@ export function* predictionSteps(assembly: Assembly, types: Types): Steps<Graph>
 
 const predictionName = (port: string): string => (port === "" ? "prediction" : `prediction "${port}"`);
 
-interface Measured extends Forward {
-  readonly loss: SymbolicTensor;
-  readonly figures: SymbolicTensor;
+/** A graph, and what its accumulators mean. */
+export interface Traced {
+  readonly graph: Graph;
+  /** Of training and evaluation. */
+  readonly report?: Report;
 }
 
 function* measured(
@@ -179,7 +182,7 @@ function* measured(
   objective: Objective,
   types: Types,
   training: boolean,
-): Steps<Measured> {
+): Steps<Forward & Measured> {
   const { outputs } = assembly.network;
   const pass = yield* forward(assembly, types.x, training);
   const targets = outputs.map(({ name }, i) => {
@@ -190,29 +193,30 @@ function* measured(
     const shape = types.sampleWeight?.[i];
     return shape && input(arrayName("sampleWeight", name), shape);
   });
-  const [y, weight, prediction] = [targets[0], weights[0], pass.predictions[0]];
-  if (y === undefined || prediction === undefined) throw new Error("a measured graph without targets");
-  const doubt = objective.doubt(prediction);
-  if (doubt !== undefined) assembly.warn(doubt);
+  pass.predictions.forEach((prediction, i) => {
+    const doubt = objective.doubt(prediction, i);
+    if (doubt !== undefined) assembly.warn(doubt);
+  });
   const inputs = [...pass.inputs, ...targets, ...weights].filter((x) => x !== undefined);
-  return { ...pass, inputs, ...objective.measure(y, prediction, weight) };
+  return { ...pass, inputs, ...objective.measure({ ...pass, targets, weights }) };
 }
 
-/** x, y, weights → figures: (sum, count) of the loss and of each metric. */
-export function* evaluationSteps(assembly: Assembly, objective: Objective, types: Types): Steps<Graph> {
-  const { inputs, figures, updates } = yield* measured(assembly, objective, types, false);
-  return { name: "evaluate", inputs, outputs: { figures }, updates };
+/** x, y, weights → figures: the accumulators of a batch. */
+export function* evaluationSteps(assembly: Assembly, objective: Objective, types: Types): Steps<Traced> {
+  const { inputs, accumulators, report, updates } = yield* measured(assembly, objective, types, false);
+  return { graph: { name: "evaluate", inputs, outputs: { figures: accumulators }, updates }, report };
 }
 
-/** One training step: x, y, weights → figures, with new parameters, optimizer slots and counters. */
+/** One training step: x, y, weights → the accumulators of its batch, with new parameters, optimizer slots and counters. */
 export function* trainingSteps(
   assembly: Assembly,
   objective: Objective,
   optimizer: OptimizerState,
   types: Types,
-): Steps<Graph> {
+): Steps<Traced> {
   const { counters } = assembly;
-  const { inputs, loss, figures, weight, updates } = yield* measured(assembly, objective, types, true);
+  const pass = yield* measured(assembly, objective, types, true);
+  const { inputs, loss, accumulators, report, weight, updates } = pass;
   const step = { variable: counters.step, value: add(read(counters.step), 1) };
   const iterations = add(read(optimizer.iterations), 1);
   updates.push(step, { variable: optimizer.iterations, value: iterations });
@@ -243,7 +247,7 @@ export function* trainingSteps(
         updates.push({ variable: own, value: fitting(name, `slot "${slot}"`, value, own) });
     }
   }
-  return { name: "train", inputs, outputs: { figures }, updates };
+  return { graph: { name: "train", inputs, outputs: { figures: accumulators }, updates }, report };
 }
 
 /** A new value that an optimizer gave, if the variable can take it. */

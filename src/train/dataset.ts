@@ -166,9 +166,9 @@ export async function checkTargets(
 }
 
 const outsideOf =
-  ({ least, most, whole }: Bounds) =>
+  ({ least, most, whole, ignored }: Bounds) =>
   (target: number): boolean =>
-    !(target >= least && target <= most && (!whole || Number.isInteger(target)));
+    !(target >= least && target <= most && (!whole || Number.isInteger(target))) && target !== ignored;
 
 /** The position of the first value that `isWrong`, or undefined. The event loop keeps turning. */
 async function findFirst(
@@ -237,7 +237,8 @@ export async function weighClasses(
   const { y, weight } = dataset;
   // The last axis belongs to one class each where it holds one-hot rows or has size 1.
   const last = y.shape.at(-1) ?? 1;
-  const collapses = y.rank > 1 && (target !== "classes" || last === 1);
+  const holdsClasses = target === "classes" || target === "labels";
+  const collapses = y.rank > 1 && (!holdsClasses || last === 1);
   const [leading, width] = collapses ? [y.shape.slice(0, -1), last] : [y.shape, 1];
   checkClassWeights(where, weights, width > 1 ? width : classes);
   const result = new Float32Array(sizeOf(leading));

@@ -11,8 +11,8 @@ import {
 import { History } from "./callbacks/history.js";
 import { WarnOnNaN } from "./callbacks/terminateOnNaN.js";
 import type { DataArray } from "./dataset.js";
-import { Totals } from "./metrics.js";
 import { pipeline } from "./pipeline.js";
+import { type Report, Totals } from "./report.js";
 import { permutation } from "./shuffle.js";
 
 /** 0 silent, 1 progress bar, 2 one line per epoch. */
@@ -33,6 +33,8 @@ export interface Source {
   readonly rows: number;
   /** Makes ready for batches of so many rows. */
   plan(rows: number): Promise<void>;
+  /** The figures of training and evaluation, once `plan` has run. */
+  report(): Report;
   readonly submit: SubmitBatch;
 }
 
@@ -63,12 +65,9 @@ export interface Validation {
  * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, pass) alone. Ends early when
  * `model.stopTraining` is set (the epoch is then closed with its validation) or when the signal aborts (the step under
  * way is finished; an epoch that was cut short is not in the history).
- *
- * @param names `loss` and the metrics
  */
 export async function runFit(
   model: CallbackModel,
-  names: readonly string[],
   source: Source,
   validation: Validation | undefined,
   run: Run,
@@ -76,7 +75,7 @@ export async function runFit(
   const { epochs, initialEpoch, seed, shuffle, signal } = run;
   const history = new History();
   const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, shuffle);
-  const params = paramsOf(names, source, batches, run);
+  const params = paramsOf(source.report().names, source, batches, run);
   const own = [history, new WarnOnNaN()];
   const callbacks = new CallbackList([...run.callbacks, ...own], model, params, run.aroundHook);
   const aborted = () => signal?.aborted === true;
@@ -88,14 +87,14 @@ export async function runFit(
     await callbacks.epochBegin(epoch);
     if (stopped()) break;
     const row = shuffle ? permutation(seed, run.passOf(epoch), source.rows) : undefined;
-    const totals = await runBatches("Train", batches, source, names, callbacks, row, stopped);
+    const totals = await runBatches("Train", batches, source, callbacks, row, stopped);
     if (aborted()) break;
     const logs = totals.logs();
     if (validation !== undefined) {
       const { source: held, batchSize } = validation;
       const fixed = new Batches(tensorsOf(held), held.rows, batchSize, false);
       await callbacks.begin("Test");
-      const figures = await runBatches("Test", fixed, held, names, callbacks, undefined, aborted);
+      const figures = await runBatches("Test", fixed, held, callbacks, undefined, aborted);
       await callbacks.end("Test", figures.logs());
       if (aborted()) break;
       Object.assign(logs, figures.logs("val_"));
@@ -106,19 +105,14 @@ export async function runFit(
   return history;
 }
 
-/** Means of loss and metrics over all rows. */
-export async function runEvaluation(
-  model: CallbackModel,
-  names: readonly string[],
-  source: Source,
-  run: Run,
-): Promise<Totals> {
+/** Loss and metrics over all rows. */
+export async function runEvaluation(model: CallbackModel, source: Source, run: Run): Promise<Totals> {
   const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
-  const params = paramsOf(names, source, batches, run);
+  const params = paramsOf(source.report().names, source, batches, run);
   const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
   const { signal } = run;
   await callbacks.begin("Test");
-  const totals = await runBatches("Test", batches, source, names, callbacks, undefined, () => {
+  const totals = await runBatches("Test", batches, source, callbacks, undefined, () => {
     signal?.throwIfAborted();
     return false;
   });
@@ -161,13 +155,13 @@ async function runBatches(
   mode: "Train" | "Test",
   batches: Batches,
   source: Source,
-  names: readonly string[],
   callbacks: CallbackList,
   row: ((place: number) => number) | undefined,
   stopped: () => boolean,
 ): Promise<Totals> {
-  const totals = new Totals(names);
-  const outputs = [new Float32Array(2 * names.length), new Float32Array(2 * names.length)] as const;
+  const report = source.report();
+  const totals = new Totals(report);
+  const outputs = [new Float32Array(report.size), new Float32Array(report.size)] as const;
   const outputOf = (i: number) => outputs[i % 2 === 0 ? 0 : 1];
   await pipeline(
     batches.count,

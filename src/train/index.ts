@@ -43,9 +43,19 @@ export {
 export type { ClassWeights, DataArray } from "./dataset.js";
 export type { Verbosity } from "./fit.js";
 export type { Loss, LossName } from "./losses.js";
-export type { Bounds, Measure, MeasureFunction } from "./measure.js";
-export type { Metric, MetricName, MetricSpec } from "./metrics.js";
-export type { CompileOptions } from "./objective.js";
+export type {
+  Accumulation,
+  Bounds,
+  Counted,
+  Figure,
+  Measure,
+  MeasureFunction,
+  Metric,
+  Reduction,
+  Target,
+} from "./measure.js";
+export type { MetricName, MetricSpec } from "./metrics.js";
+export type { CompileOptions, LossSpec } from "./objective.js";
 export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
 export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";
 export type {

@@ -1,20 +1,23 @@
 import { RondoError, valueText } from "../errors.js";
 import { type Dim, equal, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
-import { type Op, SymbolicTensor } from "../graph/ir.js";
+import { type Node, type Op, SymbolicTensor } from "../graph/ir.js";
 import {
   cast,
+  equalTo,
   greater,
   greaterEqual,
   lessEqual,
   logicalAnd,
   logicalNot,
+  logicalOr,
   mul,
   notEqualTo,
   where,
 } from "../graph/ops/elementwise.js";
+import { concat } from "../graph/ops/join.js";
 import { sum } from "../graph/ops/reduce.js";
-import { broadcastTo, expandDims, reshape, squeeze } from "../graph/ops/shape.js";
-import { size } from "../graph/ops/source.js";
+import { broadcastTo, expandDims, reshape, reshapeOp, squeeze } from "../graph/ops/shape.js";
+import { scalar, size } from "../graph/ops/source.js";
 
 /**
  * A loss or a metric of your own: targets and predictions, both [B, …], to one value per sample [B] or step [B, T], or one
@@ -29,6 +32,8 @@ export interface Bounds {
   readonly whole: boolean;
   /** How errors call a target. */
   readonly noun: string;
+  /** A target that is outside and yet taken: one that is left out of account. */
+  readonly ignored?: number;
   /** The targets in words, for an error's `expected` and `fix`. */
   readonly expected: string;
   readonly fix: string;
@@ -56,30 +61,92 @@ const domains = {
   },
 } as const satisfies Record<string, Bounds>;
 
+/**
+ * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `oneHot`: the same, a
+ * number for each class; `classes`: class numbers, the prediction's shape without its last axis (or with a last axis of
+ * size 1); `labels`: class numbers beside a prediction that holds class numbers too, both int32 of one shape; `any`: passed
+ * on as it is, but for a last axis of size 1 as with values.
+ */
+export type Target = "values" | "oneHot" | "classes" | "labels" | "any";
+
+/**
+ * How the values of a loss become one number. `sumOverBatchSize` (Keras's default) and `mean`: their weighted sum divided by
+ * the number of those that are not masked; `meanWithSampleWeight`: by the sum of their weights; `sum`: their weighted sum;
+ * `none`: they do not.
+ */
+export type Reduction = "sumOverBatchSize" | "mean" | "meanWithSampleWeight" | "sum" | "none";
+
 /** A loss or a metric: one value for each sample (or time step), before masks, weights and the mean. */
 export interface Measure {
   readonly name: string;
-  /**
-   * What y holds. `values`: float32 of the prediction's shape (a last axis of size 1 may be left out); `oneHot`: the
-   * same, a number for each class; `classes`: class numbers, the prediction's shape without its last axis (or with a last
-   * axis of size 1); `any`: passed on as it is, but for a last axis of size 1 as with values.
-   */
-  readonly target: "values" | "oneHot" | "classes" | "any";
+  readonly target: Target;
+  /** How a loss becomes one number. Default `sumOverBatchSize`; a metric is always the mean, by weight. */
+  readonly reduction?: Reduction;
   /**
    * What a target may be, where a loss makes no sense of every number: targets outside would be trained towards without
    * a sign. Left out: whole numbers below the number of classes where `target` is `classes`, else anything.
    */
   readonly domain?: keyof typeof domains;
-  /** Where the model's last op is this one, the measure takes its operand instead, as logits. */
+  /** A class number that y may hold beside those of the classes, for what is left out of account. */
+  readonly ignoreClass?: number | null;
+  /** Where the model's last op is this one, the measure takes its first operand instead (the logits of a softmax, say). */
   readonly link?: Op<Readonly<Record<string, never>>>;
-  /** yTrue and yPred as `target` says → [B] or [B, T]. */
-  values(yTrue: SymbolicTensor, yPred: SymbolicTensor, linked: boolean): SymbolicTensor;
+  /**
+   * yTrue and yPred as `target` says → [B] or [B, T]. A mask of the result leaves out more than that of the prediction.
+   *
+   * @param linked the node of `link` whose operand yPred is; undefined where yPred is the prediction itself
+   */
+  values(yTrue: SymbolicTensor, yPred: SymbolicTensor, linked: Node | undefined): SymbolicTensor;
+  /** The figure of a metric from the mean of its values. Default: the mean. */
+  finish?(mean: number): number;
 }
 
-/** Throws for what is neither a function nor a `Measure`; `kind`: loss or metric. */
+/** What one part of the data adds to the totals of a figure. */
+export interface Accumulation {
+  /** float32 [n] */
+  readonly values: SymbolicTensor;
+  /** What the n values of a batch add to the totals, in float64. Default: the values themselves. */
+  spread?(values: readonly number[]): readonly number[];
+  /** The figure from the totals, summed in float64 over all batches; one for each of `suffixes`. */
+  figure(totals: readonly number[]): number | readonly number[];
+  /** Where there are several figures, their names follow from the metric's: `f1Score_0`, `f1Score_1` … */
+  readonly suffixes?: readonly string[];
+}
+
+/** What a figure that is no mean is worked out from: part of the data, masks and weights already understood. */
+export interface Counted {
+  /** In the form that `target` says, 0 on masked steps. */
+  readonly yTrue: SymbolicTensor;
+  /** 0 on masked steps, without a mask. */
+  readonly yPred: SymbolicTensor;
+  /**
+   * float32, how much each sample or step counts (0 where it is masked): as many axes as there are samples and steps, each
+   * of the size of the prediction's or 1. Undefined: 1 everywhere.
+   */
+  readonly weight: SymbolicTensor | undefined;
+  /** bool, over as many axes. Undefined: every step counts. */
+  readonly mask: SymbolicTensor | undefined;
+}
+
+/** A metric whose figure follows from totals of its own. */
+export interface Figure {
+  readonly name: string;
+  readonly target: Target;
+  accumulate(counted: Counted): Accumulation;
+}
+
+/** What is reported: a figure that follows from totals over all batches, such as the mean of a measure's values. */
+export type Metric = Measure | Figure;
+
+/** Whether something is a loss, or a metric, or what can stand for one: a function. */
+export const isMeasure = (kind: "loss" | "metric", given: unknown): boolean =>
+  typeof given === "function" ||
+  typeof Object(given).values === "function" ||
+  (kind === "metric" && typeof Object(given).accumulate === "function");
+
+/** Throws for what is no loss or no metric. */
 export function checkMeasure(kind: "loss" | "metric", measure: unknown): void {
-  if (typeof measure === "function") return;
-  if (typeof measure === "object" && typeof (measure as Measure | null)?.values === "function") return;
+  if (isMeasure(kind, measure)) return;
   throw new RondoError({
     where: "compile",
     received: measure === undefined ? `no ${kind}` : `${valueText(measure)} for a ${kind}`,
@@ -94,7 +161,7 @@ export function checkMeasure(kind: "loss" | "metric", measure: unknown): void {
  * @param classes the size of the last axis of the model's output
  */
 export function targetBounds(
-  { name, target, domain }: Measure,
+  { name, target, domain, ignoreClass }: Measure,
   classes: number | undefined,
 ): Bounds | undefined {
   if (domain !== undefined) {
@@ -107,6 +174,7 @@ export function targetBounds(
     most: classes - 1,
     whole: true,
     noun: "label",
+    ...(typeof ignoreClass === "number" ? { ignored: ignoreClass } : {}),
     expected: `whole numbers from 0 to ${classes - 1}, because the model's output has ${classes} classes`,
     fix: "Number the classes from 0, or give the last layer as many units as there are classes",
   };
@@ -115,35 +183,134 @@ export function targetBounds(
 /** What a batch contributes to a mean: float32 scalars. */
 export interface Contribution {
   readonly sum: SymbolicTensor;
-  readonly count: SymbolicTensor;
+  /** What the sums of all parts are divided by, summed alike. Undefined: nothing divides them. */
+  readonly count: SymbolicTensor | undefined;
 }
 
 /**
- * The one place where masks and weights meet losses and metrics. Masked steps of targets and predictions are selected
- * to 0 before any arithmetic, so that no NaN in them reaches a value or a gradient, and masked values afterwards.
+ * What a loss contributes. This and `accumulation` are where masks and weights meet losses and metrics. Masked steps of
+ * targets and predictions are selected to 0 before any arithmetic, so that no NaN in them reaches a value or a gradient, and
+ * masked values afterwards.
  *
  * Under a mask only the graph knows which targets count, so here a target that the loss does not take makes its value NaN
  * (and gives no gradient), unless it is masked or its weight is 0. Without a mask they are refused when data is given.
  *
  * @param weight [B], or as many axes as there are values per sample
- * @param mean divide the weighted sum by the number of unmasked values (losses, Keras's `sum_over_batch_size`), or by the
- *   sum of their weights (weighted metrics)
  */
 export function contribution(
   measure: Measure,
   yTrue: SymbolicTensor,
   yPred: SymbolicTensor,
   weight?: SymbolicTensor,
-  mean: "count" | "weight" = "count",
+  reduction: Reduction = measure.reduction ?? "sumOverBatchSize",
 ): Contribution {
-  const logits =
-    measure.link !== undefined && yPred.node.op === measure.link ? yPred.node.inputs[0] : undefined;
+  const seen = look(measure, yTrue, yPred);
+  const wrong = yPred.mask === undefined ? undefined : outside(measure, seen.aligned, yPred, seen.values());
+  return reduce(measure.name, seen.values(), weight, reduction, wrong);
+}
+
+/** What a metric adds to its totals, given weights or not: see `contribution`. */
+export function accumulation(
+  metric: Metric,
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+  weight?: SymbolicTensor,
+): Accumulation {
+  if ("accumulate" in metric) return metric.accumulate(counted(metric, yTrue, yPred, weight));
+  const values = look(metric, yTrue, yPred).values();
+  return meanOf(reduce(metric.name, values, weight, "meanWithSampleWeight"), metric.finish);
+}
+
+/**
+ * What values that a layer reports add to the totals of their mean, over those that are not masked.
+ *
+ * @param rows size of the batch: a value without axes counts for each of its rows
+ */
+export function accumulated(name: string, values: SymbolicTensor, rows: Dim): Accumulation {
+  return meanOf(reduce(name, values.rank === 0 ? broadcastTo(values, [rows]) : values, undefined, "mean"));
+}
+
+/** The mean, 0 where nothing counted; a sum where nothing divides it. */
+export function meanOf({ sum, count }: Contribution, finish = (mean: number): number => mean): Accumulation {
+  if (count === undefined) return { values: vector([sum]), figure: ([total = 0]) => finish(total) };
+  return { values: vector([sum, count]), figure: ([total = 0, n = 0]) => finish(n === 0 ? 0 : total / n) };
+}
+
+/** Scalars side by side, [n]. */
+export const vector = (scalars: readonly SymbolicTensor[]): SymbolicTensor =>
+  concat(
+    scalars.map((x) => reshape(x, [1])),
+    0,
+  );
+
+/** Targets and predictions of a measure, and its values. */
+function look(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor) {
+  const found = measure.link === undefined ? undefined : operandOf(measure.link, yPred);
   const aligned = alignTarget(measure, yTrue, yPred);
-  const [target, prediction] = selectUnmasked(aligned, (logits ?? yPred).withMask(yPred.mask));
-  const values = checkedValues(measure, measure.values(target, prediction, logits !== undefined), prediction);
-  const isLoss = mean === "count";
-  const wrong = isLoss && yPred.mask !== undefined ? outside(measure, aligned, yPred, values) : undefined;
-  return reduce(measure.name, values, weight, mean, wrong);
+  const taken = (found?.operand ?? readable(measure, yPred)).withMask(yPred.mask);
+  const [target, prediction] = selectUnmasked(aligned, taken);
+  let values: SymbolicTensor | undefined;
+  return {
+    aligned,
+    values: () =>
+      (values ??= checkedValues(measure, measure.values(target, prediction, found?.node), prediction)),
+  };
+}
+
+function counted(
+  metric: Figure,
+  yTrue: SymbolicTensor,
+  yPred: SymbolicTensor,
+  weight: SymbolicTensor | undefined,
+): Counted {
+  const aligned = alignTarget(metric, yTrue, yPred);
+  const [target, masked] = selectUnmasked(aligned, readable(metric, yPred));
+  const prediction = masked.withMask(undefined);
+  const { mask } = masked;
+  const rank = Math.max(1, metric.target === "labels" ? yPred.rank : prediction.rank - 1, mask?.rank ?? 0);
+  const shape = prediction.shape.slice(0, rank);
+  const weights = weight === undefined ? undefined : alignWeight(metric.name, weight, shape);
+  return {
+    yTrue: target,
+    yPred: prediction,
+    weight: mask === undefined ? weights : where(widen(mask, rank), weights ?? scalar(1), 0),
+    mask,
+  };
+}
+
+/**
+ * The first operand of `op` where x is its result, also through reshapes that keep the last axis (or any, for what works
+ * element by element); and the node.
+ */
+export function operandOf(
+  op: Op<Readonly<Record<string, never>>>,
+  x: SymbolicTensor,
+): { readonly operand: SymbolicTensor; readonly node: Node } | undefined {
+  const keeps = ({ shape }: SymbolicTensor) =>
+    op.kernel.kind === "map" || equal(shape.at(-1) ?? 0, x.shape.at(-1) ?? 0);
+  let from = x;
+  for (;;) {
+    const [operand] = from.node.inputs;
+    if (operand === undefined) return undefined;
+    if (from.node.op === op) {
+      const same = from === x || sameShape(from.shape, x.shape);
+      return { operand: same ? operand : reshape(operand, x.shape), node: from.node };
+    }
+    if (from.node.op !== reshapeOp || !keeps(operand)) return undefined;
+    from = operand;
+  }
+}
+
+/** A prediction in the dtype that a measure computes in. */
+function readable({ name, target }: Metric, x: SymbolicTensor): SymbolicTensor {
+  if (target === "any" || x.dtype === "float32") return x;
+  if (target === "labels" || target === "values") return cast(x, target === "labels" ? "int32" : "float32");
+  throw new RondoError({
+    where: name,
+    received: `an output of dtype ${x.dtype}, shape ${shapeText(x.shape)}`,
+    expected: "float32: a probability (or a logit) for each class",
+    fix: 'Take the metric "accuracy" for an output of class numbers, or measure the output that these were made of',
+  });
 }
 
 /** Which values (bool, their shape) stand for targets that the loss does not take. */
@@ -157,7 +324,8 @@ function outside(
   const bounds = targetBounds(measure, typeof classes === "number" ? classes : undefined);
   if (bounds === undefined) return undefined;
   const within = logicalAnd(greaterEqual(aligned, bounds.least), lessEqual(aligned, bounds.most));
-  const wrong = logicalNot(within.withMask(undefined));
+  const taken = bounds.ignored === undefined ? within : logicalOr(within, equalTo(aligned, bounds.ignored));
+  const wrong = logicalNot(taken.withMask(undefined));
   return wrong.rank > values.rank ? greater(sum(cast(wrong, "int32"), -1), 0) : wrong;
 }
 
@@ -177,36 +345,34 @@ function checkedValues({ name }: Measure, values: unknown, { shape }: SymbolicTe
 }
 
 /** yTrue in the form that the measure takes. */
-function alignTarget(
-  { name, target }: Measure,
-  yTrue: SymbolicTensor,
-  yPred: SymbolicTensor,
-): SymbolicTensor {
+function alignTarget({ name, target }: Metric, yTrue: SymbolicTensor, yPred: SymbolicTensor): SymbolicTensor {
   const lacksLast = yTrue.rank === yPred.rank - 1 && equal(yPred.shape.at(-1) ?? 0, 1);
   if (target === "any") {
     const hasMore = yTrue.rank === yPred.rank + 1 && equal(yTrue.shape.at(-1) ?? 0, 1);
     return lacksLast ? expandDims(yTrue, -1) : hasMore ? squeeze(yTrue, [-1]) : yTrue;
   }
   const wanted = target === "classes" ? yPred.shape.slice(0, -1) : yPred.shape;
+  const ofLabels = target === "labels" && yTrue.rank === yPred.rank + 1;
   const aligned =
-    target === "classes" && yTrue.rank === yPred.rank && equal(yTrue.shape.at(-1) ?? 0, 1)
+    (ofLabels || (target === "classes" && yTrue.rank === yPred.rank)) && equal(yTrue.shape.at(-1) ?? 0, 1)
       ? squeeze(yTrue, [-1])
       : target !== "classes" && lacksLast
         ? expandDims(yTrue, -1)
         : yTrue;
+  const holdsClasses = target === "classes" || target === "labels";
   if (!sameShape(aligned.shape, wanted)) {
     throw new RondoError({
       where: name,
       received: `y of shape ${shapeText(yTrue.shape)} for a model whose output is ${shapeText(yPred.shape)}`,
-      expected: `y of shape ${shapeText(wanted)}${target === "classes" ? " holding class numbers" : ""}`,
+      expected: `y of shape ${shapeText(wanted)}${holdsClasses ? " holding class numbers" : ""}`,
       fix: mismatchFix(target, yTrue.shape, wanted, yPred.shape),
     });
   }
-  return cast(aligned, target === "classes" ? "int32" : "float32");
+  return cast(aligned, holdsClasses ? "int32" : "float32");
 }
 
 /** @param wanted the shape that y should have */
-function mismatchFix(target: Measure["target"], y: Shape, wanted: Shape, prediction: Shape): string {
+function mismatchFix(target: Target, y: Shape, wanted: Shape, prediction: Shape): string {
   const units = prediction.at(-1);
   const ofOne = equal(y.at(-1) ?? 0, 1);
   const oneValue = sameShape(y, prediction.slice(0, -1));
@@ -246,34 +412,36 @@ function reduce(
   name: string,
   values: SymbolicTensor,
   weight: SymbolicTensor | undefined,
-  mean: "count" | "weight",
+  reduction: Reduction,
   wrong?: SymbolicTensor,
 ): Contribution {
   const { mask, shape } = values;
   const bare = cast(values.withMask(undefined), "float32");
   const counted = (x: SymbolicTensor) => (mask === undefined ? x : where(widen(mask, x.rank), x, 0));
-  const weights = weight === undefined ? undefined : alignWeight(name, weight, values);
+  const weights = weight === undefined ? undefined : alignWeight(name, weight, shape);
   const weighted = weights === undefined ? bare : mul(bare, weights);
   const harmful = wrong && (weights === undefined ? wrong : logicalAnd(wrong, notEqualTo(weights, 0)));
   const total = sum(counted(harmful === undefined ? weighted : where(harmful, Number.NaN, weighted)));
-  if (weights !== undefined && mean === "weight")
+  if (reduction === "sum") return { sum: total, count: undefined };
+  if (weights !== undefined && reduction === "meanWithSampleWeight")
     return { sum: total, count: sum(counted(broadcastTo(weights, shape))) };
   if (mask === undefined) return { sum: total, count: size(product(shape)) };
   return { sum: total, count: sum(cast(broadcastTo(widen(mask, values.rank), shape), "float32")) };
 }
 
-function alignWeight(name: string, weight: SymbolicTensor, values: SymbolicTensor): SymbolicTensor {
+/** Weights with as many axes as what they weigh. */
+function alignWeight(name: string, weight: SymbolicTensor, shape: Shape): SymbolicTensor {
   const one = (d: Dim | undefined) => equal(d ?? 0, 1);
-  const fits = (d: Dim, i: number) => equal(d, values.shape[i] ?? 0) || (i > 0 && one(d));
-  if (weight.rank === values.rank + 1 && one(weight.shape.at(-1)))
-    return alignWeight(name, squeeze(weight, [-1]), values);
-  if (weight.rank > values.rank || !weight.shape.every(fits)) {
+  const fits = (d: Dim, i: number) => equal(d, shape[i] ?? 0) || (i > 0 && one(d));
+  if (weight.rank === shape.length + 1 && one(weight.shape.at(-1)))
+    return alignWeight(name, squeeze(weight, [-1]), shape);
+  if (weight.rank > shape.length || !weight.shape.every(fits)) {
     throw new RondoError({
       where: name,
       received: `sampleWeight of shape ${shapeText(weight.shape)}`,
-      expected: `a weight per sample, or one per value: ${shapeText(values.shape)}`,
+      expected: `a weight per sample, or one per value: ${shapeText(shape)}`,
       fix: "Give one weight for each sample, or one for each time step where the model's output has a time axis",
     });
   }
-  return reshape(weight, [...weight.shape, ...Array<Dim>(values.rank - weight.rank).fill(1)]);
+  return reshape(weight, [...weight.shape, ...Array<Dim>(shape.length - weight.rank).fill(1)]);
 }

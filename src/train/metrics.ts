@@ -1,5 +1,5 @@
 import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
-import { equal, type Shape } from "../graph/dim.js";
+import { equal } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
   cast,
@@ -11,10 +11,7 @@ import {
 } from "../graph/ops/elementwise.js";
 import { argMax, mean, sum } from "../graph/ops/reduce.js";
 import { lossesByName } from "./losses.js";
-import { checkMeasure, type Measure, type MeasureFunction } from "./measure.js";
-
-/** What is reported: one value per sample or time step, averaged over the unmasked ones of an epoch. */
-export type Metric = Measure;
+import { checkMeasure, type MeasureFunction, type Metric } from "./measure.js";
 
 /** Which rows [..] of x [.., C] hold no NaN: the largest of the others says nothing, and first of NaNs is class 0. */
 const known = (x: SymbolicTensor): SymbolicTensor => equalTo(sum(cast(isNaNOp(x), "int32"), -1), 0);
@@ -58,6 +55,13 @@ export function binaryAccuracy(options: { readonly threshold?: number } = {}): M
   };
 }
 
+/** Whether class numbers agree: yTrue, yPred int32 of one shape. */
+const labelAccuracy: Metric = {
+  name: "accuracy",
+  target: "labels",
+  values: (yTrue, yPred) => cast(equalTo(yTrue, yPred), "float32"),
+};
+
 /** All metrics by name; every loss is one too. `accuracy` is resolved by the shapes of targets and output. */
 export const metricsByName = {
   ...lossesByName,
@@ -87,48 +91,21 @@ export function checkMetric(metric: MetricSpec): void {
 
 /**
  * A metric from its name, an object of this module, or a function of your own. `accuracy` is binary for an output of
- * one unit, sparse where y has no axis of classes, and categorical otherwise, as in Keras.
+ * one unit, sparse where y has no axis of classes, and categorical otherwise, as in Keras; for an output of class numbers it
+ * compares them.
  */
-export function resolveMetric(metric: MetricSpec, yTrue: Shape, yPred: Shape): Metric {
+export function resolveMetric(
+  metric: MetricSpec,
+  { shape: yTrue }: SymbolicTensor,
+  { shape: yPred, dtype }: SymbolicTensor,
+): Metric {
   checkMetric(metric);
   if (typeof metric === "function") return { name: metricLabel(metric), target: "any", values: metric };
   if (typeof metric !== "string") return metric;
   if (metric !== "accuracy" && metric !== "acc") return metricsByName[metric]();
+  if (dtype === "int32") return labelAccuracy;
   const classes = yPred.at(-1) ?? 1;
   if (equal(classes, 1)) return binaryAccuracy();
   const sparse = yTrue.length < yPred.length || equal(yTrue.at(-1) ?? 0, 1);
   return sparse ? sparseCategoricalAccuracy() : categoricalAccuracy();
-}
-
-/** Means over the batches of an epoch: sums and counts of float32 batches, added in float64. */
-export class Totals {
-  readonly #names: readonly string[];
-  readonly #sums: Float64Array;
-  readonly #counts: Float64Array;
-
-  constructor(names: readonly string[]) {
-    this.#names = names;
-    this.#sums = new Float64Array(names.length);
-    this.#counts = new Float64Array(names.length);
-  }
-
-  /** Adds a batch: (sum, count) for each name in turn. */
-  add(pairs: ArrayLike<number>): void {
-    for (const i of this.#sums.keys()) {
-      this.#sums[i] = (this.#sums[i] ?? 0) + (pairs[2 * i] ?? 0);
-      this.#counts[i] = (this.#counts[i] ?? 0) + (pairs[2 * i + 1] ?? 0);
-    }
-  }
-
-  /** The mean under each name; 0 where nothing counted. */
-  means(): [number, ...number[]] {
-    const means = Array.from(this.#sums, (sum, i) => (this.#counts[i] ? sum / (this.#counts[i] ?? 1) : 0));
-    return means as [number, ...number[]];
-  }
-
-  /** The means by name. */
-  logs(prefix = ""): Record<string, number> {
-    const means = this.means();
-    return Object.fromEntries(this.#names.map((name, i) => [prefix + name, means[i] ?? 0]));
-  }
 }

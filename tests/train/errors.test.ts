@@ -125,7 +125,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "an unknown option of compile",
       () => model(untyped({ optimiser: "adam" })),
-      'compile: received the unknown option "optimiser", expected one of optimizer, loss, metrics, weightedMetrics. Did you mean "optimizer"?',
+      'compile: received the unknown option "optimiser", expected one of optimizer, loss, lossWeights, metrics, weightedMetrics. Did you mean "optimizer"?',
     ],
     [
       "an unknown option of fit",

@@ -3,9 +3,9 @@ import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { input } from "../../src/graph/ops/source.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import { lossesByName } from "../../src/train/losses.js";
-import { Objective } from "../../src/train/objective.js";
 import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, type Values } from "../reference.js";
+import { measured } from "./measured.js";
 
 const values = ({ shape, data }: GoldenTensor): Values => ({ shape, data: Float64Array.from(data) });
 
@@ -26,8 +26,7 @@ describe("losses agree with Keras", () => {
       const { symbolic, run } = bindInputs(golden);
       const yTrue = known(symbolic.yTrue, "yTrue");
       const yPred = known(symbolic.yPred, "yPred").withMask(symbolic.mask);
-      const objective = new Objective({ loss: make(options) });
-      const { loss: value } = objective.measure(yTrue, yPred, symbolic.sampleWeight);
+      const { loss: value } = measured({ loss: make(options) }, yTrue, yPred, symbolic.sampleWeight);
       const [gradient] = gradients(value, [yPred]);
       const [total, slope] = evaluate([value, known(gradient, "gradient")], run);
       expect(goldenError(known(total, "loss").data, known(golden.outputs.loss, "loss"))).toBeLessThan(1e-6);
@@ -35,7 +34,7 @@ describe("losses agree with Keras", () => {
         2e-6,
       );
       if (symbolic.mask === undefined) {
-        const each = make(options).values(yTrue, yPred, false);
+        const each = make(options).values(yTrue, yPred, undefined);
         expect(
           goldenError(
             known(evaluate([each], run)[0], "values").data,

@@ -5,10 +5,11 @@ import { softmax } from "../../src/graph/ops/softmax.js";
 import { input } from "../../src/graph/ops/source.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import { lossesByName } from "../../src/train/losses.js";
-import { contribution } from "../../src/train/measure.js";
+import { accumulation } from "../../src/train/measure.js";
 import { type MetricSpec, resolveMetric } from "../../src/train/metrics.js";
 import { Objective } from "../../src/train/objective.js";
 import { evaluate, known, type Values } from "../reference.js";
+import { measured } from "./measured.js";
 
 const B = symbol("B");
 const values = (shape: readonly number[], ...data: number[]): Values => ({
@@ -17,42 +18,38 @@ const values = (shape: readonly number[], ...data: number[]): Values => ({
 });
 
 /** Sum and count of a metric for two targets and predictions. */
-function measured(spec: MetricSpec, yTrue: Values, yPred: Values, weight?: Values, mask?: Values) {
+function totals(spec: MetricSpec, yTrue: Values, yPred: Values, weight?: Values, mask?: Values) {
   const t = input("t", yTrue.shape);
   const p = input("p", yPred.shape).withMask(mask && input("mask", mask.shape, "bool"));
   const w = weight && input("w", weight.shape);
-  const { sum, count } = contribution(resolveMetric(spec, yTrue.shape, yPred.shape), t, p, w, "weight");
+  const { values: sums } = accumulation(resolveMetric(spec, t, p), t, p, w);
   const inputs = { t: yTrue, p: yPred, ...(weight && { w: weight }), ...(mask && { mask }) };
-  return evaluate([sum, count], { inputs }).map(({ data }) => data[0]);
+  return [...known(evaluate([sums], { inputs })[0], "sums").data];
 }
 
 describe("accuracy", () => {
   const predictions = values([3, 3], 0.2, 0.7, 0.1, 0.5, 0.3, 0.2, 0.1, 0.1, 0.8);
   it("is categorical for one-hot targets", () => {
-    expect(measured("accuracy", values([3, 3], 0, 1, 0, 0, 1, 0, 0, 0, 1), predictions)).toEqual([2, 3]);
+    expect(totals("accuracy", values([3, 3], 0, 1, 0, 0, 1, 0, 0, 0, 1), predictions)).toEqual([2, 3]);
   });
   it("is sparse for class numbers, with and without a last axis", () => {
-    expect(measured("acc", values([3], 1, 1, 2), predictions)).toEqual([2, 3]);
-    expect(measured("accuracy", values([3, 1], 0, 0, 2), predictions)).toEqual([2, 3]);
+    expect(totals("acc", values([3], 1, 1, 2), predictions)).toEqual([2, 3]);
+    expect(totals("accuracy", values([3, 1], 0, 0, 2), predictions)).toEqual([2, 3]);
   });
   it("is binary for an output of one unit", () => {
-    expect(measured("accuracy", values([3, 1], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
-    expect(measured("accuracy", values([3], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
+    expect(totals("accuracy", values([3, 1], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
+    expect(totals("accuracy", values([3], 1, 0, 1), values([3, 1], 0.6, 0.5, 0.4))).toEqual([2, 3]);
   });
   it("leaves masked steps out", () => {
     const steps = values([1, 3], 1, 1, 2);
     const perStep = values([1, 3, 3], ...predictions.data);
-    expect(measured("accuracy", steps, perStep, undefined, values([1, 3], 1, 1, 0))).toEqual([1, 2]);
-    expect(measured("accuracy", steps, perStep, undefined, values([1, 3], 0, 0, 0))).toEqual([0, 0]);
+    expect(totals("accuracy", steps, perStep, undefined, values([1, 3], 1, 1, 0))).toEqual([1, 2]);
+    expect(totals("accuracy", steps, perStep, undefined, values([1, 3], 0, 0, 0))).toEqual([0, 0]);
   });
   it("weighs samples", () => {
-    expect(measured("accuracy", values([3], 1, 1, 2), predictions, values([3], 1, 5, 0.5))).toEqual([
-      1.5, 6.5,
-    ]);
+    expect(totals("accuracy", values([3], 1, 1, 2), predictions, values([3], 1, 5, 0.5))).toEqual([1.5, 6.5]);
     const perStep = values([3, 1, 3], ...predictions.data);
-    expect(measured("accuracy", values([3, 1], 1, 1, 2), perStep, values([3], 1, 5, 0.5))).toEqual([
-      1.5, 6.5,
-    ]);
+    expect(totals("accuracy", values([3, 1], 1, 1, 2), perStep, values([3], 1, 5, 0.5))).toEqual([1.5, 6.5]);
   });
 });
 
@@ -60,19 +57,19 @@ describe("accuracy of NaN", () => {
   const [nan, ok] = [Number.NaN, 0.9];
   it("is wrong, whatever class it is compared with", () => {
     const rows = values([4, 2], nan, nan, 0.1, ok, nan, 0.3, 0.3, nan);
-    expect(measured("acc", values([4, 2], 1, 0, 0, 1, 0, 1, 1, 0), rows)).toEqual([1, 4]);
-    expect(measured("acc", values([4], 0, 1, 1, 0), rows)).toEqual([1, 4]);
-    expect(measured("acc", values([3], 0, 0, 1), values([3, 1], nan, 0.2, ok))).toEqual([2, 3]);
+    expect(totals("acc", values([4, 2], 1, 0, 0, 1, 0, 1, 1, 0), rows)).toEqual([1, 4]);
+    expect(totals("acc", values([4], 0, 1, 1, 0), rows)).toEqual([1, 4]);
+    expect(totals("acc", values([3], 0, 0, 1), values([3, 1], nan, 0.2, ok))).toEqual([2, 3]);
     expect(
-      measured("categoricalAccuracy", values([2, 2], nan, nan, 0, 1), values([2, 2], ok, 0, 0, ok)),
+      totals("categoricalAccuracy", values([2, 2], nan, nan, 0, 1), values([2, 2], ok, 0, 0, ok)),
     ).toEqual([1, 2]);
   });
   it("does not count under a mask", () => {
     const steps = values([1, 3, 2], nan, nan, 0.1, ok, nan, nan);
     const mask = values([1, 3], 1, 1, 0);
-    expect(measured("acc", values([1, 3], 0, 1, 0), steps, undefined, mask)).toEqual([1, 2]);
+    expect(totals("acc", values([1, 3], 0, 1, 0), steps, undefined, mask)).toEqual([1, 2]);
     const single = values([1, 3, 1], nan, ok, nan);
-    expect(measured("acc", values([1, 3, 1], 0, 1, 0), single, undefined, mask)).toEqual([1, 2]);
+    expect(totals("acc", values([1, 3, 1], 0, 1, 0), single, undefined, mask)).toEqual([1, 2]);
   });
 });
 
@@ -86,7 +83,7 @@ describe("targets that a loss does not take, under a mask", () => {
   ) => {
     const [p, m] = [input("p", [2, 2, 2]), input("m", [2, 2], "bool")];
     const [t, w] = [input("t", target.shape), weight && input("w", weight.shape)];
-    const { loss } = new Objective({ loss: name }).measure(t, p.withMask(m), w);
+    const { loss } = measured({ loss: name }, t, p.withMask(m), w);
     const [slope] = gradients(loss, [p]);
     const predictions = values([2, 2, 2], 0.3, 0.7, 0.5, 0.5, 0.6, 0.4, 0.2, 0.8);
     const inputs = { t: target, p: predictions, m: mask, ...(weight && { w: weight }) };
@@ -120,11 +117,11 @@ describe("NaN on masked steps reaches neither the loss nor a gradient", () => {
   ] as const) {
     it(name, () => {
       const [t, p, m] = [input("t", [2, 2, 2]), input("p", [2, 2, 2]), input("m", [2, 2], "bool")];
-      const { loss } = new Objective({ loss: name }).measure(t, p.withMask(m));
+      const { loss } = measured({ loss: name }, t, p.withMask(m));
       const [slope] = gradients(loss, [p]);
       const inputs = { t: targets, p: predictions, m: mask };
       const [value, gradient] = evaluate([loss, known(slope, "gradient")], { inputs });
-      const each = lossesByName[name]().values(t, p, false);
+      const each = lossesByName[name]().values(t, p, undefined);
       const perStep = known(evaluate([each], { inputs })[0], "values").data;
       const expected = ((perStep[0] ?? 0) + (perStep[2] ?? 0) + (perStep[3] ?? 0)) / 3;
       expect(known(value, "loss").data[0]).toBeCloseTo(expected, 12);
@@ -135,7 +132,7 @@ describe("NaN on masked steps reaches neither the loss nor a gradient", () => {
 
   it("averages steps, not features, where the mask covers every axis", () => {
     const [t, p, m] = [input("t", [2, 2]), input("p", [2, 2]), input("m", [2, 2], "bool")];
-    const { loss } = new Objective({ loss: "mse" }).measure(t, p.withMask(m));
+    const { loss } = measured({ loss: "mse" }, t, p.withMask(m));
     const inputs = {
       t: values([2, 2], 1, Number.NaN, 3, 4),
       p: values([2, 2], 0, 0, 0, 0),
@@ -146,7 +143,7 @@ describe("NaN on masked steps reaches neither the loss nor a gradient", () => {
 
   it("is 0 where every step is masked", () => {
     const [t, p, m] = [input("t", [1, 2, 1]), input("p", [1, 2, 1]), input("m", [1, 2], "bool")];
-    const { loss } = new Objective({ loss: "mse" }).measure(t, p.withMask(m));
+    const { loss } = measured({ loss: "mse" }, t, p.withMask(m));
     const inputs = { t: values([1, 2, 1], 1, 2), p: values([1, 2, 1], 3, 4), m: values([1, 2], 0, 0) };
     expect(evaluate([loss], { inputs })[0]?.data[0]).toBe(0);
   });
@@ -160,7 +157,7 @@ describe("a softmax or sigmoid as the last op is taken through its logits", () =
     ["binaryCrossentropy", sigmoid, values([1, 2], 0, 1), 800],
   ] as const)("%s", (name, last, target, expected) => {
     const [t, x] = [input("t", [1, 2]), input("x", [1, 2])];
-    const { loss } = new Objective({ loss: name }).measure(t, last(x));
+    const { loss } = measured({ loss: name }, t, last(x));
     expect(evaluate([loss], { inputs: { t: target, x: logits } })[0]?.data[0]).toBe(expected);
   });
 });
@@ -170,7 +167,7 @@ describe("shapes that do not fit", () => {
     loss: "mse" | "categoricalCrossentropy" | "sparseCategoricalCrossentropy",
     y: readonly number[],
     p: readonly number[],
-  ) => new Objective({ loss }).measure(input("y", [B, ...y]), input("p", [B, ...p]));
+  ) => measured({ loss }, input("y", [B, ...y]), input("p", [B, ...p]));
   it("are named with their fix", () => {
     expect(() => measure("mse", [3], [10])).toThrow(
       "meanSquaredError: received y of shape [B, 3] for a model whose output is [B, 10], expected y of shape [B, 10]",
@@ -183,7 +180,7 @@ describe("shapes that do not fit", () => {
     );
     expect(() => measure("mse", [2], [5, 2])).toThrow("Set returnSequences: false");
     expect(() =>
-      new Objective({ loss: "mse" }).measure(input("y", [B, 2]), input("p", [B, 2]), input("w", [B, 3])),
+      measured({ loss: "mse" }, input("y", [B, 2]), input("p", [B, 2]), input("w", [B, 3])),
     ).toThrow("received sampleWeight of shape [B, 3]");
   });
 });

@@ -5,6 +5,7 @@ import { describeWith, nativeAddon } from "../machine.js";
 import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
+import { outputsContract } from "./outputs.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
@@ -19,6 +20,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   weightsContract(make);
   functionalContract(make);
   savingContract(make);
+  outputsContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {
     const [N, T, D, C] = [130, 12, 20, 10];

@@ -3,6 +3,7 @@ import { createBackend } from "../../src/index.js";
 import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
+import { outputsContract } from "./outputs.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
@@ -17,4 +18,5 @@ describe("models on the wasm backend", () => {
   weightsContract(make);
   functionalContract(make);
   savingContract(make);
+  outputsContract(make);
 });

@@ -66,7 +66,7 @@ describe("three training steps agree with Keras", () => {
         1e-6,
       );
 
-      const graph = atOnce(trainingSteps(net, objective, optimizerState, types));
+      const { graph } = atOnce(trainingSteps(net, objective, optimizerState, types));
       for (const step of [1, 2, 3]) {
         const { outputs, updates } = interpret(graph, { inputs, state, bindings });
         const [sum = 0, count = 1] = known(outputs.figures, "figures").data;
