@@ -92,6 +92,12 @@ export const positive = (initial: number): Field<number, number, false> =>
 export const integer = (initial: number): Field<number, number, false> =>
   plain<number>(whole, "a whole number").optional(initial);
 
+/** A whole number, or null (the default). */
+export const optionalInteger: Field<number | null, number | null, false> = plain<number | null>(
+  (x) => x === null || whole(x),
+  "a whole number or null",
+).optional(null);
+
 /**
  * A random seed: layers of equal seeds draw the same, each of a layer's draws from a stream of its own; null (the default):
  * draws follow from the model's seed.

@@ -2,13 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { symbol } from "../graph/dim.js";
 import { type TensorLike, tensor, zeros } from "../tensor.js";
 import { checkTargets, readDataset, readInput, readTensor, splitPoint, weighClasses } from "./dataset.js";
-import {
-  binaryCrossentropy,
-  categoricalCrossentropy,
-  type Loss,
-  meanSquaredError,
-  sparseCategoricalCrossentropy,
-} from "./losses.js";
+import { type Loss, losses } from "./losses.js";
 import { targetBounds } from "./measure.js";
 
 const shape = [symbol("B"), 28, 28];
@@ -53,7 +47,7 @@ describe("readDataset", () => {
 describe("checkTargets", () => {
   const check = (
     y: TensorLike,
-    loss: Loss = sparseCategoricalCrossentropy(),
+    loss: Loss = losses.sparseCategoricalCrossentropy(),
     classes = 10,
     { weight, masked = false }: { weight?: TensorLike; masked?: boolean } = {},
   ) => {
@@ -93,35 +87,35 @@ describe("checkTargets", () => {
   });
 
   it.each<[string, Loss, TensorLike]>([
-    ["soft targets", binaryCrossentropy(), [0, 0.3, 1]],
-    ["booleans", binaryCrossentropy(), [true, false]],
-    ["bytes", binaryCrossentropy(), Uint8Array.of(0, 1)],
-    ["soft rows", categoricalCrossentropy(), [[0.2, 0.8]]],
+    ["soft targets", losses.binaryCrossentropy(), [0, 0.3, 1]],
+    ["booleans", losses.binaryCrossentropy(), [true, false]],
+    ["bytes", losses.binaryCrossentropy(), Uint8Array.of(0, 1)],
+    ["soft rows", losses.categoricalCrossentropy(), [[0.2, 0.8]]],
     [
       "rows that do not add up to 1",
-      categoricalCrossentropy(),
+      losses.categoricalCrossentropy(),
       [
         [3, 0.8],
         [0, 0],
       ],
     ],
-    ["any number", meanSquaredError(), [-5, Number.NaN, Number.POSITIVE_INFINITY]],
+    ["any number", losses.meanSquaredError(), [-5, Number.NaN, Number.POSITIVE_INFINITY]],
     ["any number of a loss of one's own", { name: "own", target: "any", values: (t) => t }, [-5, Number.NaN]],
   ])("takes %s", (_, loss, y) => check(y, loss));
 
   it.each<[string, Loss, TensorLike, string]>([
     [
       "classes 1 and 2",
-      binaryCrossentropy(),
+      losses.binaryCrossentropy(),
       [1, 2, 1],
       "the target 2 in row 1 of y, expected numbers from 0 to 1, because the loss is binaryCrossentropy. Number two classes 0 and 1",
     ],
-    ["signs", binaryCrossentropy(), [[1], [-1]], "the target -1 in row 1"],
-    ["integers", binaryCrossentropy(), Int32Array.of(0, 3), "the target 3 in row 1"],
-    ["NaN", binaryCrossentropy(), [0, Number.NaN], "the target NaN in row 1"],
+    ["signs", losses.binaryCrossentropy(), [[1], [-1]], "the target -1 in row 1"],
+    ["integers", losses.binaryCrossentropy(), Int32Array.of(0, 3), "the target 3 in row 1"],
+    ["NaN", losses.binaryCrossentropy(), [0, Number.NaN], "the target NaN in row 1"],
     [
       "a negative part",
-      categoricalCrossentropy(),
+      losses.categoricalCrossentropy(),
       [
         [1, 0],
         [1.5, -0.5],
@@ -130,7 +124,7 @@ describe("checkTargets", () => {
     ],
     [
       "infinity",
-      categoricalCrossentropy(),
+      losses.categoricalCrossentropy(),
       [[Number.POSITIVE_INFINITY, 0]],
       "the target Infinity in row 0, column 0",
     ],
@@ -139,13 +133,13 @@ describe("checkTargets", () => {
   });
 
   it("leaves alone what does not count", async () => {
-    await check([1, 2, 0], binaryCrossentropy(), 1, { weight: [1, 0, 1] });
+    await check([1, 2, 0], losses.binaryCrossentropy(), 1, { weight: [1, 0, 1] });
     await check(
       [
         [[0], [9]],
         [[1], [1]],
       ],
-      binaryCrossentropy(),
+      losses.binaryCrossentropy(),
       1,
       {
         weight: [
@@ -154,9 +148,11 @@ describe("checkTargets", () => {
         ],
       },
     );
-    await check([1, 2], binaryCrossentropy(), 1, { masked: true });
+    await check([1, 2], losses.binaryCrossentropy(), 1, { masked: true });
     await check([0, -1], undefined, 3, { masked: true });
-    await expect(check([1, 2], binaryCrossentropy(), 1, { weight: [0, 1] })).rejects.toThrow("the target 2");
+    await expect(check([1, 2], losses.binaryCrossentropy(), 1, { weight: [0, 1] })).rejects.toThrow(
+      "the target 2",
+    );
   });
 });
 

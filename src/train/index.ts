@@ -3,23 +3,8 @@ import { History } from "./callbacks/history.js";
 import { LearningRateScheduler, type Schedule } from "./callbacks/learningRateScheduler.js";
 import { ProgressBar, type Terminal } from "./callbacks/progressBar.js";
 import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
-import {
-  binaryCrossentropy,
-  categoricalCrossentropy,
-  meanAbsoluteError,
-  meanSquaredError,
-  sparseCategoricalCrossentropy,
-} from "./losses.js";
+import { losses } from "./losses.js";
 import { binaryAccuracy, categoricalAccuracy, sparseCategoricalAccuracy } from "./metrics.js";
-
-/** The losses, each made from its options; `compile` takes them by name as well. */
-export const losses = {
-  categoricalCrossentropy,
-  sparseCategoricalCrossentropy,
-  binaryCrossentropy,
-  meanSquaredError,
-  meanAbsoluteError,
-};
 
 /** The metrics; every loss is one too, and `compile` takes the name `accuracy` for the one that fits the shapes. */
 export const metrics = { ...losses, categoricalAccuracy, sparseCategoricalAccuracy, binaryAccuracy };
@@ -42,7 +27,7 @@ export {
 } from "./callbacks/callback.js";
 export type { ClassWeights, DataArray } from "./dataset.js";
 export type { Verbosity } from "./fit.js";
-export type { Loss, LossName } from "./losses.js";
+export { type Loss, type LossName, losses, lossKind } from "./losses.js";
 export type {
   Accumulation,
   Bounds,

@@ -144,6 +144,10 @@ export const isMeasure = (kind: "loss" | "metric", given: unknown): boolean =>
   typeof Object(given).values === "function" ||
   (kind === "metric" && typeof Object(given).accumulate === "function");
 
+/** Whether something makes losses or metrics from options: it was not called. */
+export const isFactory = (given: unknown): boolean =>
+  typeof given === "function" && Object.hasOwn(given, "fromConfig");
+
 /** Throws for what is no loss or no metric. */
 export function checkMeasure(kind: "loss" | "metric", measure: unknown): void {
   if (isMeasure(kind, measure)) return;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { parseOfKind, writeOfKind } from "../../src/config/configurable.js";
 import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { input } from "../../src/graph/ops/source.js";
 import { gradients } from "../../src/passes/autodiff.js";
-import { lossesByName } from "../../src/train/losses.js";
+import { lossesByName, lossKind, resolveLoss } from "../../src/train/losses.js";
 import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, type Values } from "../reference.js";
 import { measured } from "./measured.js";
@@ -18,30 +19,66 @@ function bindInputs({ inputs }: GoldenCase) {
   return { symbolic, run };
 }
 
-describe("losses agree with Keras", () => {
-  for (const golden of loadGolden("losses")) {
+/** Whose axis is that of the samples, which no loss may reduce. */
+const refused = (name: string) => name.startsWith("cosineSimilarity/axis");
+
+describe.each(["losses", "lossKinds"] as const)("%s agree with Keras", (group) => {
+  for (const golden of loadGolden(group)) {
     it(golden.name, () => {
       const { loss, ...options } = golden.config;
       const make = known(lossesByName[loss as keyof typeof lossesByName], String(loss));
+      const measure = make(options as never);
       const { symbolic, run } = bindInputs(golden);
       const yTrue = known(symbolic.yTrue, "yTrue");
       const yPred = known(symbolic.yPred, "yPred").withMask(symbolic.mask);
-      const { loss: value } = measured({ loss: make(options) }, yTrue, yPred, symbolic.sampleWeight);
+      if (refused(golden.name)) {
+        expect(() => measured({ loss: measure }, yTrue, yPred)).toThrow("one value for each sample");
+        return;
+      }
+      const close = (value: Values | undefined, expected: GoldenTensor | undefined, tolerance: number) =>
+        expect(goldenError(known(value, "value").data, known(expected, "expected"))).toBeLessThan(tolerance);
+      if (symbolic.mask === undefined) {
+        const each = measure.values(yTrue, yPred, undefined);
+        close(evaluate([each], run)[0], golden.outputs.perSample, 1e-6);
+      }
+      if (options.reduction === "none") {
+        expect(() => measured({ loss: measure }, yTrue, yPred)).toThrow('with reduction: "none"');
+        return;
+      }
+      const { loss: value } = measured({ loss: measure }, yTrue, yPred, symbolic.sampleWeight);
       const [gradient] = gradients(value, [yPred]);
       const [total, slope] = evaluate([value, known(gradient, "gradient")], run);
-      expect(goldenError(known(total, "loss").data, known(golden.outputs.loss, "loss"))).toBeLessThan(1e-6);
-      expect(goldenError(known(slope, "slope").data, known(golden.gradients.yPred, "slope"))).toBeLessThan(
-        2e-6,
-      );
-      if (symbolic.mask === undefined) {
-        const each = make(options).values(yTrue, yPred, undefined);
-        expect(
-          goldenError(
-            known(evaluate([each], run)[0], "values").data,
-            known(golden.outputs.perSample, "values"),
-          ),
-        ).toBeLessThan(1e-6);
-      }
+      close(total, golden.outputs.loss, 1e-6);
+      close(slope, golden.gradients.yPred, 2e-6);
     });
   }
+});
+
+describe("the configurations of losses", () => {
+  it("are Keras's, and read back", () => {
+    const huber = lossesByName.huber({ delta: 2, reduction: "meanWithSampleWeight" });
+    expect([huber.className, huber.config]).toEqual([
+      "Huber",
+      { delta: 2, reduction: "mean_with_sample_weight", name: "huber" },
+    ]);
+    const json = writeOfKind(lossKind, huber);
+    expect(Object(parseOfKind(lossKind, known(json, "json"), "loss")).config).toEqual(huber.config);
+  });
+  it.each([
+    ["mean_squared_error", "meanSquaredError"],
+    ["MSE", "meanSquaredError"],
+    ["KLD", "klDivergence"],
+    ["kullback_leibler_divergence", "kullbackLeiblerDivergence"],
+    ["cosine_proximity", "cosineSimilarity"],
+    ["logcosh", "logCosh"],
+    ["keras.losses.SparseCategoricalCrossentropy", "sparseCategoricalCrossentropy"],
+  ])("are found by the name %s", (name, expected) => {
+    expect(Object(parseOfKind(lossKind, name, "loss")).name).toBe(expected);
+  });
+  it("say what is wrong with an option", () => {
+    expect(() => lossesByName.huber({ dleta: 2 } as never)).toThrow('Did you mean "delta"?');
+    expect(() => lossesByName.binaryCrossentropy({ axis: 1 })).toThrow("axis: 1");
+    expect(() => lossesByName.mse({ reduction: "summ" as never })).toThrow('Did you mean "sum"?');
+    expect(() => resolveLoss(lossesByName.mse as never)).toThrow("Call it: losses.");
+  });
 });

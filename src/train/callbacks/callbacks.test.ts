@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { historyCsv, historyJson } from "../../report/history.js";
 import { type Tensor, tensor, zeros } from "../../tensor.js";
 import type { DataArray } from "../dataset.js";
-import { binaryCrossentropy } from "../losses.js";
+import { losses } from "../losses.js";
 import { targetBounds } from "../measure.js";
 import {
   Callback,
@@ -205,7 +205,7 @@ describe("a loss that is not finite", () => {
       "a target that no mask leaves out",
       [
         { name: "x", tensor: clean },
-        { name: "y", tensor: tensor([[[0], [2]]]), bounds: targetBounds(binaryCrossentropy(), 1) },
+        { name: "y", tensor: tensor([[[0], [2]]]), bounds: targetBounds(losses.binaryCrossentropy(), 1) },
       ],
       "y holds 2 in row 0, step 1, where a target that is not masked must be among numbers from 0 to 1",
     ],
