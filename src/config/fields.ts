@@ -1,5 +1,5 @@
 import { unknownName } from "../errors.js";
-import { type Field, invalid, type Json, namedIn } from "./config.js";
+import { camelCase, type Field, invalid, type Json, namedIn, snakeCase } from "./config.js";
 
 /** A field whose values are themselves JSON, checked by `accepts`. */
 function plain<V extends Json>(
@@ -20,19 +20,19 @@ function plain<V extends Json>(
   };
 }
 
-const whole = (x: unknown): x is number => Number.isInteger(x);
+const isWhole = (x: unknown): x is number => Number.isInteger(x);
 const sizeList = (least: number) => (x: unknown) =>
-  Array.isArray(x) && x.every((d) => d === null || (whole(d) && (d >= 1 || d === least)));
+  Array.isArray(x) && x.every((d) => d === null || (isWhole(d) && (d >= 1 || d === least)));
 
 /** A whole number ≥ 1, without a default. */
 export const size: Field<number, number, true> = plain<number>(
-  (x) => whole(x) && x >= 1,
+  (x) => isWhole(x) && x >= 1,
   "a whole number of at least 1",
 ).required;
 
 /** A whole number ≥ 1, or null (the default). */
 export const optionalSize: Field<number | null, number | null, false> = plain<number | null>(
-  (x) => x === null || (whole(x) && x >= 1),
+  (x) => x === null || (isWhole(x) && x >= 1),
   "a whole number of at least 1",
 ).optional(null);
 
@@ -90,11 +90,15 @@ export const positive = (initial: number): Field<number, number, false> =>
 
 /** A whole number. */
 export const integer = (initial: number): Field<number, number, false> =>
-  plain<number>(whole, "a whole number").optional(initial);
+  plain<number>(isWhole, "a whole number").optional(initial);
+
+/** A whole number ≥ 1. */
+export const whole = (initial: number): Field<number, number, false> =>
+  plain<number>((x) => isWhole(x) && x >= 1, "a whole number of at least 1").optional(initial);
 
 /** A whole number, or null (the default). */
 export const optionalInteger: Field<number | null, number | null, false> = plain<number | null>(
-  (x) => x === null || whole(x),
+  (x) => x === null || isWhole(x),
   "a whole number or null",
 ).optional(null);
 
@@ -126,6 +130,14 @@ export const choice = <const V extends string | null>(
     if (typeof given === "string") throw unknownName(where, name, given, names);
     throw invalid(where, name, given, `one of ${names.join(", ")}`);
   },
+});
+
+/** Keras writes the choice in snake case, and reads either. */
+export const snakeChoice = <V extends string | null>(field: Field<V, V, false>): Field<V, V, false> => ({
+  ...field,
+  write: (value) => (value === null ? null : snakeCase(value)),
+  parse: (json, reader, where) =>
+    field.parse(typeof json === "string" ? camelCase(json.toLowerCase()) : json, reader, where),
 });
 
 /** Sizes, without a default; `null` stands for a size that is not fixed, `-1` for one that follows from the others. */

@@ -3,11 +3,6 @@ import { History } from "./callbacks/history.js";
 import { LearningRateScheduler, type Schedule } from "./callbacks/learningRateScheduler.js";
 import { ProgressBar, type Terminal } from "./callbacks/progressBar.js";
 import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
-import { losses } from "./losses.js";
-import { binaryAccuracy, categoricalAccuracy, sparseCategoricalAccuracy } from "./metrics.js";
-
-/** The metrics; every loss is one too, and `compile` takes the name `accuracy` for the one that fits the shapes. */
-export const metrics = { ...losses, categoricalAccuracy, sparseCategoricalAccuracy, binaryAccuracy };
 
 /** The callbacks; an object with any of their hooks is one too. */
 export const callbacks = {
@@ -39,7 +34,7 @@ export type {
   Reduction,
   Target,
 } from "./measure.js";
-export type { MetricName, MetricSpec } from "./metrics.js";
+export { type MetricName, type MetricSpec, metricKind, metrics } from "./metrics/index.js";
 export type { CompileOptions, LossSpec } from "./objective.js";
 export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
 export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";

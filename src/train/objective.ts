@@ -16,7 +16,7 @@ import {
   meanOf,
   operandOf,
 } from "./measure.js";
-import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics.js";
+import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics/index.js";
 import { type OptimizerName, resolveOptimizer } from "./optimizers/index.js";
 import type { Optimizer } from "./optimizers/optimizer.js";
 import { accumulatorsOf, type Entry, makeReport, type Report, uniqueNames } from "./report.js";

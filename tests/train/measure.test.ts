@@ -6,7 +6,7 @@ import { input } from "../../src/graph/ops/source.js";
 import { gradients } from "../../src/passes/autodiff.js";
 import { lossesByName } from "../../src/train/losses.js";
 import { accumulation } from "../../src/train/measure.js";
-import { type MetricSpec, resolveMetric } from "../../src/train/metrics.js";
+import { type MetricSpec, resolveMetric } from "../../src/train/metrics/index.js";
 import { Objective } from "../../src/train/objective.js";
 import { evaluate, known, type Values } from "../reference.js";
 import { measured } from "./measured.js";
