@@ -10,6 +10,8 @@ export interface ConfigReader {
   component(json: Json, where: string): unknown;
   /** Which activation is called hard_sigmoid: another one in Keras 3 than before. */
   hardSigmoid(where: string): "hardSigmoid" | "hardSigmoidKeras2";
+  /** What the caller has given under a registered name: a function of a Lambda. */
+  registered?(name: string): unknown;
 }
 
 /**
@@ -99,6 +101,11 @@ const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
   use_cudnn: () => true,
   consume_less: () => true,
   autocast: () => true,
+  // These say where Keras 2 found a Lambda's functions.
+  function_type: () => true,
+  module: () => true,
+  output_shape_type: () => true,
+  output_shape_module: () => true,
   data_format: (json) => json === "channels_last",
   dtype: (json) => dtypeIn(json) === "float32",
   input_dtype: (json) => dtypeIn(json) === "float32",

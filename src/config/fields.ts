@@ -1,8 +1,8 @@
 import { unknownName } from "../errors.js";
 import { camelCase, type Field, invalid, type Json, namedIn, snakeCase } from "./config.js";
 
-/** A field whose values are themselves JSON, checked by `accepts`. */
-function plain<V extends Json>(
+/** A field whose values are themselves JSON, checked by `accepts`; `expected` says in errors what they are. */
+export function plain<V extends Json>(
   accepts: (value: unknown) => boolean,
   expected: string,
 ): { required: Field<V, V, true>; optional<D extends V>(initial: D): Field<V, V, false> } {

@@ -100,6 +100,25 @@ export function withoutTuples(json: Json): Json {
   return Object.fromEntries(Object.entries(json).map(([key, value]) => [key, withoutTuples(value)]));
 }
 
+const pooling: Readonly<Record<string, string | null>> = { keepdims: "keep_dims" };
+/** Keys of a class that have another name here; null: none, where the value asks for nothing. */
+const renamedKeys: Readonly<Record<string, Readonly<Record<string, string | null>>>> = {
+  GlobalMaxPooling1D: pooling,
+  GlobalAveragePooling1D: pooling,
+  LeakyReLU: { alpha: "negative_slope" },
+  Lambda: { function: "call", arguments: null, mask: null },
+};
+/** Null, false, and lists and objects without anything in them. */
+const asksForNothing = (json: Json): boolean =>
+  json === null || json === false || (typeof json === "object" && Object.keys(json).length === 0);
+const unsupported = (className: string, key: string, json: Json): RondoError =>
+  new RondoError({
+    where: className,
+    received: `the configuration key "${key}": ${JSON.stringify(json).slice(0, 60)}`,
+    expected: "a configuration without it",
+    fix: "Take it out, and put what it says into the function",
+  });
+
 /** A layer's configuration with the keys of Keras 3. */
 export function modernConfig(
   className: string,
@@ -115,6 +134,13 @@ export function modernConfig(
       modern.input_shape = whole.slice(1);
       modern.batch_size = whole[0] ?? null;
     }
+  }
+  for (const [name, key] of Object.entries(renamedKeys[className] ?? {})) {
+    const { [name]: value } = modern;
+    if (value === undefined) continue;
+    delete modern[name];
+    if (key !== null) modern[key] = value;
+    else if (!asksForNothing(value)) throw unsupported(className, name, value);
   }
   if (gated && modern.reset_after === undefined) {
     if (dialect.resetAfter === undefined) throw ambiguous(className, "a GRU without reset_after");

@@ -51,6 +51,8 @@ export interface Definition<F extends Fields> {
   readonly fields: F;
   /** What a layer does with the mask of its inputs; left out: what the ops in it do. */
   readonly masks?: MaskRule;
+  /** What more there is to say about masks, and where Keras does something else; for the table in the documents. */
+  readonly maskNote?: string;
 }
 
 /**
@@ -68,9 +70,11 @@ export interface WeightEntry {
   readonly trainable: boolean;
 }
 
-/** The name under which a class is made in code: `LSTM` → `lstm`, `SimpleRNN` → `simpleRNN`, `LSTMCell` → `lstmCell`. */
+/** The name under which a class is made in code: `LSTM` → `lstm`, `LSTMCell` → `lstmCell`, `Cropping1D` → `cropping1d`. */
 export const kindOf = (className: string): string =>
-  className.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (capitals) => capitals.toLowerCase());
+  className
+    .replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (capitals) => capitals.toLowerCase())
+    .replace(/\dD$/, (end) => end.toLowerCase());
 
 /** What a function of the user's gave where it should have given values of the graph, in an error's words. */
 export const resultText = (result: unknown): string =>

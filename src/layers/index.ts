@@ -3,7 +3,10 @@ import { dense } from "./dense.js";
 import { dropout } from "./dropout.js";
 import { flatten, reshape } from "./flatten.js";
 import { inputLayer } from "./inputLayer.js";
+import { lambda } from "./lambda.js";
 import { masking } from "./masking.js";
+import { add, average, concatenate, dot, maximum, minimum, multiply, subtract } from "./merging.js";
+import { globalAveragePooling1d, globalMaxPooling1d } from "./pooling.js";
 import { bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell, type GRUCellOptions } from "./recurrent/cells/gru.js";
 import { LSTMCell, type LSTMCellOptions } from "./recurrent/cells/lstm.js";
@@ -11,6 +14,8 @@ import { SimpleRNNCell, type SimpleRNNCellOptions } from "./recurrent/cells/simp
 import { rnn } from "./recurrent/generic.js";
 import { gru, lstm, simpleRNN } from "./recurrent/layers.js";
 import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacked.js";
+import { cropping1d, permute, repeatVector, zeroPadding1d } from "./reshaping.js";
+import { timeDistributed } from "./timeDistributed.js";
 
 /** The built-in layers and cells, each made from its options. */
 export const layers = {
@@ -26,6 +31,22 @@ export const layers = {
   gru,
   rnn,
   bidirectional,
+  timeDistributed,
+  lambda,
+  repeatVector,
+  permute,
+  zeroPadding1d,
+  cropping1d,
+  add,
+  subtract,
+  multiply,
+  average,
+  maximum,
+  minimum,
+  concatenate,
+  dot,
+  globalMaxPooling1d,
+  globalAveragePooling1d,
   simpleRNNCell: (options: SimpleRNNCellOptions): SimpleRNNCell => new SimpleRNNCell(options),
   lstmCell: (options: LSTMCellOptions): LSTMCell => new LSTMCell(options),
   gruCell: (options: GRUCellOptions): GRUCell => new GRUCell(options),
@@ -56,6 +77,7 @@ export type {
 } from "./flatten.js";
 export { type Initializer, type InitializerName, initializers } from "./initializers.js";
 export { declareInput, InputLayer, type InputLayerOptions, type InputOptions, input } from "./inputLayer.js";
+export type { Lambda, LambdaFunction, LambdaOptions, LambdaRule } from "./lambda.js";
 export {
   type Applied,
   type ApplyOptions,
@@ -76,6 +98,28 @@ export {
   type LayerOutput,
 } from "./layer.js";
 export type { Masking, MaskingOptions, MaskingRule } from "./masking.js";
+export type {
+  Add,
+  Average,
+  Concatenate,
+  ConcatenateOptions,
+  ConcatenateRule,
+  Dot,
+  DotOptions,
+  DotRule,
+  Maximum,
+  MergeOptions,
+  MergeRule,
+  Minimum,
+  Multiply,
+  Subtract,
+} from "./merging.js";
+export type {
+  GlobalAveragePooling1D,
+  GlobalMaxPooling1D,
+  GlobalPooling1DOptions,
+  GlobalPooling1DRule,
+} from "./pooling.js";
 export {
   Bidirectional,
   type BidirectionalOptions,
@@ -95,7 +139,27 @@ export type {
   Told,
 } from "./recurrent/layers.js";
 export { Recurrent, type RecurrentFields } from "./recurrent/rnn.js";
-export { type ComponentClass, type ConfigOptions, componentClasses, layerFromConfig } from "./registry.js";
+export {
+  type ComponentClass,
+  type ConfigOptions,
+  type CustomObjects,
+  componentClasses,
+  layerFromConfig,
+} from "./registry.js";
+export type {
+  Cropping1D,
+  Cropping1DOptions,
+  Permute,
+  PermuteOptions,
+  PermuteRule,
+  RepeatVector,
+  RepeatVectorOptions,
+  RepeatVectorRule,
+  ResizedRule,
+  ZeroPadding1D,
+  ZeroPadding1DOptions,
+} from "./reshaping.js";
+export type { TimeDistributed, TimeDistributedOptions, TimeDistributedRule } from "./timeDistributed.js";
 export type {
   CheckedLayers,
   InputShape,

@@ -111,7 +111,7 @@ export type LayerOptions = OptionsOf<LayerFields>;
 export const defineLayer = <F extends Fields>(
   className: string,
   fields: F,
-  rules: { readonly masks?: MaskRule } = {},
+  rules: { readonly masks?: MaskRule; readonly maskNote?: string } = {},
 ): Definition<F & LayerFields> => ({
   className,
   fields: { ...fields, ...layerFields },

@@ -17,8 +17,11 @@ import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
 import { Flatten, Reshape } from "./flatten.js";
 import { InputLayer } from "./inputLayer.js";
+import { Lambda, type LambdaFunction } from "./lambda.js";
 import { Layer } from "./layer.js";
 import { Masking } from "./masking.js";
+import { Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract } from "./merging.js";
+import { GlobalAveragePooling1D, GlobalMaxPooling1D } from "./pooling.js";
 import { Bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell } from "./recurrent/cells/gru.js";
 import { LSTMCell } from "./recurrent/cells/lstm.js";
@@ -26,6 +29,8 @@ import { SimpleRNNCell } from "./recurrent/cells/simple.js";
 import { RNN } from "./recurrent/generic.js";
 import { GRU, LSTM, SimpleRNN } from "./recurrent/layers.js";
 import { StackedRNNCells } from "./recurrent/stacked.js";
+import { Cropping1D, Permute, RepeatVector, ZeroPadding1D } from "./reshaping.js";
+import { TimeDistributed } from "./timeDistributed.js";
 
 /** A class of layers or cells that configuration files can name; it is made with its options alone. */
 export interface ComponentClass {
@@ -51,9 +56,26 @@ export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   LSTMCell,
   GRUCell,
   StackedRNNCells,
+  TimeDistributed,
+  Lambda,
+  RepeatVector,
+  Permute,
+  ZeroPadding1D,
+  Cropping1D,
+  Add,
+  Subtract,
+  Multiply,
+  Average,
+  Maximum,
+  Minimum,
+  Concatenate,
+  Dot,
+  GlobalMaxPooling1D,
+  GlobalAveragePooling1D,
 };
 
-type Classes = Readonly<Record<string, ComponentClass>>;
+/** What a configuration may mention besides the built-in classes, by name. */
+export type CustomObjects = Readonly<Record<string, ComponentClass | LambdaFunction>>;
 
 /** How a configuration is to be read. */
 export interface ConfigOptions {
@@ -70,11 +92,12 @@ export interface ConfigOptions {
  * read as LSTM and GRU.
  *
  * @param json `{ class_name, config }`
- * @param custom classes of your own by class name, or by the name they are registered under in Keras
+ * @param custom classes of your own by class name, or by the name they are registered under in Keras; functions of
+ *   lambdas by their registered names
  * @throws RondoError for an unknown class name (with the nearest), an unknown key, a value that is not allowed, and a
  *   configuration of an old Keras whose meaning hangs on a version that is not given
  */
-export function layerFromConfig(json: Json, custom: Classes = {}, options: ConfigOptions = {}): Layer {
+export function layerFromConfig(json: Json, custom: CustomObjects = {}, options: ConfigOptions = {}): Layer {
   const where = "layerFromConfig";
   checkOptions(where, options, namesOf<ConfigOptions>({ kerasVersion: true }));
   const dialect = dialectOf(options.kerasVersion, where);
@@ -90,7 +113,7 @@ export function layerFromConfig(json: Json, custom: Classes = {}, options: Confi
 
 function componentFromConfig(
   json: Json,
-  custom: Classes,
+  custom: CustomObjects,
   told: Dialect | undefined,
   where: string,
 ): Component {
@@ -106,13 +129,13 @@ function componentFromConfig(
   const { own, builtIn, implied } = classNames(json, name);
   const given = own.find((key) => Object.hasOwn(custom, key));
   const className = given ?? builtIn ?? name;
-  const classes: Classes = given === undefined ? componentClasses : custom;
+  const classes: CustomObjects = given === undefined ? componentClasses : custom;
   const reachable = given !== undefined || builtIn !== undefined;
   const found = reachable && Object.hasOwn(classes, className) ? classes[className] : undefined;
   if (found === undefined) {
     throw unknownName(where, "layer class", name, Object.keys({ ...componentClasses, ...custom }));
   }
-  if (found.definition === undefined) {
+  if (!("definition" in found) || found.definition === undefined) {
     throw new RondoError({
       where,
       received: `the class ${className} without a definition`,
@@ -129,6 +152,7 @@ function componentFromConfig(
       if (dialect.hardSigmoid === undefined) throw ambiguous(from, "hard_sigmoid");
       return dialect.hardSigmoid;
     },
+    registered: (name) => (Object.hasOwn(custom, name) ? custom[name] : undefined),
   };
   const modern = modernConfig(className, { ...implied, ...config }, dialect, "resetAfter" in fields);
   const options = parseConfig(fields, modern, reader, className);
