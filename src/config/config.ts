@@ -97,10 +97,11 @@ export function writeConfig(fields: Fields, settings: object, where: string): Js
 const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
   // These choose between ways to compute the same.
   implementation: () => true,
-  unroll: () => true,
   use_cudnn: () => true,
   consume_less: () => true,
   autocast: () => true,
+  // Of renorm, which is refused where it is true.
+  renorm_momentum: () => true,
   // These say where Keras 2 found a Lambda's functions.
   function_type: () => true,
   module: () => true,

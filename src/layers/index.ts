@@ -1,4 +1,5 @@
 import { activation } from "./activation.js";
+import { elu, leakyReLU, reLU, softmax } from "./activationLayers.js";
 import { dense } from "./dense.js";
 import { dropout } from "./dropout.js";
 import { flatten, reshape } from "./flatten.js";
@@ -6,6 +7,7 @@ import { inputLayer } from "./inputLayer.js";
 import { lambda } from "./lambda.js";
 import { masking } from "./masking.js";
 import { add, average, concatenate, dot, maximum, minimum, multiply, subtract } from "./merging.js";
+import { batchNormalization, layerNormalization, unitNormalization } from "./normalization.js";
 import { globalAveragePooling1d, globalMaxPooling1d } from "./pooling.js";
 import { bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell, type GRUCellOptions } from "./recurrent/cells/gru.js";
@@ -14,6 +16,7 @@ import { SimpleRNNCell, type SimpleRNNCellOptions } from "./recurrent/cells/simp
 import { rnn } from "./recurrent/generic.js";
 import { gru, lstm, simpleRNN } from "./recurrent/layers.js";
 import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacked.js";
+import { activityRegularization, gaussianNoise, spatialDropout1d } from "./regularization.js";
 import { cropping1d, permute, repeatVector, zeroPadding1d } from "./reshaping.js";
 import { timeDistributed } from "./timeDistributed.js";
 
@@ -47,6 +50,16 @@ export const layers = {
   dot,
   globalMaxPooling1d,
   globalAveragePooling1d,
+  leakyReLU,
+  elu,
+  reLU,
+  softmax,
+  gaussianNoise,
+  spatialDropout1d,
+  activityRegularization,
+  batchNormalization,
+  layerNormalization,
+  unitNormalization,
   simpleRNNCell: (options: SimpleRNNCellOptions): SimpleRNNCell => new SimpleRNNCell(options),
   lstmCell: (options: LSTMCellOptions): LSTMCell => new LSTMCell(options),
   gruCell: (options: GRUCellOptions): GRUCell => new GRUCell(options),
@@ -56,6 +69,16 @@ export const layers = {
 export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "../config/config.js";
 export * as fields from "../config/fields.js";
 export type { Activation, ActivationLayer, ActivationName, ActivationOptions } from "./activation.js";
+export type {
+  ELU,
+  ELUOptions,
+  LeakyReLU,
+  LeakyReLUOptions,
+  ReLU,
+  ReLUOptions,
+  Softmax,
+  SoftmaxOptions,
+} from "./activationLayers.js";
 export { activations } from "./activations.js";
 export {
   type Component,
@@ -115,6 +138,14 @@ export type {
   Subtract,
 } from "./merging.js";
 export type {
+  BatchNormalization,
+  BatchNormalizationOptions,
+  LayerNormalization,
+  LayerNormalizationOptions,
+  UnitNormalization,
+  UnitNormalizationOptions,
+} from "./normalization.js";
+export type {
   GlobalAveragePooling1D,
   GlobalMaxPooling1D,
   GlobalPooling1DOptions,
@@ -146,6 +177,15 @@ export {
   componentClasses,
   layerFromConfig,
 } from "./registry.js";
+export type {
+  ActivityRegularization,
+  ActivityRegularizationOptions,
+  GaussianNoise,
+  GaussianNoiseOptions,
+  SpatialDropout1D,
+  SpatialDropout1DOptions,
+  SpatialDropout1DRule,
+} from "./regularization.js";
 export type {
   Cropping1D,
   Cropping1DOptions,

@@ -64,6 +64,7 @@ describe("configurations", () => {
       go_backwards: false,
       stateful: false,
       zero_output_for_mask: false,
+      unroll: false,
       units: 64,
       activation: "tanh",
       recurrent_activation: "sigmoid",

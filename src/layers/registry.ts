@@ -12,6 +12,7 @@ import {
 } from "../config/keras.js";
 import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
 import { ActivationLayer } from "./activation.js";
+import { ELU, LeakyReLU, ReLU, Softmax } from "./activationLayers.js";
 import { Component, type Definition } from "./component.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
@@ -21,6 +22,7 @@ import { Lambda, type LambdaFunction } from "./lambda.js";
 import { Layer } from "./layer.js";
 import { Masking } from "./masking.js";
 import { Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract } from "./merging.js";
+import { BatchNormalization, LayerNormalization, UnitNormalization } from "./normalization.js";
 import { GlobalAveragePooling1D, GlobalMaxPooling1D } from "./pooling.js";
 import { Bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell } from "./recurrent/cells/gru.js";
@@ -29,6 +31,7 @@ import { SimpleRNNCell } from "./recurrent/cells/simple.js";
 import { RNN } from "./recurrent/generic.js";
 import { GRU, LSTM, SimpleRNN } from "./recurrent/layers.js";
 import { StackedRNNCells } from "./recurrent/stacked.js";
+import { ActivityRegularization, GaussianNoise, SpatialDropout1D } from "./regularization.js";
 import { Cropping1D, Permute, RepeatVector, ZeroPadding1D } from "./reshaping.js";
 import { TimeDistributed } from "./timeDistributed.js";
 
@@ -72,6 +75,16 @@ export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   Dot,
   GlobalMaxPooling1D,
   GlobalAveragePooling1D,
+  LeakyReLU,
+  ELU,
+  ReLU,
+  Softmax,
+  GaussianNoise,
+  SpatialDropout1D,
+  ActivityRegularization,
+  BatchNormalization,
+  LayerNormalization,
+  UnitNormalization,
 };
 
 /** What a configuration may mention besides the built-in classes, by name. */

@@ -33,6 +33,8 @@ export const recurrentFields = {
   stateful: flag(false),
   /** Whether the output is 0 at masked steps, instead of that of the step before; default false. */
   zeroOutputForMask: flag(false),
+  /** Without effect; kept for configurations of Keras, where it trades memory for speed. Default false. */
+  unroll: flag(false),
 };
 export type RecurrentFields = LayerFields & typeof recurrentFields;
 
