@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: "#files", replacement: source("./src/formats/access.node.ts") },
       { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
+      { find: /^rondo\/layers$/, replacement: source("./src/layers/makers.ts") },
       { find: /^rondo$/, replacement: source("./src/index.ts") },
       { find: /^rondo\/(datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },
     ],

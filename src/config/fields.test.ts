@@ -77,7 +77,7 @@ describe("configurations", () => {
 
   it("may hold Keras's keys that ask for nothing else", () => {
     const policy = { module: "keras", class_name: "DTypePolicy", config: { name: "float32" } };
-    const config = { units: 3, kernel_regularizer: null, unroll: true, sparse: false, dtype: policy };
+    const config = { units: 3, kernel_regularizer: null, sparse: false, dtype: policy };
     expect(parseConfig(fields, config, reader, "thing")).toEqual({ units: 3 });
   });
 

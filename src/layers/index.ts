@@ -1,71 +1,3 @@
-import { activation } from "./activation.js";
-import { elu, leakyReLU, reLU, softmax } from "./activationLayers.js";
-import { dense } from "./dense.js";
-import { dropout } from "./dropout.js";
-import { flatten, reshape } from "./flatten.js";
-import { inputLayer } from "./inputLayer.js";
-import { lambda } from "./lambda.js";
-import { masking } from "./masking.js";
-import { add, average, concatenate, dot, maximum, minimum, multiply, subtract } from "./merging.js";
-import { batchNormalization, layerNormalization, unitNormalization } from "./normalization.js";
-import { globalAveragePooling1d, globalMaxPooling1d } from "./pooling.js";
-import { bidirectional } from "./recurrent/bidirectional.js";
-import { GRUCell, type GRUCellOptions } from "./recurrent/cells/gru.js";
-import { LSTMCell, type LSTMCellOptions } from "./recurrent/cells/lstm.js";
-import { SimpleRNNCell, type SimpleRNNCellOptions } from "./recurrent/cells/simple.js";
-import { rnn } from "./recurrent/generic.js";
-import { gru, lstm, simpleRNN } from "./recurrent/layers.js";
-import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacked.js";
-import { activityRegularization, gaussianNoise, spatialDropout1d } from "./regularization.js";
-import { cropping1d, permute, repeatVector, zeroPadding1d } from "./reshaping.js";
-import { timeDistributed } from "./timeDistributed.js";
-
-/** The built-in layers and cells, each made from its options. */
-export const layers = {
-  inputLayer,
-  dense,
-  activation,
-  dropout,
-  flatten,
-  reshape,
-  masking,
-  simpleRNN,
-  lstm,
-  gru,
-  rnn,
-  bidirectional,
-  timeDistributed,
-  lambda,
-  repeatVector,
-  permute,
-  zeroPadding1d,
-  cropping1d,
-  add,
-  subtract,
-  multiply,
-  average,
-  maximum,
-  minimum,
-  concatenate,
-  dot,
-  globalMaxPooling1d,
-  globalAveragePooling1d,
-  leakyReLU,
-  elu,
-  reLU,
-  softmax,
-  gaussianNoise,
-  spatialDropout1d,
-  activityRegularization,
-  batchNormalization,
-  layerNormalization,
-  unitNormalization,
-  simpleRNNCell: (options: SimpleRNNCellOptions): SimpleRNNCell => new SimpleRNNCell(options),
-  lstmCell: (options: LSTMCellOptions): LSTMCell => new LSTMCell(options),
-  gruCell: (options: GRUCellOptions): GRUCell => new GRUCell(options),
-  stackedRNNCells: (options: StackedRNNCellsOptions): StackedRNNCells => new StackedRNNCells(options),
-};
-
 export type { Field, Fields, Json, JsonObject, OptionsOf, SettingsOf } from "../config/config.js";
 export * as fields from "../config/fields.js";
 export type { Activation, ActivationLayer, ActivationName, ActivationOptions } from "./activation.js";
@@ -120,6 +52,7 @@ export {
   type LayerOptions,
   type LayerOutput,
 } from "./layer.js";
+export * as layers from "./makers.js";
 export type { Masking, MaskingOptions, MaskingRule } from "./masking.js";
 export type {
   Add,
@@ -158,6 +91,9 @@ export {
   type MergeMode,
 } from "./recurrent/bidirectional.js";
 export { Cell, type CellFields, type CellOutput, defineCell } from "./recurrent/cell.js";
+export type { GRUCell, GRUCellOptions } from "./recurrent/cells/gru.js";
+export type { LSTMCell, LSTMCellOptions } from "./recurrent/cells/lstm.js";
+export type { SimpleRNNCell, SimpleRNNCellOptions } from "./recurrent/cells/simple.js";
 export type { RNN, RNNOptions, RNNRule } from "./recurrent/generic.js";
 export type {
   GRU,
@@ -170,6 +106,7 @@ export type {
   Told,
 } from "./recurrent/layers.js";
 export { Recurrent, type RecurrentFields } from "./recurrent/rnn.js";
+export type { StackedRNNCells, StackedRNNCellsOptions } from "./recurrent/stacked.js";
 export {
   type ComponentClass,
   type ConfigOptions,
@@ -209,13 +146,3 @@ export type {
   ShapeRule,
   Sizes,
 } from "./types.js";
-export type {
-  GRUCell,
-  GRUCellOptions,
-  LSTMCell,
-  LSTMCellOptions,
-  SimpleRNNCell,
-  SimpleRNNCellOptions,
-  StackedRNNCells,
-  StackedRNNCellsOptions,
-};
