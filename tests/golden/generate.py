@@ -17,6 +17,16 @@ What is in a case, by kind:
 - bidirectional: the same, the states named forwardH0, backwardH0, …; with mergeMode null the
   outputs are forwardOutput and backwardOutput (in the order of time). Weights are forward.kernel, ….
 - rnn: stacked cells; states h00, [c00], h10, … (cell 0, cell 1), weights 0.kernel, ….
+- The layers of "timeDistributed" to "elementwiseLayers", under their makers' names: input x, [mask];
+  merging layers x0, x1, …, [mask0, mask1, …]; outputs: output, outputMask where the output has a
+  mask, penalty where there is an activity regularizer (divided by the batch, as Keras does). Masks
+  come with the inputs; softmax gets its mask, of x's shape, as an argument. A layer inside another
+  is config.layer, { kind, config }, its weights under their own names. timeDistributed: a mask
+  [B, T], or "…/innerMask": [B, T, S] for the sequences of S steps within. The noise layers are in
+  inference.
+- batchNormalization: three calls: x1, [mask1] and x2 in training, x3 in inference with the moving
+  statistics they left; weights gamma, beta, movingMean, movingVariance as before call 1; outputs
+  output1, movingMean1, movingVariance1 (after the call), …, output3.
 - activation: input x, output y; config.activation names it.
 - loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
   loss (their reduction); config.loss names it. The gradient is that of `loss`, or of its sum where
@@ -40,7 +50,8 @@ What is in a case, by kind:
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
 
 Keras's own slips are left out: the mask that goBackwards with returnSequences passes on (unreversed
-in Keras) appears nowhere.
+in Keras) appears nowhere, nor does the mean of no steps (NaN). What it makes of masks is otherwise
+kept, sense or not: globalMaxPooling1d, dot, permute, padding and cropping do not look at them.
 """
 
 import sys
@@ -73,6 +84,12 @@ GROUPS = {
     "schedules": keras_optimizers.schedules,
     "regularizers": keras_penalties.regularizers,
     "constraints": keras_penalties.constraints,
+    "timeDistributed": keras_layers.time_distributed,
+    "reshaping": keras_layers.reshaping,
+    "merging": keras_layers.merging,
+    "pooling": keras_layers.pooling,
+    "normalization": keras_layers.normalization,
+    "elementwiseLayers": keras_layers.elementwise_layers,
     "models": keras_models.models,
 }
 

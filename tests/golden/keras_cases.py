@@ -17,9 +17,36 @@ LAYERS = {
     "simpleRNN": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
+    "bidirectional": keras.layers.Bidirectional,
+    "timeDistributed": keras.layers.TimeDistributed,
     "dense": keras.layers.Dense,
     "masking": keras.layers.Masking,
-    "bidirectional": keras.layers.Bidirectional,
+    "flatten": keras.layers.Flatten,
+    "repeatVector": keras.layers.RepeatVector,
+    "permute": keras.layers.Permute,
+    "zeroPadding1d": keras.layers.ZeroPadding1D,
+    "cropping1d": keras.layers.Cropping1D,
+    "add": keras.layers.Add,
+    "subtract": keras.layers.Subtract,
+    "multiply": keras.layers.Multiply,
+    "average": keras.layers.Average,
+    "maximum": keras.layers.Maximum,
+    "minimum": keras.layers.Minimum,
+    "concatenate": keras.layers.Concatenate,
+    "dot": keras.layers.Dot,
+    "globalMaxPooling1d": keras.layers.GlobalMaxPooling1D,
+    "globalAveragePooling1d": keras.layers.GlobalAveragePooling1D,
+    "batchNormalization": keras.layers.BatchNormalization,
+    "layerNormalization": keras.layers.LayerNormalization,
+    "unitNormalization": keras.layers.UnitNormalization,
+    "leakyReLU": keras.layers.LeakyReLU,
+    "elu": keras.layers.ELU,
+    "reLU": keras.layers.ReLU,
+    "softmax": keras.layers.Softmax,
+    "activityRegularization": keras.layers.ActivityRegularization,
+    "dropout": keras.layers.Dropout,
+    "gaussianNoise": keras.layers.GaussianNoise,
+    "spatialDropout1d": keras.layers.SpatialDropout1D,
 }
 REGULARIZERS = {
     "l1": keras.regularizers.L1,
@@ -47,6 +74,11 @@ def hard_sigmoid_keras2(x):
 
 
 OWN = {"hardSigmoidKeras2": hard_sigmoid_keras2}
+
+
+def spec(kind, **config):
+    """How a case names a layer, loss, optimizer, schedule, regularizer or constraint."""
+    return {"kind": kind, "config": config}
 
 
 def exact(thing):
@@ -91,8 +123,11 @@ def make_penalty(kind, config):
 def make_layer(kind, config):
     """The Keras layer for camelCase options."""
     options = {snake(key): value for key, value in config.items()}
-    if kind == "bidirectional":
-        options["layer"] = make_layer(**config["layer"])
+    for key, value in options.items():
+        if key == "layer":
+            options[key] = make_layer(**value)
+        elif key.endswith(("_regularizer", "_constraint")):
+            options[key] = make_penalty(**value)
     for key in ("activation", "recurrent_activation"):
         if key in options:
             options[key] = OWN.get(options[key], snake(options[key]))
@@ -100,17 +135,25 @@ def make_layer(kind, config):
 
 
 def weights_of(layer, prefix=""):
-    """{camelCase name: Keras variable}, in Keras's order."""
-    return {prefix + camel(variable.name): variable for variable in layer.trainable_weights}
+    """{camelCase name: Keras variable}, in Keras's order; of a Bidirectional forward.kernel, …, backward.kernel, …."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        forward = weights_of(layer.forward_layer, prefix + "forward.")
+        return forward | weights_of(layer.backward_layer, prefix + "backward.")
+    return {prefix + camel(variable.name): variable for variable in layer.weights}
 
 
 def set_weights(case, variables, scales={}):
-    """Generates the weights (name: Keras variable) of a case; gives back name: tf.Variable."""
+    """Generates the weights (name: Keras variable) of a case; gives back name: tf.Variable of the trainable ones."""
     for key, variable in variables.items():
+        name = key.split(".")[-1]
+        if name == "movingVariance":
+            values = 1 + 0.7 * uniform(hash_name(f"{case.name} {key}"), np.prod(variable.shape))
+            variable.assign(case.store("weights", key, values.reshape(variable.shape)))
+            continue
         by_fan_in = 1.5 / variable.shape[0] ** 0.5
-        scale = {"kernel": by_fan_in, "recurrentKernel": by_fan_in, "bias": 0.5} | scales
-        variable.assign(case.generate("weights", key, variable.shape, scale[key.split(".")[-1]]))
-    return {key: variable.value for key, variable in variables.items()}
+        scale = {"kernel": by_fan_in, "recurrentKernel": by_fan_in, "bias": 0.5, "gamma": 1.5} | scales
+        variable.assign(case.generate("weights", key, variable.shape, scale.get(name, 0.5)))
+    return {key: variable.value for key, variable in variables.items() if variable.trainable}
 
 
 def named(outputs, names):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 from golden_file import hash_name, snake, uniform
-from keras_cases import make_layer, make_mask, set_weights, weights_of
+from keras_cases import make_layer, make_mask, set_weights, spec, weights_of
 from keras_losses import make_loss
 from keras_optimizers import make_optimizer
 
@@ -13,9 +13,6 @@ def models(group):
     B, T, D, C = 6, 5, 3, 4
     labels = np.arange(B) * 3 % C
     sample_weight = np.arange(B) % 3 + 0.5
-
-    def spec(kind, **config):
-        return {"kind": kind, "config": config}
 
     adam = spec("adam", learningRate=0.01)
     softmax, linear = spec("dense", units=C, activation="softmax"), spec("dense", units=C)
@@ -80,11 +77,7 @@ def model_case(group, name, shape, layers, optimizer, loss, y, sample_weight):
     model = keras.Sequential([keras.Input(shape[1:]), *(make_layer(**layer) for layer in layers)])
     weights = {}
     for index, layer in enumerate(model.layers):
-        if isinstance(layer, keras.layers.Bidirectional):
-            weights |= weights_of(layer.forward_layer, f"{index}.forward.")
-            weights |= weights_of(layer.backward_layer, f"{index}.backward.")
-        else:
-            weights |= weights_of(layer, f"{index}.")
+        weights |= weights_of(layer, f"{index}.")
     set_weights(case, weights)
     case.store("outputs", "prediction", model.predict_on_batch(x))
     model.compile(make_optimizer(**optimizer), make_loss(**loss), jit_compile=False)

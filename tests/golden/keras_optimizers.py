@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from golden_file import hash_name, snake, uniform
-from keras_cases import exact
+from keras_cases import exact, spec
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -144,8 +144,8 @@ def optimizer_kinds(group):
     add_optimizer(group, "adam/accumulation/all", "adam", forms["adam"] | everything)
     add_optimizer(group, "adamW/excluded", "adamW", forms["adamW"] | excluded)
     schedules = {
-        "exponential": schedule("exponentialDecay", initialLearningRate=0.1, decaySteps=4, decayRate=0.5),
-        "cosine": schedule(
+        "exponential": spec("exponentialDecay", initialLearningRate=0.1, decaySteps=4, decayRate=0.5),
+        "cosine": spec(
             "cosineDecay",
             initialLearningRate=0.01,
             decaySteps=5,
@@ -153,7 +153,7 @@ def optimizer_kinds(group):
             warmupTarget=0.1,
             warmupSteps=3,
         ),
-        "piecewise": schedule("piecewiseConstantDecay", boundaries=[2, 5], values=[0.1, 0.05, 0.01]),
+        "piecewise": spec("piecewiseConstantDecay", boundaries=[2, 5], values=[0.1, 0.05, 0.01]),
     }
     for name, learning_rate in schedules.items():
         for kind in ("sgd", "adam", "adamW"):
@@ -162,10 +162,6 @@ def optimizer_kinds(group):
             if name == "exponential":
                 config |= {"gradientAccumulationSteps": 2}
                 add_optimizer(group, f"{kind}/schedule/{name}/accumulation", kind, config)
-
-
-def schedule(kind, **config):
-    return {"kind": kind, "config": config}
 
 
 def add_optimizer(group, name, kind, config):

@@ -162,8 +162,7 @@ def bidirectional_case(group, name, kind, base, merge, mask, sequences):
     case = group.case(name, "bidirectional", config)
     layer = make_layer("bidirectional", config)
     layer.build((B, T, D))
-    weights = weights_of(layer.forward_layer, "forward.")
-    variables = set_weights(case, weights | weights_of(layer.backward_layer, "backward."))
+    variables = set_weights(case, weights_of(layer))
     inputs = {"x": case.generate("inputs", "x", (B, T, D))}
     values = add_mask(case, mask, B, T)
     states = [side + state.upper() for side in ("forward", "backward") for state in STATES[kind]]

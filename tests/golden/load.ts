@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
  */
 export type GoldenGroup = (typeof goldenGroups)[number];
 
-/** All groups. The first seven and `torch` are recurrent layers. */
+/** All groups. Those up to `torch` are recurrent layers. */
 export const goldenGroups = [
   "masks",
   "units",
@@ -28,6 +28,12 @@ export const goldenGroups = [
   "schedules",
   "regularizers",
   "constraints",
+  "timeDistributed",
+  "reshaping",
+  "merging",
+  "pooling",
+  "normalization",
+  "elementwiseLayers",
   "models",
 ] as const;
 
@@ -65,7 +71,10 @@ export interface GoldenCase {
   readonly inputs: GoldenTensors;
   /** The layer's weights in Keras's order, layout and gate order. */
   readonly weights: GoldenTensors;
-  /** One for each output: the gradients are those of the sum over k of sum(lossWeights[k] * outputs[k]). */
+  /**
+   * One for each output that has a gradient: the gradients are those of the sum over k of
+   * sum(lossWeights[k] * outputs[k]). Masks and moving statistics among the outputs have none.
+   */
   readonly lossWeights: GoldenTensors;
   /** What the reference computed. */
   readonly outputs: GoldenTensors;
