@@ -13,6 +13,7 @@ export const callbacks = {
   terminateOnNaN: (): TerminateOnNaN => new TerminateOnNaN(),
 };
 
+export type { Configured, Factory } from "../config/configurable.js";
 export {
   Callback,
   type CallbackHooks,
@@ -34,7 +35,7 @@ export type {
   Reduction,
   Target,
 } from "./measure.js";
-export { type MetricName, type MetricSpec, metricKind, metrics } from "./metrics/index.js";
+export { type MetricName, type MetricSpec, metrics } from "./metrics/index.js";
 export type { CompileOptions, LossSpec } from "./objective.js";
 export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
 export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";

@@ -115,7 +115,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "an unknown loss",
       () => model({ loss: "categoricalCrossEntropy" as "mse" }),
-      'compile: received the unknown loss "categoricalCrossEntropy", expected one of categoricalCrossentropy, sparseCategoricalCrossentropy, binaryCrossentropy, meanSquaredError, meanAbsoluteError, mse, mae. Did you mean "categoricalCrossentropy"?',
+      'compile: received the unknown loss "categoricalCrossEntropy", expected one of meanSquaredError, meanAbsoluteError, meanAbsolutePercentageError, meanSquaredLogarithmicError, logCosh, huber, hinge, squaredHinge, categoricalHinge, klDivergence, kullbackLeiblerDivergence, poisson, cosineSimilarity, binaryCrossentropy, binaryFocalCrossentropy, categoricalCrossentropy, categoricalFocalCrossentropy, sparseCategoricalCrossentropy, mse, mae, mape, msle, logcosh, kld, cosineProximity. Did you mean "categoricalCrossentropy"?',
     ],
     [
       "an unknown optimizer",
@@ -150,7 +150,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "an unknown option of a loss",
       () => losses.categoricalCrossentropy(untyped({ from_logits: true })),
-      'categoricalCrossentropy: received the unknown option "from_logits", expected one of fromLogits, labelSmoothing. Did you mean "fromLogits"?',
+      'categoricalCrossentropy: received the unknown option "from_logits", expected one of fromLogits, labelSmoothing, axis, reduction, name. Did you mean "fromLogits"?',
     ],
     [
       "an unknown mode of a callback",
