@@ -134,7 +134,13 @@ export class ActivityRegularization<R extends ShapeRule = ShapeRule> extends Lay
       ...(l1 === 0 ? [] : [mul(sum(abs(values)), l1)]),
       ...(l2 === 0 ? [] : [mul(sum(square(values)), l2)]),
     ];
-    if (terms.length > 0) context.addLoss(div(terms.reduce(add), size(x.shape[0] ?? 1)));
+    if (terms.length > 0)
+      context.addLoss(
+        div(
+          terms.reduce((a, b) => add(a, b)),
+          size(x.shape[0] ?? 1),
+        ),
+      );
     return x;
   }
 }
