@@ -119,6 +119,15 @@ const unsupported = (className: string, key: string, json: Json): RondoError =>
     fix: "Take it out, and put what it says into the function",
   });
 
+/** The name of a function of one's own in a configuration; undefined where Keras has marshalled the function itself. */
+export function functionIn(json: Json): string | undefined {
+  const { registered_name: registered, class_name: kind, config } = Object(json) as JsonObject;
+  if (typeof json === "string") return json;
+  if (kind === "__lambda__" || Array.isArray(json)) return undefined;
+  const name = typeof registered === "string" && registered !== "function" ? registered : config;
+  return typeof name === "string" ? name : undefined;
+}
+
 /** A layer's configuration with the keys of Keras 3. */
 export function modernConfig(
   className: string,
@@ -142,6 +151,8 @@ export function modernConfig(
     if (key !== null) modern[key] = value;
     else if (!asksForNothing(value)) throw unsupported(className, name, value);
   }
+  const name = className === "Lambda" ? functionIn(modern.call ?? null) : undefined;
+  if (name !== undefined) modern.registered_name = name;
   if (gated && modern.reset_after === undefined) {
     if (dialect.resetAfter === undefined) throw ambiguous(className, "a GRU without reset_after");
     modern.reset_after = dialect.resetAfter;

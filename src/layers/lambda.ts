@@ -1,12 +1,6 @@
-import {
-  type Field,
-  invalid,
-  type Json,
-  type JsonObject,
-  namedIn,
-  type OptionsOf,
-} from "../config/config.js";
+import { type Field, invalid, type JsonObject, type OptionsOf } from "../config/config.js";
 import { notSaved, optionalShape, optionalText } from "../config/fields.js";
+import { functionIn } from "../config/keras.js";
 import { RondoError } from "../errors.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
@@ -30,16 +24,6 @@ const marshalled = (where: string): RondoError =>
     fix: 'Register it in Python with keras.saving.register_keras_serializable, save anew, and give the same function in TypeScript by that name: layerFromConfig(json, { "my_package>halve": (x) => ops.mul(x, 0.5) })',
   });
 
-/** Keras's name for a function in a configuration. */
-function nameIn(json: Json, where: string): string {
-  const { registered_name: registered, class_name, config } = Object(json) as JsonObject;
-  if (class_name === "__lambda__" || Array.isArray(json)) throw marshalled(where);
-  const name = registered === "function" || typeof registered !== "string" ? config : registered;
-  const found = typeof name === "string" ? name : namedIn(json).name;
-  if (found === undefined) throw marshalled(where);
-  return found;
-}
-
 const callField: Field<LambdaFunction, LambdaFunction, true> = {
   required: true,
   initial: undefined,
@@ -55,7 +39,8 @@ const callField: Field<LambdaFunction, LambdaFunction, true> = {
   },
   write: () => undefined,
   parse(json, reader, where) {
-    const name = nameIn(json, where);
+    const name = functionIn(json);
+    if (name === undefined) throw marshalled(where);
     const found = reader.registered?.(name);
     if (typeof found === "function") return found as LambdaFunction;
     throw new RondoError({
