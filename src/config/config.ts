@@ -16,12 +16,14 @@ export interface ConfigReader {
 
 /**
  * One configuration field, spelled once: what is given (G), what is kept (V), its default, and its form in Keras's
- * configuration files. The key in a file is the field's name in snake case.
+ * configuration files.
  */
 export interface Field<G, V, R extends boolean = boolean> {
   /** True: there is no default. */
   readonly required: R;
   readonly initial: V | undefined;
+  /** In files; default: the field's name in snake case. */
+  readonly key?: string;
   /** Checks and normalises what a caller gave. Throws a RondoError that names `where` and the field. */
   read(given: G, where: string, name: string): V;
   /** Undefined: configuration files do not hold the field. */
@@ -82,13 +84,15 @@ export function invalid(
   return new RondoError({ where, received: `${name}: ${received}`, expected, fix });
 }
 
-/** Keras's configuration of the settings: names in snake case. */
+const keyOf = (name: string, { key }: Field<unknown, unknown>): string => key ?? snakeCase(name);
+
+/** Keras's configuration of the settings. */
 export function writeConfig(fields: Fields, settings: object, where: string): JsonObject {
   const values = settings as Readonly<Record<string, unknown>>;
   const config: Record<string, Json> = {};
   for (const [name, field] of Object.entries(fields)) {
     const json = field.write(values[name], where);
-    if (json !== undefined) config[snakeCase(name)] = json;
+    if (json !== undefined) config[keyOf(name, field)] = json;
   }
   return config;
 }
@@ -107,6 +111,13 @@ const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
   module: () => true,
   output_shape_type: () => true,
   output_shape_module: () => true,
+  jit_compile: () => true,
+  // Where the class has none, Keras's names its place in a TensorFlow graph.
+  name: () => true,
+  is_legacy_optimizer: () => true,
+  // What the loss is multiplied with, and its gradients divided by: for floats of 16 bits.
+  loss_scale_factor: () => true,
+  decay: (json) => json === 0,
   data_format: (json) => json === "channels_last",
   dtype: (json) => dtypeIn(json) === "float32",
   input_dtype: (json) => dtypeIn(json) === "float32",
@@ -114,8 +125,8 @@ const neutral: Readonly<Record<string, (json: Json) => boolean>> = {
 
 /** The keys of Keras's configurations that ask for what Rondo has not, and what it has instead. */
 const foreign: readonly (readonly [RegExp, string])[] = [
-  [/_regularizer$/, "no regularizers"],
-  [/_constraint$/, "no constraints"],
+  [/_regularizer$/, "no regularizer there"],
+  [/_constraint$/, "no constraint there"],
   [/^time_major$/, "sequences of [batch, time, ..] alone"],
   [/^data_format$/, "features on the last axis alone (channels_last)"],
   [/dtype$/, "float32 alone"],
@@ -145,13 +156,15 @@ export function parseConfig(
   where: string,
 ): Record<string, unknown> {
   const options: Record<string, unknown> = {};
+  const named = new Map(Object.entries(fields).map(([name, field]) => [keyOf(name, field), name]));
   for (const [key, json] of Object.entries(config)) {
-    const field = fields[camelCase(key)];
-    if (field !== undefined) options[camelCase(key)] = field.parse(json, reader, where);
+    const name = named.get(key) ?? camelCase(key);
+    const field = fields[name];
+    if (field !== undefined) options[name] = field.parse(json, reader, where);
     else if (json !== null && json !== false && neutral[key]?.(json) !== true) {
       const has = foreign.find(([pattern]) => pattern.test(key))?.[1];
       if (has === undefined) {
-        throw unknownName(where, "configuration key", key, Object.keys(fields).map(snakeCase));
+        throw unknownName(where, "configuration key", key, [...named.keys()]);
       }
       throw new RondoError({
         where,

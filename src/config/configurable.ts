@@ -40,16 +40,24 @@ export interface Factory<F extends Fields, T> {
  *
  * @param className in Keras
  * @param make what the object does, besides its class name and configuration
+ * @param where how errors call it; default: the class name with a small first letter
  */
 export function configurable<F extends Fields, T extends object>(
   className: string,
   fields: F,
   make: (settings: SettingsOf<F>) => T,
+  where = (className[0] ?? "").toLowerCase() + className.slice(1),
 ): Factory<F, T & Configured> {
-  const where = (className[0] ?? "").toLowerCase() + className.slice(1);
   const from = (options: object | undefined): T & Configured => {
     const settings = readOptions(fields, options, where);
-    return Object.freeze({ ...make(settings), className, config: writeConfig(fields, settings, where) });
+    return Object.freeze({
+      ...make(settings),
+      className,
+      // What files cannot hold is refused when one is written.
+      get config() {
+        return writeConfig(fields, settings, where);
+      },
+    });
   };
   return Object.assign((...[options]: Given<F>) => from(options), {
     className,
@@ -78,6 +86,8 @@ export interface Kind<T> {
   readonly factories: Readonly<Record<string, KindFactory<T>>>;
   /** Whether a value is such an object, of Rondo's or of one's own. */
   accepts(value: object): boolean;
+  /** An object of the kind from a function of one's own; left out where none will do. */
+  fromFunction?(given: (x: never) => unknown): T;
   /** A class name in a file as Keras 3 writes it. Default: without the module before it. */
   className?(name: string): string;
 }
@@ -106,6 +116,8 @@ export function ofKind<T>(kind: Kind<T>, given: unknown, where: string, name: st
     return factory.fromConfig({});
   }
   if (typeof given === "object" && given !== null && kind.accepts(given)) return given as T;
+  if (typeof given === "function" && kind.fromFunction !== undefined && !isFactory(given))
+    return kind.fromFunction(given as (x: never) => unknown);
   const uncalled = names.find((key) => kind.factories[key] === given && isFactory(given));
   const [example = ""] = names;
   const plural = kind.module.slice(kind.module.lastIndexOf(".") + 1);
@@ -145,7 +157,7 @@ export function parseOfKind<T>(kind: Kind<T>, json: Json, where: string): T | Js
 }
 
 /** A field that holds an object of a kind, given by name or as it is, or null (the default). */
-export const optionalOfKind = <T, N extends string>(kind: Kind<T>): Field<N | T | null, T | null, false> => ({
+export const optionalOfKind = <T, N>(kind: Kind<T>): Field<N | T | null, T | null, false> => ({
   required: false,
   initial: null,
   read: (given, where, name) => (given === null ? null : ofKind(kind, given, where, name)),

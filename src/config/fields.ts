@@ -88,6 +88,38 @@ export const optionalReal: Field<number | null, number | null, false> = plain<nu
 export const positive = (initial: number): Field<number, number, false> =>
   plain<number>((x) => Number.isFinite(x) && Number(x) > 0, "a number above 0").optional(initial);
 
+const amounts = plain<number>((x) => Number.isFinite(x) && Number(x) >= 0, "a number from 0");
+
+/** A finite number of 0 or more. */
+export const amount = (initial: number): Field<number, number, false> => amounts.optional(initial);
+
+/** A finite number of 0 or more, without a default. */
+export const requiredAmount: Field<number, number, true> = amounts.required;
+
+/** A finite number of 0 or more, or null. */
+export const optionalAmount = (initial: number | null): Field<number | null, number | null, false> =>
+  plain<number | null>(
+    (x) => x === null || (Number.isFinite(x) && Number(x) >= 0),
+    "a number from 0, or null",
+  ).optional(initial);
+
+/** A share in [0, 1]. */
+export const share = (initial: number): Field<number, number, false> =>
+  plain<number>((x) => typeof x === "number" && x >= 0 && x <= 1, "a number from 0 to 1").optional(initial);
+
+/** A number above 0, without a default. */
+export const requiredPositive: Field<number, number, true> = plain<number>(
+  (x) => Number.isFinite(x) && Number(x) > 0,
+  "a number above 0",
+).required;
+
+/** A whole number of at least `least`, or null (the default). */
+export const optionalCount = (least: number): Field<number | null, number | null, false> =>
+  plain<number | null>(
+    (x) => x === null || (isWhole(x) && x >= least),
+    `a whole number of at least ${least}, or null`,
+  ).optional(null);
+
 /** A whole number. */
 export const integer = (initial: number): Field<number, number, false> =>
   plain<number>(isWhole, "a whole number").optional(initial);
@@ -167,3 +199,28 @@ export const notSaved = <G, V, R extends boolean>(field: Field<G, V, R>): Field<
   ...field,
   write: () => undefined,
 });
+
+/** A field of another name in files than its own in snake case. */
+export const keyed = <G, V, R extends boolean>(key: string, field: Field<G, V, R>): Field<G, V, R> => ({
+  ...field,
+  key,
+});
+
+/** A list of numbers, without a default. */
+export const numbers: Field<readonly number[], readonly number[], true> = plain<readonly number[]>(
+  (x) => Array.isArray(x) && x.every(Number.isFinite),
+  "a list of numbers",
+).required;
+
+/** A list of texts; default: empty. */
+export const texts: Field<readonly string[], readonly string[], false> = plain<readonly string[]>(
+  (x) => Array.isArray(x) && x.every((text) => typeof text === "string"),
+  "a list of texts",
+).optional([]);
+
+/** An axis, or a list of axes. */
+export const axes = (initial: number): Field<number | readonly number[], number | readonly number[], false> =>
+  plain<number | readonly number[]>(
+    (x) => isWhole(x) || (Array.isArray(x) && x.length > 0 && x.every(isWhole)),
+    "an axis, or a list of axes",
+  ).optional(initial);

@@ -140,6 +140,8 @@ export interface StateVariable {
   readonly dtype: Dtype;
   /** `weight`: changes only by training or setWeights, so that what depends on weights alone may be prepared once. */
   readonly role: "weight" | "slot" | "recurrent" | "counter";
+  /** First value of each element; default 0. */
+  readonly initial?: number;
 }
 
 /** New value of a variable at the end of a run. All reads in the same graph see the old one. */

@@ -12,7 +12,9 @@ import { SymbolicTensor, type TensorType } from "../graph/ir.js";
 import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
 import { input } from "../graph/ops/source.js";
 import { checkSizes } from "../tensor.js";
+import { type Constraint, type ConstraintOption, readConstraint } from "./constraints.js";
 import { type Initializer, type InitializerName, readInitializer } from "./initializers.js";
+import { type Regularizer, type RegularizerOption, readRegularizer } from "./regularizers.js";
 
 /** One array of weights: what a layer declares when it is built, what files and optimizers see (Keras's layout). */
 export interface Weight {
@@ -25,6 +27,20 @@ export interface Weight {
   readonly place: number;
   /** Whether training may change it; false: running statistics, tables that stay as they are. */
   readonly trainable: boolean;
+  /** What is added to the loss for its size. */
+  readonly regularizer: Regularizer | null;
+  /** What it is brought to after each update. */
+  readonly constraint: Constraint | null;
+}
+
+/** What a weight is declared with besides its first values. */
+export interface WeightOptions {
+  /** Whether training may change it; default true. */
+  readonly trainable?: boolean;
+  /** By name, as an object, or a function that gives a number; default none. */
+  readonly regularizer?: RegularizerOption;
+  /** By name, as an object, or a function that gives new values; default none. */
+  readonly constraint?: ConstraintOption;
 }
 
 /** The inputs of a call: one for most layers; several for those that merge; initial states after that of a recurrent one. */
@@ -247,7 +263,7 @@ export abstract class Component<F extends Fields = Fields> {
     name: string,
     shape: readonly number[],
     initializer: Initializer | InitializerName,
-    trainable = true,
+    { trainable = true, regularizer = null, constraint = null }: WeightOptions = {},
   ): Weight {
     const place = `${this.where}: ${name}`;
     const known = readInitializer(initializer, place, "initializer");
@@ -263,6 +279,8 @@ export abstract class Component<F extends Fields = Fields> {
       initializer: known,
       place: streamOf(joined(this.place, name)),
       trainable,
+      regularizer: readRegularizer(regularizer, place),
+      constraint: readConstraint(constraint, place),
     });
     this.#weights.push(weight);
     return weight;

@@ -39,7 +39,7 @@ export class Store {
   }
 
   /**
-   * Makes room for exactly these variables; those that were there keep their values, new ones are 0 but for what is moved.
+   * Makes room for exactly these variables; those that were there keep their values, new ones have their first value but for what is moved.
    *
    * @param moves elements that come from other variables, of this store or another
    * @returns whether anything moved, so that programs planned before are stale
@@ -53,8 +53,10 @@ export class Store {
     try {
       for (const variable of variables) {
         const offset = layout.offsets.get(variable);
-        if (offset === undefined || !this.has(variable)) continue;
-        await memory.write(offset, await this.read(variable));
+        if (offset === undefined) continue;
+        if (this.has(variable)) await memory.write(offset, await this.read(variable));
+        else if (variable.initial)
+          await memory.write(offset, new Float32Array(sizeOf(variable.shape)).fill(variable.initial));
       }
       for (const { store, from, begin, to, at, size } of moves) {
         const offset = layout.offsets.get(to);

@@ -4,13 +4,15 @@ import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
 import { drawCounter } from "../graph/ops/random.js";
-import { slice } from "../graph/ops/shape.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import { type CallContext, callContext, type Layer, type Weight } from "../layers/layer.js";
+import { penaltyOf } from "../layers/regularizers.js";
 import { gradientSteps } from "../passes/autodiff.js";
 import type { Measured, Objective } from "../train/objective.js";
-import { clipGradients } from "../train/optimizers/clipping.js";
+import type { Optimizer, Slot } from "../train/optimizers/optimizer.js";
+import { averageOf, slotsOf, updateGroups } from "../train/optimizers/update.js";
 import type { Report } from "../train/report.js";
+import { rateOf } from "../train/schedules.js";
 import type { Network } from "./network.js";
 import type { Arrangement, Group } from "./parameters.js";
 
@@ -39,16 +41,16 @@ export interface OptimizerState {
 
 /** @param before the state that goes on: slots of groups that stayed are the same */
 export function makeOptimizerState(
-  slots: readonly string[],
+  optimizer: Optimizer,
   groups: readonly Group[],
   before?: OptimizerState,
 ): OptimizerState {
   const names = new Set<string>();
-  const slot = (name: string, { variable }: Group): StateVariable => {
+  const slot = ({ name, initial, scalar }: Required<Slot>, { variable }: Group): StateVariable => {
     let free = `optimizer/${name}`;
     for (let i = 1; names.has(free); i++) free = `optimizer/${name}_${i}`;
     names.add(free);
-    return { name: free, shape: variable.shape, dtype: "float32", role: "slot" };
+    return { name: free, shape: scalar ? [] : variable.shape, dtype: "float32", role: "slot", initial };
   };
   return {
     learningRate: before?.learningRate ?? {
@@ -60,7 +62,8 @@ export function makeOptimizerState(
     iterations: before?.iterations ?? { name: "iterations", shape: [], dtype: "int32", role: "counter" },
     groups: groups.map((group) => {
       const known = before?.groups.find((other) => other.group === group);
-      return known ?? { group, slots: new Map(slots.map((name) => [name, slot(name, group)])) };
+      const slots = slotsOf(optimizer).map((one) => [one.name, slot(one, group)] as const);
+      return known ?? { group, slots: new Map(slots) };
     }),
   };
 }
@@ -117,6 +120,7 @@ function* forward(
 ): Steps<Forward> {
   const updates: Update[] = [];
   const penalties: SymbolicTensor[] = [];
+  const regularized = new Map<Weight, string>();
   const added: AddedMetric[] = [];
   const values = arrangement.values();
   const weight = values.of;
@@ -138,6 +142,11 @@ function* forward(
   const given = inputs.map((x, i) => cast(x, network.inputs[i]?.type.dtype ?? "float32"));
   const predictions = yield* network.run("model", given, context);
   updates.push(...values.assigned());
+  for (const layer of network.layers)
+    for (const { weight: one, path } of layer.weightEntries())
+      if (one.regularizer !== null) regularized.set(one, path);
+  for (const [one, path] of regularized)
+    if (one.regularizer !== null) penalties.push(penaltyOf(path, one.regularizer, weight(one)));
   return { inputs, predictions, weight, updates, penalties, added };
 }
 
@@ -225,29 +234,46 @@ export function* trainingSteps(
   const targets = trained.flat();
   const taken = targets.length === 0 ? [] : yield* gradientSteps(loss, targets);
   const slopes = taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
-  const all = slopes.length === 0 ? undefined : clipGradients(slopes, objective.optimizer.clipping);
+  const own = objective.optimizer;
+  const before = read(optimizer.iterations);
   let begin = 0;
-  for (const { group, slots } of groups) {
+  const states = groups.map(({ group, slots }) => {
+    begin += group.places.length;
+    return {
+      parameters: read(group.variable),
+      weights: group.places.map(({ weight, offset, size }) => ({ ...weight, offset, size })),
+      gradients: slopes.slice(begin - group.places.length, begin),
+      slot: (name: string) => read(stateOf(slots, name)),
+    };
+  });
+  const learningRate =
+    typeof own.learningRate === "number"
+      ? read(optimizer.learningRate)
+      : rateOf(own.learningRate, cast(before, "float32"));
+  const updated =
+    slopes.length === 0 ? [] : updateGroups(own, states, { learningRate, steps: before });
+  for (const [i, { group, slots }] of groups.entries()) {
     const { variable } = group;
-    const [size = 0] = variable.shape;
-    if (all === undefined) continue;
-    const updated = objective.optimizer.update({
-      parameters: read(variable),
-      gradients: groups.length === 1 ? all : slice(all, [begin], [size]),
-      learningRate: read(optimizer.learningRate),
-      iteration: cast(iterations, "float32"),
-      slot: (name) => read(slotOf(slots, name)),
-    });
-    begin += size;
-    const { name } = objective.optimizer;
-    updates.push({ variable, value: fitting(name, "parameters", updated.parameters, variable) });
-    for (const [slot, own] of slots) {
-      const value = updated.slots[slot];
+    const { parameters, slots: values } = updated[i] ?? { parameters: read(variable), slots: {} };
+    updates.push({ variable, value: fitting(own.name, "parameters", parameters, variable) });
+    for (const [slot, place] of slots) {
+      const value = values[slot];
       if (value !== undefined)
-        updates.push({ variable: own, value: fitting(name, `slot "${slot}"`, value, own) });
+        updates.push({ variable: place, value: fitting(own.name, `slot "${slot}"`, value, place) });
     }
   }
   return { graph: { name: "train", inputs, outputs: { figures: accumulators }, updates }, report };
+}
+
+/** Sets the trained weights to their moving averages, where the optimizer keeps some. */
+export function averagingGraph({ groups }: OptimizerState, optimizer: Optimizer): Graph | undefined {
+  const name = averageOf(optimizer);
+  if (name === undefined) return undefined;
+  const updates = groups.map(({ group, slots }) => ({
+    variable: group.variable,
+    value: read(stateOf(slots, name)),
+  }));
+  return { name: "average", inputs: [], outputs: {}, updates };
 }
 
 /** A new value that an optimizer gave, if the variable can take it. */
@@ -263,7 +289,7 @@ function fitting(optimizer: string, name: string, value: unknown, variable: Stat
   });
 }
 
-function slotOf(slots: ReadonlyMap<string, StateVariable>, name: string): StateVariable {
+function stateOf(slots: ReadonlyMap<string, StateVariable>, name: string): StateVariable {
   const slot = slots.get(name);
   if (slot !== undefined) return slot;
   throw new RondoError({

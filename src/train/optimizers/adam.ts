@@ -1,15 +1,54 @@
+import type { OptionsOf, SettingsOf } from "../../config/config.js";
+import { configurable } from "../../config/configurable.js";
+import { amount, flag, fraction, keyed } from "../../config/fields.js";
+import type { SymbolicTensor } from "../../graph/ir.js";
 import { add, div, expm1, maximum, mul, neg, sqrt, square, sub } from "../../graph/ops/elementwise.js";
-import { makeOptimizer, type Optimizer, type OptimizerOptions } from "./optimizer.js";
+import { makeOptimizer, type Optimizer, sharedFields } from "./optimizer.js";
 
-export interface AdamOptions extends OptimizerOptions {
+/** The fields of Adam and its kin. */
+export const momentFields = {
   /** Decay of the mean gradient; default 0.9. */
-  readonly beta1?: number;
+  beta1: keyed("beta_1", fraction(0.9)),
   /** Decay of the mean square; default 0.999. */
-  readonly beta2?: number;
+  beta2: keyed("beta_2", fraction(0.999)),
   /** Added to the root of the mean square ("ε hat" of the paper); default 1e-7. */
-  readonly epsilon?: number;
+  epsilon: amount(1e-7),
+};
+
+/** 1 − βᵗ = −expm1(t·ln β), which keeps the digits that the difference loses in float32 while t is small. */
+export const correction = (beta: number, iteration: SymbolicTensor): SymbolicTensor =>
+  neg(expm1(mul(iteration, Math.log(beta))));
+
+/** before + (1 − β)·(x − before). */
+export const moved = (before: SymbolicTensor, x: SymbolicTensor, beta: number): SymbolicTensor =>
+  add(before, mul(sub(x, before), 1 - beta));
+
+const adamFields = {
+  ...sharedFields({ learningRate: 0.001 }),
+  ...momentFields,
   /** Uses the largest mean square so far (Reddi et al. 2018, algorithm 2). Default false. */
-  readonly amsgrad?: boolean;
+  amsgrad: flag(false),
+};
+const adamWFields = { ...adamFields, weightDecay: amount(0.004) };
+export type AdamOptions = OptionsOf<typeof adamFields>;
+export type AdamWOptions = OptionsOf<typeof adamWFields>;
+
+function adamRule(name: string, settings: SettingsOf<typeof adamFields>): Optimizer {
+  const { beta1, beta2, epsilon, amsgrad } = settings;
+  return makeOptimizer(name, settings, {
+    slots: ["momentum", "velocity", ...(amsgrad ? ["velocityHat"] : [])],
+    update({ parameters, gradients: g, learningRate: rate, iteration, slot }) {
+      const alpha = div(mul(rate, sqrt(correction(beta2, iteration))), correction(beta1, iteration));
+      const momentum = moved(slot("momentum"), g, beta1);
+      const velocity = moved(slot("velocity"), square(g), beta2);
+      const velocityHat = amsgrad ? maximum(slot("velocityHat"), velocity) : undefined;
+      const change = div(mul(momentum, alpha), add(sqrt(velocityHat ?? velocity), epsilon));
+      return {
+        parameters: sub(parameters, change),
+        slots: { momentum, velocity, ...(velocityHat === undefined ? {} : { velocityHat }) },
+      };
+    },
+  });
 }
 
 /**
@@ -17,26 +56,7 @@ export interface AdamOptions extends OptimizerOptions {
  *
  * m ← m + (1 − β₁)·(g − m), v ← v + (1 − β₂)·(g² − v), θ ← θ − η·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε).
  */
-export function adam(options: AdamOptions = {}): Optimizer {
-  return makeOptimizer(
-    "adam",
-    options,
-    { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, amsgrad: false },
-    ({ beta1, beta2, epsilon, amsgrad }) => ({
-      slots: ["momentum", "velocity", ...(amsgrad ? ["velocityHat"] : [])],
-      update({ parameters, gradients: g, learningRate: rate, iteration, slot }) {
-        // 1 − βᵗ = −expm1(t·ln β) keeps the digits that the difference loses in float32 while t is small.
-        const correction = (beta: number) => neg(expm1(mul(iteration, Math.log(beta))));
-        const alpha = div(mul(rate, sqrt(correction(beta2))), correction(beta1));
-        const momentum = add(slot("momentum"), mul(sub(g, slot("momentum")), 1 - beta1));
-        const velocity = add(slot("velocity"), mul(sub(square(g), slot("velocity")), 1 - beta2));
-        const velocityHat = amsgrad ? maximum(slot("velocityHat"), velocity) : undefined;
-        const change = div(mul(momentum, alpha), add(sqrt(velocityHat ?? velocity), epsilon));
-        return {
-          parameters: sub(parameters, change),
-          slots: { momentum, velocity, ...(velocityHat === undefined ? {} : { velocityHat }) },
-        };
-      },
-    }),
-  );
-}
+export const adam = configurable("Adam", adamFields, (settings) => adamRule("adam", settings));
+
+/** Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2). Default weightDecay 0.004. */
+export const adamW = configurable("AdamW", adamWFields, (settings) => adamRule("adamW", settings));

@@ -1,101 +1,141 @@
-import { checkOptions, RondoError, valueText } from "../../errors.js";
+import { type Field, invalid, type Json, type SettingsOf } from "../../config/config.js";
+import { ofKind, parseOfKind, writeOfKind } from "../../config/configurable.js";
+import {
+  amount,
+  flag,
+  keyed,
+  notSaved,
+  optionalAmount,
+  optionalCount,
+  share,
+  texts,
+} from "../../config/fields.js";
+import { RondoError } from "../../errors.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
+import { type Schedule, scheduleKind } from "../schedules.js";
 
-/** Limits on gradients; at most one of them may be set, and 0 is none, as in Keras. */
-export interface ClippingOptions {
-  /** Each variable's gradient is scaled down to this Euclidean norm. */
-  readonly clipNorm?: number;
-  /** Each element of the gradients is limited to [-clipValue, clipValue]. */
-  readonly clipValue?: number;
-  /** All gradients together are scaled down to this Euclidean norm. */
-  readonly globalClipNorm?: number;
+/** What an optimizer keeps from step to step: a vector like the parameters, or one number. */
+export interface Slot {
+  readonly name: string;
+  /** First value of each element; default 0. */
+  readonly initial?: number;
+  /** One number for all parameters; default false. */
+  readonly scalar?: boolean;
 }
 
-export interface OptimizerOptions extends ClippingOptions {
-  readonly learningRate?: number;
-}
-
-const clippingNames = ["clipNorm", "clipValue", "globalClipNorm"] as const;
-const sharedNames: readonly string[] = ["learningRate", ...clippingNames];
-
-/** What an update is made of: vectors over all P trainable parameters, and scalars. float32. */
+/** What an update is made of: vectors over the P parameters of a group of weights, and scalars. float32. */
 export interface UpdateContext {
   /** [P] */
   readonly parameters: SymbolicTensor;
   /** [P] */
   readonly gradients: SymbolicTensor;
-  /** []; state, so that it can change between steps. */
+  /** []: that of this step. */
   readonly learningRate: SymbolicTensor;
   /** []: 1 in the first step. */
   readonly iteration: SymbolicTensor;
-  /** [P]: the slot's value before this step; 0 in the first. */
+  /** [P], or [] for a scalar: the slot's value before this step; its initial value in the first. */
   slot(name: string): SymbolicTensor;
 }
 
-/** The new values, all [P]; `slots` has every slot of the optimizer. */
+/** The new values, shaped as the old ones; `slots` has every slot of the optimizer. */
 export interface Updated {
   readonly parameters: SymbolicTensor;
   readonly slots: Readonly<Record<string, SymbolicTensor>>;
 }
 
-/** An optimizer: an update of the parameters as a piece of graph. One of your own is an object like this. */
-export interface Optimizer {
-  readonly name: string;
-  /** Its options with their defaults, as Keras counts them, in camelCase. */
-  readonly config: Readonly<Record<string, number | boolean>>;
+/** A finite number of 0 or more, or a schedule. */
+const learningRate = (initial: number): Field<number | Schedule, number | Schedule, false> => ({
+  ...amount(initial),
+  read(given, where, name) {
+    if (typeof given === "number") return amount(initial).read(given, where, name);
+    if (typeof given === "object" && given !== null) return ofKind(scheduleKind, given, where, name);
+    throw invalid(where, name, given, "a number from 0, or a schedule such as schedules.cosineDecay({ … })");
+  },
+  write(value, where): Json {
+    if (typeof value === "number") return value;
+    const json = writeOfKind(scheduleKind, value);
+    if (json !== undefined) return json;
+    throw invalid(where, "learningRate", value, "one of Rondo's schedules, to write it to a file");
+  },
+  parse: (json, _reader, where) =>
+    typeof json === "number" ? json : (parseOfKind(scheduleKind, json, where) as Schedule),
+});
+
+/** The fields that all optimizers share, with Keras's defaults but for those that differ between optimizers. */
+export const sharedFields = (defaults: {
   readonly learningRate: number;
-  readonly clipping: ClippingOptions;
-  /** Names of the vectors that it keeps from step to step. */
-  readonly slots: readonly string[];
+  readonly weightDecay?: number;
+}) => ({
+  /** A number, or a schedule. */
+  learningRate: learningRate(defaults.learningRate),
+  /** θ ← θ − θ · weightDecay · η before each update (Loshchilov & Hutter 2019); null: none. */
+  weightDecay: optionalAmount(defaults.weightDecay ?? null),
+  /** The weights whose name has one of these texts in it are not decayed: `["bias"]`. Default: none of them. */
+  excludeFromWeightDecay: notSaved(texts),
+  /** Each weight's gradient is scaled down to this Euclidean norm; null (default) or 0: not. */
+  clipNorm: keyed("clipnorm", optionalAmount(null)),
+  /** Each element of the gradients is limited to [-clipValue, clipValue]; null (default) or 0: not. */
+  clipValue: keyed("clipvalue", optionalAmount(null)),
+  /** All gradients together are scaled down to this Euclidean norm; null (default) or 0: not. */
+  globalClipNorm: keyed("global_clipnorm", optionalAmount(null)),
+  /** Whether a moving average of the weights is kept, which they are set to at the end of fit. Default false. */
+  useEma: flag(false),
+  /** How much of the average stays in each step; default 0.99. */
+  emaMomentum: share(0.99),
+  /** After how many steps the weights are set to their average each time; null (default): at the end of fit alone. */
+  emaOverwriteFrequency: optionalCount(1),
+  /** The mean gradient of so many steps makes one update; null (default): each step makes one. */
+  gradientAccumulationSteps: optionalCount(2),
+});
+export type SharedFields = ReturnType<typeof sharedFields>;
+
+/** An optimizer: an update of parameters as a piece of graph. One of your own is an object like this. */
+export interface Optimizer extends Partial<SettingsOf<SharedFields>> {
+  /** As in errors: `adam`. */
+  readonly name: string;
+  readonly learningRate: number | Schedule;
+  /** What it keeps from step to step; a name alone is a vector that starts at 0. */
+  readonly slots: readonly (string | Slot)[];
   update(context: UpdateContext): Updated;
 }
 
-/** Options that every optimizer of this module has besides the shared ones: numbers of 0 or more, and switches. */
-type Settings = Readonly<Record<string, number | boolean>>;
-
-/** Settings with the same names whose values are no literals. */
-type Widened<S> = { readonly [K in keyof S]: S[K] extends boolean ? boolean : number };
-
-/** Decays of running means: a mean that decays by 1 never learns anything, and its correction divides by 0. */
-const decays: readonly string[] = ["beta1", "beta2", "rho"];
+/** A slot with all that there is to know about it. */
+export const slotOf = (slot: string | Slot): Required<Slot> => ({
+  initial: 0,
+  scalar: false,
+  ...(typeof slot === "string" ? { name: slot } : slot),
+});
 
 /**
- * Puts an optimizer together from its options.
+ * Puts an optimizer together from its settings.
  *
- * @param defaults of the learning rate and of what this optimizer has besides
- * @throws RondoError for an unknown option, and for values that are no number of 0 or more (below 1 for decays) or no switch
+ * @throws RondoError where more than one limit on gradients is set
  */
-export function makeOptimizer<const S extends Settings & { readonly learningRate: number }>(
+export function makeOptimizer(
   name: string,
-  options: OptimizerOptions & Partial<Widened<S>>,
-  defaults: S,
-  rule: (settings: Widened<S>) => Pick<Optimizer, "slots" | "update">,
+  settings: SettingsOf<SharedFields>,
+  rule: Pick<Optimizer, "slots" | "update">,
 ): Optimizer {
-  checkOptions(name, options, [...new Set([...sharedNames, ...Object.keys(defaults)])]);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const config = { ...defaults, ...given } as Widened<S> & OptimizerOptions & Settings;
-  for (const [option, value] of Object.entries(config)) {
-    const below = decays.includes(option) ? 1 : Number.POSITIVE_INFINITY;
-    const isSwitch = typeof defaults[option] === "boolean";
-    if (isSwitch ? typeof value === "boolean" : typeof value === "number" && value >= 0 && value < below)
-      continue;
-    throw new RondoError({
-      where: name,
-      received: `${option}: ${valueText(value)}`,
-      expected: isSwitch ? "true or false" : `a number from 0${below === 1 ? " to below 1" : ""}`,
-      fix: `Change ${option}`,
-    });
-  }
-  const clipping: ClippingOptions = Object.fromEntries(
-    clippingNames.filter((limit) => limit in config).map((limit) => [limit, config[limit]]),
+  const limits = (["clipNorm", "clipValue", "globalClipNorm"] as const).filter(
+    (limit) => settings[limit] !== null,
   );
-  if (Object.keys(clipping).length > 1) {
+  if (limits.length > 1) {
     throw new RondoError({
       where: name,
-      received: Object.keys(clipping).join(" and "),
+      received: limits.join(" and "),
       expected: "at most one of clipNorm, clipValue and globalClipNorm",
       fix: "Keep one of them",
     });
   }
-  return { name, config, learningRate: config.learningRate, clipping, ...rule(config) };
+  return { name, ...settings, ...rule };
+}
+
+/** The same optimizer with another learning rate, in files too. */
+export function withLearningRate(optimizer: Optimizer, rate: number): Optimizer {
+  const { config } = optimizer as Optimizer & { readonly config?: object };
+  return {
+    ...optimizer,
+    learningRate: rate,
+    ...(config === undefined ? {} : { config: { ...config, learning_rate: rate } }),
+  };
 }

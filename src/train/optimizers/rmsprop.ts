@@ -1,16 +1,21 @@
+import type { OptionsOf } from "../../config/config.js";
+import { configurable } from "../../config/configurable.js";
+import { amount, flag, fraction } from "../../config/fields.js";
 import { add, div, mul, sqrt, square, sub } from "../../graph/ops/elementwise.js";
-import { makeOptimizer, type Optimizer, type OptimizerOptions } from "./optimizer.js";
+import { makeOptimizer, sharedFields } from "./optimizer.js";
 
-export interface RmspropOptions extends OptimizerOptions {
+const fields = {
+  ...sharedFields({ learningRate: 0.001 }),
   /** Decay of the mean square; default 0.9. */
-  readonly rho?: number;
+  rho: fraction(0.9),
   /** Default 0. */
-  readonly momentum?: number;
+  momentum: amount(0),
   /** Added to the mean square; default 1e-7. */
-  readonly epsilon?: number;
+  epsilon: amount(1e-7),
   /** Whether the squared mean gradient is subtracted from the mean square (the variance is used). Default false. */
-  readonly centered?: boolean;
-}
+  centered: flag(false),
+};
+export type RMSpropOptions = OptionsOf<typeof fields>;
 
 /**
  * RMSprop (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013, equations 38 to 41). Default learningRate 0.001.
@@ -18,12 +23,12 @@ export interface RmspropOptions extends OptimizerOptions {
  * n ← ρ·n + (1 − ρ)·g²; Δ = η·g / √(n + ε), in the centered form η·g / √(n − m² + ε) with m ← ρ·m + (1 − ρ)·g; θ ← θ − Δ, with
  * momentum b ← μ·b + Δ and θ ← θ − b.
  */
-export function rmsprop(options: RmspropOptions = {}): Optimizer {
-  return makeOptimizer(
-    "rmsprop",
-    options,
-    { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false },
-    ({ rho, momentum, epsilon, centered }) => ({
+export const rmsprop = configurable(
+  "RMSprop",
+  fields,
+  (settings) => {
+    const { rho, momentum, epsilon, centered } = settings;
+    return makeOptimizer("rmsprop", settings, {
       slots: ["velocity", ...(momentum > 0 ? ["momentum"] : []), ...(centered ? ["averageGradient"] : [])],
       update({ parameters, gradients: g, learningRate: rate, slot }) {
         const velocity = add(mul(slot("velocity"), rho), mul(square(g), 1 - rho));
@@ -40,6 +45,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
           },
         };
       },
-    }),
-  );
-}
+    });
+  },
+  "rmsprop",
+);
