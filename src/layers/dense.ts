@@ -5,6 +5,7 @@ import { add, cast } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { activationField } from "./activation.js";
 import { initializer } from "./initializers.js";
+import { penaltyFields } from "./penalties.js";
 import {
   batchShapeText,
   type CallContext,
@@ -28,6 +29,7 @@ const definition = defineLayer("Dense", {
   kernelInitializer: initializer("glorotUniform"),
   /** Default zeros. */
   biasInitializer: initializer("zeros"),
+  ...penaltyFields,
 });
 export type DenseOptions = OptionsOf<typeof definition.fields>;
 
@@ -64,8 +66,15 @@ export class Dense<R extends ShapeRule = ShapeRule> extends Layer<R, typeof defi
 
   protected override declareWeights([x]: InputTypes): void {
     const { units, useBias, kernelInitializer, biasInitializer } = this.settings;
-    this.#kernel = this.addWeight("kernel", [this.features(x), units], kernelInitializer);
-    if (useBias) this.#bias = this.addWeight("bias", [units], biasInitializer);
+    this.#kernel = this.addWeight("kernel", [this.features(x), units], kernelInitializer, {
+      regularizer: this.settings.kernelRegularizer,
+      constraint: this.settings.kernelConstraint,
+    });
+    if (useBias)
+      this.#bias = this.addWeight("bias", [units], biasInitializer, {
+        regularizer: this.settings.biasRegularizer,
+        constraint: this.settings.biasConstraint,
+      });
   }
 
   override call([x]: Inputs, context: CallContext): SymbolicTensor {

@@ -9,9 +9,10 @@ import { flag, notSaved, optionalName, optionalShape, optionalSize } from "../co
 import { checkOptions, RondoError, within } from "../errors.js";
 import { type Dim, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor, type TensorType } from "../graph/ir.js";
+import { cast, div, where } from "../graph/ops/elementwise.js";
 import { gather } from "../graph/ops/gather.js";
-import { broadcastTo, guard, withoutMask } from "../graph/ops/shape.js";
-import { input } from "../graph/ops/source.js";
+import { broadcastTo, guard, reshape, withoutMask } from "../graph/ops/shape.js";
+import { size as countOf, input } from "../graph/ops/source.js";
 import {
   Component,
   type Definition,
@@ -23,6 +24,7 @@ import {
   type WeightContext,
 } from "./component.js";
 import { type CallOptions, callLayer, type DeclaredTensor } from "./declared.js";
+import { penaltyOf, type Regularizer } from "./regularizers.js";
 import type { Outcome, ShapeError, ShapeRule, Sizes } from "./types.js";
 
 export type { Inputs, InputTypes, Weight, WeightContext } from "./component.js";
@@ -232,12 +234,31 @@ export abstract class Layer<
       masks === "drops" ? (inputs.map((x) => this.#unmasked(x, context)) as unknown as Inputs) : inputs;
     const given: unknown = this.#inside(() => this.call(seen, context));
     const outputs: readonly unknown[] = Array.isArray(given) ? given : [given];
-    if (outputs.length > 0 && outputs.every((y) => y instanceof SymbolicTensor)) return outputs;
+    if (outputs.length > 0 && outputs.every((y) => y instanceof SymbolicTensor)) {
+      this.#inside(() => this.#penalize(outputs, context));
+      return outputs;
+    }
     throw this.error(
       `${resultText(given)} from call`,
       "a value made with ops, or a list of such values",
       "Return what the ops in call give",
     );
+  }
+
+  /** Adds the penalty of each output to the loss, where the layer has an activity regularizer; masked steps count as 0. */
+  #penalize(outputs: readonly SymbolicTensor[], context: CallContext): void {
+    const { activityRegularizer = null } = this.settings as { activityRegularizer?: Regularizer | null };
+    if (activityRegularizer === null) return;
+    for (const output of outputs) {
+      const { mask, shape } = output;
+      const y = cast(output.withMask(undefined), "float32");
+      const counted =
+        mask === undefined
+          ? y
+          : where(reshape(mask, [...mask.shape, ...Array<Dim>(y.rank - mask.rank).fill(1)]), y, 0);
+      const penalty = penaltyOf(`the outputs of ${this.where}`, activityRegularizer, counted);
+      context.addLoss(div(penalty, countOf(shape[0] ?? 1)));
+    }
   }
 
   /** The value without its mask, as Keras's layers that cannot carry one go on, but not silently. */

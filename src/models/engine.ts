@@ -21,6 +21,7 @@ import { isRefusal } from "../runtime/fault.js";
 import { sizeOf, Tensor } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import type { Report } from "../train/report.js";
+import { rateAt, type Schedule } from "../train/schedules.js";
 import { RecentlyUsed } from "./cache.js";
 import type { Commons, Member } from "./commons.js";
 import type { Network } from "./network.js";
@@ -28,6 +29,7 @@ import { Arrangement, type Group } from "./parameters.js";
 import type { Move } from "./store.js";
 import {
   type Assembly,
+  averagingGraph,
   evaluationSteps,
   makeOptimizerState,
   type OptimizerState,
@@ -99,7 +101,7 @@ export async function programOf(
   const assembly = { ...parts, arrangement };
   const trained = new Set(trainedOf(parts.network));
   const optimizer =
-    objective && makeOptimizerState(objective.optimizer.slots, trainedGroups(arrangement, trained));
+    objective && makeOptimizerState(objective.optimizer, trainedGroups(arrangement, trained));
   const { graph } = await inTurns(graphSteps(assembly, job, objective, optimizer));
   const layout = layoutState([
     ...arrangement.variables,
@@ -146,7 +148,9 @@ export class Engine implements Tenant, Member {
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
   #trained: ReadonlySet<Weight> | undefined;
-  #learningRate = 0;
+  #learningRate: number | Schedule = 0;
+  /** Training steps submitted since `compile`. */
+  #updates = 0;
   /** The one that the state has when everything submitted is done. */
   #submittedRate: number | undefined;
   /** An empty program. */
@@ -187,8 +191,9 @@ export class Engine implements Tenant, Member {
   setObjective(objective: Objective): void {
     this.#objective = objective;
     this.#trained = new Set(trainedOf(this.assembly.network));
-    this.#optimizer = makeOptimizerState(objective.optimizer.slots, []);
+    this.#optimizer = makeOptimizerState(objective.optimizer, []);
     this.#learningRate = objective.optimizer.learningRate;
+    this.#updates = 0;
     this.#submittedRate = undefined;
     this.#graphs.clear();
     this.#programs.clear();
@@ -199,7 +204,7 @@ export class Engine implements Tenant, Member {
     const before = this.#optimizer;
     if (before === undefined || this.#objective === undefined || this.#trained === undefined) return [];
     const groups = trainedGroups(arrangement, this.#trained);
-    const after = makeOptimizerState(this.#objective.optimizer.slots, groups, before);
+    const after = makeOptimizerState(this.#objective.optimizer, groups, before);
     this.#optimizer = after;
     const changed = after.groups.filter((group) => !before.groups.includes(group));
     if (changed.length === 0 && after.groups.length === before.groups.length) return [];
@@ -212,7 +217,9 @@ export class Engine implements Tenant, Member {
         if (source === undefined || begin === undefined) return [];
         return [...slots].flatMap(([name, to]) => {
           const from = source.slots.get(name);
-          return from === undefined ? [] : [{ from, begin, to, at: offset, size }];
+          if (from === undefined) return [];
+          const one = to.shape.length === 0;
+          return [one ? { from, begin: 0, to, at: 0, size: 1 } : { from, begin, to, at: offset, size }];
         });
       }),
     );
@@ -234,7 +241,8 @@ export class Engine implements Tenant, Member {
   }
 
   get learningRate(): number {
-    return this.#learningRate;
+    if (typeof this.#learningRate === "number") return this.#learningRate;
+    return rateAt("learningRate", this.#learningRate, this.#updates);
   }
 
   /** Of the steps that are to come. */
@@ -242,10 +250,11 @@ export class Engine implements Tenant, Member {
     this.#learningRate = rate;
   }
 
-  /** Makes a learning rate that of every step submitted from now on. */
-  submitLearningRate(rate: number): void {
+  /** A training step is about to be submitted: its learning rate becomes that of the state, unless a schedule gives it. */
+  beginStep(rate: number | Schedule = this.#learningRate): void {
+    this.#updates++;
     const variable = this.#optimizer?.learningRate;
-    if (variable === undefined || rate === this.#submittedRate) return;
+    if (variable === undefined || typeof rate !== "number" || rate === this.#submittedRate) return;
     this.#submittedRate = rate;
     // A backend that cannot write any more says so at the step.
     this.#commons()
@@ -449,6 +458,25 @@ export class Engine implements Tenant, Member {
     const written = this.#commons().store.write(this.assembly.counters.step, Int32Array.of(step));
     submitted();
     await written;
+  }
+
+  /**
+   * Sets the trained weights to their moving averages, where the optimizer keeps some and there are any.
+   *
+   * @param submitted is called when whatever is submitted later will find them
+   */
+  async average(submitted: () => void): Promise<void> {
+    const [objective, optimizer] = [this.#objective, this.#optimizer];
+    if (objective?.optimizer.useEma !== true || optimizer === undefined || this.#updates === 0) return;
+    await this.prepare();
+    const program = this.#load(atOnce(this.#planSteps(averagingGraph(optimizer), {})));
+    const done = program.run({ entry: "main", state: this.memory, inputs: [], outputs: [] });
+    submitted();
+    try {
+      await done;
+    } finally {
+      program.free();
+    }
   }
 
   /**

@@ -25,6 +25,7 @@ import { type ClassWeights, splitPoint, weighClasses } from "../train/dataset.js
 import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
 import { Totals } from "../train/report.js";
+import { rateAt } from "../train/schedules.js";
 import { Commons } from "./commons.js";
 import { Engine, entriesOf, type Job, type Kind } from "./engine.js";
 import {
@@ -320,13 +321,25 @@ export abstract class Model<
     return this.#figureNames ?? names;
   }
 
-  /** The optimizer's learning rate, a finite number of 0 or more; a new value holds from the next step on. */
+  /**
+   * The optimizer's learning rate, a finite number of 0 or more; a new value holds from the next step on. Under a schedule
+   * it is that of the next step, and cannot be set.
+   */
   get learningRate(): number {
-    const { optimizer } = this.#compiled("learningRate");
-    return this.#engine?.learningRate ?? optimizer.learningRate;
+    const { learningRate } = this.#compiled("learningRate").optimizer;
+    if (this.#engine !== undefined) return this.#engine.learningRate;
+    return typeof learningRate === "number" ? learningRate : rateAt("learningRate", learningRate, 0);
   }
   set learningRate(rate: number) {
     const objective = this.#compiled("learningRate");
+    if (this.#scheduled) {
+      throw new RondoError({
+        where: `model "${this.name}"`,
+        received: "a new learningRate for an optimizer whose learning rate follows a schedule",
+        expected: "a learning rate that is a number",
+        fix: "Compile with a number as learningRate to set it from outside, or leave it to the schedule",
+      });
+    }
     if (!(Number.isFinite(rate) && rate >= 0)) {
       throw new RondoError({
         where: `model "${this.name}"`,
@@ -395,7 +408,9 @@ export abstract class Model<
         .catch((error: unknown) => {
           throw within("fit, validation", error);
         });
-      return runFit(this, source, validation, run);
+      return runFit(this, source, validation, run, () =>
+        step(true, (submitted) => engine.average(submitted)),
+      );
     });
   }
 
@@ -831,7 +846,7 @@ export abstract class Model<
         turn(async () => {
           await engine.prepare(job(count));
           const executable = engine.program(job(count));
-          if (kind === "train") engine.submitLearningRate(rate ?? engine.learningRate);
+          if (kind === "train") engine.beginStep(rate);
           const done = executable.run({ entry: "main", state: engine.memory, inputs, outputs, place });
           left -= count;
           if (left <= 0) submitted();
@@ -852,12 +867,15 @@ export abstract class Model<
     this.#compiled(where);
     const { sampleWeight, classWeight } = options;
     this.#requireSingle(where, classWeight);
-    const rate = this.learningRate;
+    const rate = this.#scheduled ? undefined : this.learningRate;
     const effect = kind === "train" || this.#stateful ? "write" : "look";
     return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
       let data = await this.#dataset(where, x, y, sampleWeight);
       if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
-      const source = this.#source(await this.#made(), kind, data, { rate, submitted });
+      const source = this.#source(await this.#made(), kind, data, {
+        submitted,
+        ...(rate === undefined ? {} : { rate }),
+      });
       await source.plan(source.rows);
       const report = source.report();
       const accumulators = new Float32Array(report.size);
@@ -868,6 +886,11 @@ export abstract class Model<
       totals.add(accumulators);
       return totals.figures();
     });
+  }
+
+  /** Whether the learning rate follows a schedule. */
+  get #scheduled(): boolean {
+    return typeof this.#objective?.optimizer.learningRate === "object";
   }
 
   /** Whether every run changes recurrent states. */

@@ -10,7 +10,7 @@ import { penaltyOf } from "../layers/regularizers.js";
 import { gradientSteps } from "../passes/autodiff.js";
 import type { Measured, Objective } from "../train/objective.js";
 import type { Optimizer, Slot } from "../train/optimizers/optimizer.js";
-import { averageOf, slotsOf, updateGroups } from "../train/optimizers/update.js";
+import { averageSlot, slotsOf, updateGroups } from "../train/optimizers/update.js";
 import type { Report } from "../train/report.js";
 import { rateOf } from "../train/schedules.js";
 import type { Network } from "./network.js";
@@ -143,8 +143,8 @@ function* forward(
   const predictions = yield* network.run("model", given, context);
   updates.push(...values.assigned());
   for (const layer of network.layers)
-    for (const { weight: one, path } of layer.weightEntries())
-      if (one.regularizer !== null) regularized.set(one, path);
+    for (const { weight: one, path, trainable } of layer.weightEntries())
+      if (trainable && one.regularizer !== null) regularized.set(one, path);
   for (const [one, path] of regularized)
     if (one.regularizer !== null) penalties.push(penaltyOf(path, one.regularizer, weight(one)));
   return { inputs, predictions, weight, updates, penalties, added };
@@ -265,13 +265,11 @@ export function* trainingSteps(
   return { graph: { name: "train", inputs, outputs: { figures: accumulators }, updates }, report };
 }
 
-/** Sets the trained weights to their moving averages, where the optimizer keeps some. */
-export function averagingGraph({ groups }: OptimizerState, optimizer: Optimizer): Graph | undefined {
-  const name = averageOf(optimizer);
-  if (name === undefined) return undefined;
+/** Sets the trained weights to the moving averages that the optimizer keeps. */
+export function averagingGraph({ groups }: OptimizerState): Graph {
   const updates = groups.map(({ group, slots }) => ({
     variable: group.variable,
-    value: read(stateOf(slots, name)),
+    value: read(stateOf(slots, averageSlot)),
   }));
   return { name: "average", inputs: [], outputs: {}, updates };
 }

@@ -65,12 +65,15 @@ export interface Validation {
  * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, pass) alone. Ends early when
  * `model.stopTraining` is set (the epoch is then closed with its validation) or when the signal aborts (the step under
  * way is finished; an epoch that was cut short is not in the history).
+ *
+ * @param finish what is done with the weights after the last epoch
  */
 export async function runFit(
   model: CallbackModel,
   source: Source,
   validation: Validation | undefined,
   run: Run,
+  finish: () => Promise<void>,
 ): Promise<History> {
   const { epochs, initialEpoch, seed, shuffle, signal } = run;
   const history = new History();
@@ -101,6 +104,7 @@ export async function runFit(
     }
     await callbacks.epochEnd(epoch, logs);
   }
+  await finish();
   await callbacks.end("Train");
   return history;
 }

@@ -18,7 +18,7 @@ import {
 } from "./measure.js";
 import { checkMetric, type MetricSpec, metricLabel, resolveMetric } from "./metrics/index.js";
 import { type OptimizerName, resolveOptimizer } from "./optimizers/index.js";
-import type { Optimizer } from "./optimizers/optimizer.js";
+import { type Optimizer, withLearningRate as withRate } from "./optimizers/optimizer.js";
 import { accumulatorsOf, type Entry, makeReport, type Report, uniqueNames } from "./report.js";
 
 /** A loss, as `compile` takes it: a name, one of Rondo's, or a function of your own. */
@@ -141,7 +141,7 @@ export class Objective {
 
   /** The same with another learning rate. */
   withLearningRate(learningRate: number): Objective {
-    const optimizer = { ...this.optimizer, learningRate };
+    const optimizer = withRate(this.optimizer, learningRate);
     return new Objective({ ...this.#options, optimizer }, this.#outputs);
   }
 

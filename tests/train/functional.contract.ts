@@ -23,7 +23,7 @@ class Statistic extends Layer {
     super(defineLayer("Statistic", {}), {});
   }
   protected override declareWeights(): void {
-    this.#seen = this.addWeight("seen", [1], "zeros", false);
+    this.#seen = this.addWeight("seen", [1], "zeros", { trainable: false });
   }
   override call([x]: Inputs, context: CallContext): typeof x {
     const weight = this.builtWeight(this.#seen);

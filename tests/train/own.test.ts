@@ -83,9 +83,7 @@ class LastStep extends Layer<LastRule, typeof lastDefinition.fields> {
 
 const descent: Optimizer = {
   name: "descent",
-  config: {},
   learningRate: 0.1,
-  clipping: {},
   slots: [],
   update: ({ parameters, gradients, learningRate }) => ({
     parameters: ops.sub(parameters, ops.mul(gradients, learningRate)),

@@ -48,7 +48,7 @@ describe("three training steps agree with Keras", () => {
       const weights = join(Object.values(golden.weights));
       const [group] = net.arrangement.groups;
       expect(known(group, "weights").variable.shape).toEqual([weights.length]);
-      const optimizerState = makeOptimizerState(optimizer.slots, net.arrangement.groups);
+      const optimizerState = makeOptimizerState(optimizer, net.arrangement.groups);
       const slots = optimizerState.groups
         .flatMap((own) => [...own.slots.values()])
         .map(({ name, shape }) => [name, { shape, data: new Float64Array(weights.length) }]);
@@ -57,7 +57,7 @@ describe("three training steps agree with Keras", () => {
         seed: { shape: [2], data: Float64Array.of(1, 0) },
         step: scalar(0),
         iterations: scalar(0),
-        learningRate: scalar(optimizer.learningRate),
+        learningRate: scalar(Number(optimizer.learningRate)),
         ...Object.fromEntries(slots),
       };
       const predicted = interpret(atOnce(predictionSteps(net, types)), { inputs, state, bindings });

@@ -1,5 +1,6 @@
 import type { Fields, OptionsOf } from "../../config/config.js";
 import type { InputShape, IsUnknown, NeedsTime, ShapeError, ShapeRule, Sizes } from "../types.js";
+import { activityField } from "../penalties.js";
 import { GRUCell, gruFields } from "./cells/gru.js";
 import { LSTMCell, lstmFields } from "./cells/lstm.js";
 import { SimpleRNNCell, simpleFields } from "./cells/simple.js";
@@ -47,7 +48,7 @@ export interface Told<
 const forCell = <O extends object>(options: O, fields: Fields): O =>
   Object.fromEntries(Object.entries(options).filter(([name]) => name in fields)) as O;
 
-const simpleDefinition = defineRecurrent("SimpleRNN", simpleFields);
+const simpleDefinition = defineRecurrent("SimpleRNN", { ...simpleFields, ...activityField });
 export type SimpleRNNOptions = OptionsOf<typeof simpleDefinition.fields>;
 
 /** A fully connected recurrent layer; equations in `SimpleRNNCell`. [B, T, D] → [B, T, units] or [B, units]. */
@@ -69,7 +70,7 @@ export const simpleRNN = <
   options: SimpleRNNOptions & Told<U, Q, S, G>,
 ): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S, G>> => new SimpleRNN(options);
 
-const lstmDefinition = defineRecurrent("LSTM", lstmFields);
+const lstmDefinition = defineRecurrent("LSTM", { ...lstmFields, ...activityField });
 export type LSTMOptions = OptionsOf<typeof lstmDefinition.fields>;
 
 /** Long short-term memory; equations in `LSTMCell`. [B, T, D] → [B, T, units] or [B, units]. */
@@ -91,7 +92,7 @@ export const lstm = <
   options: LSTMOptions & Told<U, Q, S, G>,
 ): LSTM<RecurrentRule<"lstm", U, Q, S, G>> => new LSTM(options);
 
-const gruDefinition = defineRecurrent("GRU", gruFields);
+const gruDefinition = defineRecurrent("GRU", { ...gruFields, ...activityField });
 export type GRUOptions = OptionsOf<typeof gruDefinition.fields>;
 
 /** Gated recurrent units; equations in `GRUCell`. [B, T, D] → [B, T, units] or [B, units]. */

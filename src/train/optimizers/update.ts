@@ -40,20 +40,19 @@ export interface UpdateInput {
   slot(name: string): SymbolicTensor;
 }
 
-/** The slots that shared options need beside the optimizer's own. */
-const average = "model/average";
+// The slots that shared options need beside the optimizer's own.
+/** The moving average of the parameters, with `useEma`. */
+export const averageSlot = "model/average";
+/** The sum of the gradients since the last update, with `gradientAccumulationSteps`. */
 const accumulator = "model/gradients";
 
 /** All slots of an optimizer: its own, and those that its shared options need. */
 export const slotsOf = ({ slots, useEma, gradientAccumulationSteps }: Optimizer): readonly Required<Slot>[] =>
   [
     ...slots,
-    ...(useEma ? [average] : []),
+    ...(useEma ? [averageSlot] : []),
     ...(gradientAccumulationSteps ? [accumulator] : []),
   ].map(slotOf);
-
-/** The slot that holds the moving average of the parameters; undefined where none is kept. */
-export const averageOf = ({ useEma }: Optimizer): string | undefined => (useEma ? average : undefined);
 
 /**
  * One update of all trained weights, in Keras's order: accumulation of gradients, clipping, weight decay, the optimizer's
@@ -101,8 +100,8 @@ export function updateGroups(
       const { emaMomentum = 0.99, emaOverwriteFrequency } = optimizer;
       // The first update has no average before it.
       const kept = where(equalTo(updates, 0), 0, emaMomentum);
-      const mean = add(mul(kept, slot(average)), mul(sub(1, kept), next));
-      slots[average] = mean;
+      const mean = add(mul(kept, slot(averageSlot)), mul(sub(1, kept), next));
+      slots[averageSlot] = mean;
       if (emaOverwriteFrequency)
         next = where(equalTo(mod(add(updates, 1), emaOverwriteFrequency), 0), mean, next);
     }

@@ -7,7 +7,10 @@ import { dropoutMask } from "../../../graph/ops/random.js";
 import type { Fused } from "../../../graph/ops/rnn.js";
 import { activationField } from "../../activation.js";
 import type { Weight, WeightContext } from "../../component.js";
+import { constraint } from "../../constraints.js";
 import { type Initializer, initializer } from "../../initializers.js";
+import { weightPenaltyFields } from "../../penalties.js";
+import { regularizer } from "../../regularizers.js";
 import { Cell, type CellFields, type CellOutput, type CellRun } from "../cell.js";
 
 // B batch, D input features, H units, G gates.
@@ -31,6 +34,11 @@ export const unitFields = {
   /** Fraction of the state dropped before it is multiplied, the same in all steps of a sequence; default 0. */
   recurrentDropout: fraction(0),
   seed,
+  ...weightPenaltyFields,
+  /** Adds to the loss for the weights of the state. */
+  recurrentRegularizer: regularizer,
+  /** What the weights of the state are brought to after each update. */
+  recurrentConstraint: constraint,
 };
 export type UnitFields = CellFields & typeof unitFields;
 
@@ -96,13 +104,20 @@ export abstract class UnitCell<F extends UnitFields = UnitFields> extends Cell<F
         "Give the size of the last axis in inputShape; only batch and time may be left open",
       );
     }
-    this.#kernel = this.addWeight("kernel", [features, this.gates * units], kernelInitializer);
-    this.#recurrentKernel = this.addWeight(
-      "recurrent_kernel",
-      [units, this.gates * units],
-      recurrentInitializer,
-    );
-    if (useBias) this.#bias = this.addWeight("bias", this.biasShape, this.biasInitializer);
+    const columns = this.gates * units;
+    this.#kernel = this.addWeight("kernel", [features, columns], kernelInitializer, {
+      regularizer: this.settings.kernelRegularizer,
+      constraint: this.settings.kernelConstraint,
+    });
+    this.#recurrentKernel = this.addWeight("recurrent_kernel", [units, columns], recurrentInitializer, {
+      regularizer: this.settings.recurrentRegularizer,
+      constraint: this.settings.recurrentConstraint,
+    });
+    if (useBias)
+      this.#bias = this.addWeight("bias", this.biasShape, this.biasInitializer, {
+        regularizer: this.settings.biasRegularizer,
+        constraint: this.settings.biasConstraint,
+      });
   }
 
   override begin(batch: Dim, features: Dim, context: WeightContext): readonly CellRun[] {
