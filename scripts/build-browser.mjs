@@ -29,7 +29,6 @@ export async function buildBrowser() {
   await build({
     ...options,
     entryPoints: [{ in: "dist/index.js", out: "rondo" }],
-    splitting: true, // what reads and writes files is loaded when it is used
     sourcemap: true,
   });
   await build({
