@@ -88,8 +88,8 @@ describe("configurations", () => {
 
   it.each<[string, Json, string]>([
     ["dropuot", 0.5, 'the unknown configuration key "dropuot"'],
-    ["kernel_regularizer", { class_name: "L2" }, "Rondo has no regularizers"],
-    ["bias_constraint", { class_name: "NonNeg" }, "Rondo has no constraints"],
+    ["kernel_regularizer", { class_name: "L2" }, "Rondo has no regularizer there"],
+    ["bias_constraint", { class_name: "NonNeg" }, "Rondo has no constraint there"],
     ["dtype", "float16", "Rondo has float32 alone"],
     ["dtype", { class_name: "DTypePolicy", config: { name: "mixed_float16" } }, "Rondo has float32 alone"],
     ["dtype", { class_name: "Own", config: { name: "own", compute: "float32" } }, "Rondo has float32 alone"],

@@ -118,7 +118,8 @@ export function constrained(where: string, { project }: Constraint, w: SymbolicT
     return given;
   throw new RondoError({
     where: `constraint of ${where}`,
-    received: given instanceof SymbolicTensor ? `${given.dtype} of shape ${shapeText(given.shape)}` : "no values",
+    received:
+      given instanceof SymbolicTensor ? `${given.dtype} of shape ${shapeText(given.shape)}` : "no values",
     expected: `${w.dtype} of shape ${shapeText(w.shape)}`,
     fix: "Return the weights' new values, made with ops",
   });

@@ -5,7 +5,6 @@ import { add, cast } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { activationField } from "./activation.js";
 import { initializer } from "./initializers.js";
-import { penaltyFields } from "./penalties.js";
 import {
   batchShapeText,
   type CallContext,
@@ -16,6 +15,7 @@ import {
   spread,
   type Weight,
 } from "./layer.js";
+import { penaltyFields } from "./penalties.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule, Sizes } from "./types.js";
 
 const definition = defineLayer("Dense", {

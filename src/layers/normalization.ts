@@ -111,7 +111,9 @@ export class BatchNormalization<R extends ShapeRule = ShapeRule> extends Layer<
     if (scale) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer);
     if (center) this.#beta = this.addWeight("beta", shape, given.betaInitializer);
     this.#mean = this.addWeight("moving_mean", shape, given.movingMeanInitializer, { trainable: false });
-    this.#variance = this.addWeight("moving_variance", shape, given.movingVarianceInitializer, { trainable: false });
+    this.#variance = this.addWeight("moving_variance", shape, given.movingVarianceInitializer, {
+      trainable: false,
+    });
   }
 
   override call([given]: Inputs, context: CallContext): X {

@@ -123,7 +123,8 @@ export function penaltyOf(where: string, { penalty }: Regularizer, x: SymbolicTe
   if (given instanceof SymbolicTensor && given.dtype === "float32" && given.rank === 0) return given;
   throw new RondoError({
     where: `regularizer of ${where}`,
-    received: given instanceof SymbolicTensor ? `${given.dtype} of shape ${shapeText(given.shape)}` : "no values",
+    received:
+      given instanceof SymbolicTensor ? `${given.dtype} of shape ${shapeText(given.shape)}` : "no values",
     expected: "one number, float32 []",
     fix: "Sum over all axes, as in ops.sum(ops.square(x))",
   });

@@ -100,8 +100,7 @@ export async function programOf(
   );
   const assembly = { ...parts, arrangement };
   const trained = new Set(trainedOf(parts.network));
-  const optimizer =
-    objective && makeOptimizerState(objective.optimizer, trainedGroups(arrangement, trained));
+  const optimizer = objective && makeOptimizerState(objective.optimizer, trainedGroups(arrangement, trained));
   const { graph } = await inTurns(graphSteps(assembly, job, objective, optimizer));
   const layout = layoutState([
     ...arrangement.variables,

@@ -250,8 +250,7 @@ export function* trainingSteps(
     typeof own.learningRate === "number"
       ? read(optimizer.learningRate)
       : rateOf(own.learningRate, cast(before, "float32"));
-  const updated =
-    slopes.length === 0 ? [] : updateGroups(own, states, { learningRate, steps: before });
+  const updated = slopes.length === 0 ? [] : updateGroups(own, states, { learningRate, steps: before });
   for (const [i, { group, slots }] of groups.entries()) {
     const { variable } = group;
     const { parameters, slots: values } = updated[i] ?? { parameters: read(variable), slots: {} };

@@ -45,7 +45,8 @@ export interface BuiltInSchedule extends Schedule, Configured {
 export function scheduledRate(schedule: Schedule, step: SymbolicTensor): SymbolicTensor {
   const rate: unknown = schedule.rate(step);
   if (rate instanceof SymbolicTensor && rate.rank === 0 && rate.dtype === "float32") return rate;
-  const received = rate instanceof SymbolicTensor ? `${rate.dtype} of shape ${shapeText(rate.shape)}` : valueText(rate);
+  const received =
+    rate instanceof SymbolicTensor ? `${rate.dtype} of shape ${shapeText(rate.shape)}` : valueText(rate);
   throw new RondoError({
     where: "schedule",
     received: `${received} for the learning rate`,

@@ -120,7 +120,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "an unknown optimizer",
       () => model({ optimizer: "rmsProb" as "adam" }),
-      'compile: received the unknown optimizer "rmsProb", expected one of sgd, rmsprop, adam. Did you mean "rmsprop"?',
+      'compile: received the unknown optimizer "rmsProb", expected one of sgd, rmsprop, adam, adamW, adagrad, adadelta, adamax, nadam. Did you mean "rmsprop"?',
     ],
     [
       "an unknown option of compile",
@@ -235,16 +235,20 @@ describe("mistakes get an error with where, received, expected and fix", () => {
       'compile: received metrics: "accuracy", expected a list',
     ],
     ["a number for a metric", compileWith({ metrics: [3] }), "compile: received 3 for a metric"],
-    ["no optimizer", compileWith({ optimizer: null }), "compile: received null for an optimizer"],
+    [
+      "no optimizer",
+      compileWith({ optimizer: null }),
+      "compile: received optimizer: null, expected the name of an optimizer",
+    ],
     [
       "an optimizer that was not called",
       compileWith({ optimizer: optimizers.adam }),
-      "compile: received the function adam for an optimizer, expected a name or an optimizer. Call it: optimizers.adam()",
+      "compile: received optimizer: a function, expected the name of an optimizer, or what optimizers.sgd() gives. Call it: optimizers.adam()",
     ],
     [
       "text for a number",
       () => optimizers.adam(untyped({ clipNorm: "1" })),
-      'adam: received clipNorm: "1", expected a number from 0.',
+      'adam: received clipNorm: "1", expected a number from 0, or null.',
     ],
     [
       "an object for a number",
@@ -259,7 +263,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "a decay of 1",
       () => optimizers.adam({ beta1: 1 }),
-      "adam: received beta1: 1, expected a number from 0 to below 1",
+      "adam: received beta1: 1, expected a fraction from 0 to below 1",
     ],
     [
       "a number for options",

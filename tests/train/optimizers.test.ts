@@ -41,7 +41,9 @@ const kerasConfig = (options: Readonly<Record<string, GoldenOption>>): Json =>
     Object.entries(options).map(([name, value]) => [
       keys[name] ?? snakeCase(name),
       name === "learningRate" && typeof value === "object" && value !== null
-        ? schedule(value as { readonly kind: string; readonly config: Readonly<Record<string, GoldenOption>> })
+        ? schedule(
+            value as { readonly kind: string; readonly config: Readonly<Record<string, GoldenOption>> },
+          )
         : (value as Json),
     ]),
   );
@@ -98,7 +100,11 @@ function train(
   const updated = updateGroups(optimizer, inputs, { learningRate: rate, steps: step });
   const results = new Map<string, SymbolicTensor>();
   for (const [k, { parameters, slots }] of updated.entries()) {
-    expect(Object.keys(slots).sort()).toEqual(slotsOf(optimizer).map(({ name }) => name).sort());
+    expect(Object.keys(slots).sort()).toEqual(
+      slotsOf(optimizer)
+        .map(({ name }) => name)
+        .sort(),
+    );
     results.set(`${k}`, parameters);
     for (const [name, value] of Object.entries(slots)) results.set(`${k} ${name}`, value);
   }
@@ -118,7 +124,7 @@ function train(
       ...(typeof learningRate === "number" ? { rate: scalar(learningRate) } : {}),
     };
     const values = evaluate([...results.values()], { inputs: given });
-    [...results.keys()].forEach((key, at) => before.set(key, known(values[at], key)));
+    for (const [at, key] of [...results.keys()].entries()) before.set(key, known(values[at], key));
     weights.push(joined(""));
     if (optimizer.useEma) averages.push(joined(` ${averageSlot}`));
     expect(weights[i]?.length).toBe(total);

@@ -1,6 +1,6 @@
 import type { Fields, OptionsOf } from "../../config/config.js";
-import type { InputShape, IsUnknown, NeedsTime, ShapeError, ShapeRule, Sizes } from "../types.js";
 import { activityField } from "../penalties.js";
+import type { InputShape, IsUnknown, NeedsTime, ShapeError, ShapeRule, Sizes } from "../types.js";
 import { GRUCell, gruFields } from "./cells/gru.js";
 import { LSTMCell, lstmFields } from "./cells/lstm.js";
 import { SimpleRNNCell, simpleFields } from "./cells/simple.js";

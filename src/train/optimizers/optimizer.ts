@@ -62,10 +62,7 @@ const learningRate = (initial: number): Field<number | Schedule, number | Schedu
 });
 
 /** The fields that all optimizers share, with Keras's defaults but for those that differ between optimizers. */
-export const sharedFields = (defaults: {
-  readonly learningRate: number;
-  readonly weightDecay?: number;
-}) => ({
+export const sharedFields = (defaults: { readonly learningRate: number; readonly weightDecay?: number }) => ({
   /** A number, or a schedule. */
   learningRate: learningRate(defaults.learningRate),
   /** θ ← θ − θ · weightDecay · η before each update (Loshchilov & Hutter 2019); null: none. */

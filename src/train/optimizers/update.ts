@@ -48,11 +48,9 @@ const accumulator = "model/gradients";
 
 /** All slots of an optimizer: its own, and those that its shared options need. */
 export const slotsOf = ({ slots, useEma, gradientAccumulationSteps }: Optimizer): readonly Required<Slot>[] =>
-  [
-    ...slots,
-    ...(useEma ? [averageSlot] : []),
-    ...(gradientAccumulationSteps ? [accumulator] : []),
-  ].map(slotOf);
+  [...slots, ...(useEma ? [averageSlot] : []), ...(gradientAccumulationSteps ? [accumulator] : [])].map(
+    slotOf,
+  );
 
 /**
  * One update of all trained weights, in Keras's order: accumulation of gradients, clipping, weight decay, the optimizer's
