@@ -21,12 +21,13 @@ What is in a case, by kind:
   merging layers x0, x1, …, [mask0, mask1, …]; outputs: output, outputMask where the output has a
   mask, penalty where there is an activity regularizer (divided by the batch, as Keras does). Masks
   come with the inputs; softmax gets its mask, of x's shape, as an argument. A layer inside another
-  is config.layer, { kind, config }, its weights under their own names. timeDistributed: a mask
-  [B, T], or "…/innerMask": [B, T, S] for the sequences of S steps within. The noise layers are in
-  inference.
+  is config.layer, { kind, config }, its weights under their own names (forward.kernel, … of a
+  bidirectional). timeDistributed: a mask [B, T], or "…/innerMask": [B, T, S] for the sequences of
+  S steps within. The noise layers are in inference.
 - batchNormalization: three calls: x1, [mask1] and x2 in training, x3 in inference with the moving
   statistics they left; weights gamma, beta, movingMean, movingVariance as before call 1; outputs
   output1, movingMean1, movingVariance1 (after the call), …, output3.
+- embedding: input x (ids), without a gradient; weight embeddings.
 - activation: input x, output y; config.activation names it.
 - loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
   loss (their reduction); config.loss names it. The gradient is that of `loss`, or of its sum where
@@ -48,6 +49,14 @@ What is in a case, by kind:
 - constraint: config.constraint names it; input x (weights of any rank), output x.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
+  With config.steps ("penalized") the losses are one output, loss [steps], and the weights those
+  after the first and the last step. Losses contain the penalties, as Keras reports them.
+- functional: config.inputs, outputs: names; layers: { name: { kind, config } }; calls, in order:
+  { layer, inputs: names of inputs and results, output: name of the result }; optimizer, loss (one,
+  or by output), lossWeights, metrics, weightedMetrics. Inputs x.NAME, y.NAME, [sampleWeight.NAME];
+  weights LAYER.kernel, …; outputs prediction.NAME (before training), 5.LAYER.kernel, … (after five
+  steps on one batch), and what Keras reported of each step, under its own names, each [5]: log.loss,
+  log.a_loss, log.a_accuracy, …. With one output Keras names no output: log.accuracy.
 
 Keras's own slips are left out: the mask that goBackwards with returnSequences passes on (unreversed
 in Keras) appears nowhere, nor does the mean of no steps (NaN). What it makes of masks is otherwise
@@ -84,6 +93,7 @@ GROUPS = {
     "schedules": keras_optimizers.schedules,
     "regularizers": keras_penalties.regularizers,
     "constraints": keras_penalties.constraints,
+    "embedding": keras_layers.embedding,
     "timeDistributed": keras_layers.time_distributed,
     "reshaping": keras_layers.reshaping,
     "merging": keras_layers.merging,
@@ -91,6 +101,8 @@ GROUPS = {
     "normalization": keras_layers.normalization,
     "elementwiseLayers": keras_layers.elementwise_layers,
     "models": keras_models.models,
+    "penalized": keras_models.penalized,
+    "functional": keras_models.functional,
 }
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ LAYERS = {
     "timeDistributed": keras.layers.TimeDistributed,
     "dense": keras.layers.Dense,
     "masking": keras.layers.Masking,
+    "embedding": keras.layers.Embedding,
     "flatten": keras.layers.Flatten,
     "repeatVector": keras.layers.RepeatVector,
     "permute": keras.layers.Permute,
@@ -82,7 +83,7 @@ def spec(kind, **config):
 
 
 def exact(thing):
-    """The same with float64 options, which Keras on TensorFlow otherwise rounds to float32 when it casts them."""
+    """The same with float64 options; Keras on TensorFlow rounds floats to float32 when it casts them."""
     for name, value in vars(thing).items():
         if tf.is_tensor(value) and value.dtype == tf.float32:
             setattr(thing, name, tf.constant(float(str(value.numpy())), tf.float64))
@@ -135,15 +136,20 @@ def make_layer(kind, config):
 
 
 def weights_of(layer, prefix=""):
-    """{camelCase name: Keras variable}, in Keras's order; of a Bidirectional forward.kernel, …, backward.kernel, …."""
+    """{camelCase name: Keras variable}, in Keras's order; forward.kernel, … of a Bidirectional."""
     if isinstance(layer, keras.layers.Bidirectional):
         forward = weights_of(layer.forward_layer, prefix + "forward.")
         return forward | weights_of(layer.backward_layer, prefix + "backward.")
-    return {prefix + camel(variable.name): variable for variable in layer.weights}
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return weights_of(layer.layer, prefix)
+    weights = {prefix + camel(variable.name): variable for variable in layer.weights}
+    if len(weights) != len(layer.weights):
+        raise ValueError(f"{layer.name}: weights of one name")
+    return weights
 
 
 def set_weights(case, variables, scales={}):
-    """Generates the weights (name: Keras variable) of a case; gives back name: tf.Variable of the trainable ones."""
+    """Generates the weights (name: Keras variable) of a case; gives back the trainable tf.Variables."""
     for key, variable in variables.items():
         name = key.split(".")[-1]
         if name == "movingVariance":
@@ -178,4 +184,4 @@ def record(case, variables, inputs, call, suffix=""):
     for key, value in outputs.items():
         case.store("outputs", key + suffix, value)
     for key, value in gradients.items():
-        case.store("gradients", key + suffix, value)
+        case.store("gradients", key + suffix, tf.convert_to_tensor(value))  # a table's may be sparse

@@ -55,7 +55,8 @@ def layer_case(group, name, config, inputs, masks=(), explicit=False):
     tensors, given = {}, {}
     for index, (key, value) in enumerate(zip(keys, inputs)):
         shaped = isinstance(value, tuple)
-        tensors[key] = case.generate("inputs", key, value, 2.0) if shaped else case.store("inputs", key, value)
+        place = "inputs", key, value
+        tensors[key] = case.generate(*place, 2.0) if shaped else case.store(*place)
         mask = masks[index] if index < len(masks) else None
         name_of_mask = key.replace("x", "mask")
         if isinstance(mask, str):
@@ -82,6 +83,23 @@ def layer_case(group, name, config, inputs, masks=(), explicit=False):
     record(case, variables, tensors, call)
     if passed[0] is not None:
         case.store("outputs", "outputMask", passed[0])
+
+
+def embedding(group):
+    """Ids, some of them twice, to rows of a table; the gradient is that of the whole table."""
+    ids = np.array([[3, 1, 4, 0], [1, 0, 0, 0], [2, 3, 3, 0]])
+    for name, config in {"plain": {}, "maskZero": {"maskZero": True}}.items():
+        for tail, x in (("", ids), ("/rank1", ids[:, 0]), ("/rank3", ids.reshape(3, 2, 2))):
+            config = {"inputDim": 6, "outputDim": 3, **config}
+            case = group.case(f"embedding/{name}{tail}", "embedding", config)
+            layer = make_layer("embedding", config)
+            layer.build(x.shape)
+            variables = set_weights(case, weights_of(layer), {"embeddings": 1.0})
+            rows = case.store("inputs", "x", x).astype("int32")
+            record(case, variables, {}, lambda _: {"output": layer(rows)})
+            mask = get_keras_mask(layer(rows))
+            if mask is not None:
+                case.store("outputs", "outputMask", mask)
 
 
 def time_distributed(group):
@@ -179,7 +197,7 @@ def merging(group):
 
 
 def pooling(group):
-    """Over all steps. Keras's maximum ignores a mask; its mean of a row without steps is NaN, and not here."""
+    """Over all steps. Keras's maximum ignores a mask; its mean of no steps is NaN, and not here."""
     for kind, masks in (("globalMaxPooling1d", MASKS), ("globalAveragePooling1d", MASKS[:-1])):
         for keepdims in (False, True):
             for mask in masks:

@@ -132,7 +132,7 @@ PLACES = (  # the name's tail: (leading sizes, weighted, mask)
 
 
 def loss_kinds(group):
-    """The losses that `losses` lacks, with their options; further options of those it has; reductions; edges."""
+    """The losses and options that `losses` lacks, every reduction, and edges."""
     for tail, leading, weighted, mask in PLACES:
 
         def add(name, config, y_true, y_pred):
@@ -155,9 +155,8 @@ def stored(key, values):
 
 def positive(key, shape, scale):
     """Values in [0, scale)."""
-    return lambda case: case.store(
-        "inputs", key, (uniform(hash_name(f"{case.name} {key}"), np.prod(shape)).reshape(shape) + 1) * scale / 2
-    )
+    drawn = lambda case: uniform(hash_name(f"{case.name} {key}"), np.prod(shape)).reshape(shape)
+    return lambda case: case.store("inputs", key, (drawn(case) + 1) * scale / 2)
 
 
 def probabilities(key, shape):
@@ -245,7 +244,7 @@ def loss_reductions(group):
 
 
 def loss_edges(group):
-    """Zeros, negatives, certain answers, targets of -1, 0 and 1, and errors that an exponential overflows on."""
+    """Zeros, negatives, certain answers, targets of -1, 0 and 1, and errors that overflow an exponential."""
     ladder = np.array([[0.0, 1.0, -1.0], [0.5, -0.5, 2.0], [-3.0, 0.0, 100.0], [1e-3, -1e-3, -100.0]])
     signs = np.array([[1.0, 1.0, -1.0], [-1.0, 1.0, -1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]])
     mixed = np.array([[0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -253,7 +252,7 @@ def loss_edges(group):
     ones = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     certain = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [1e-9, 1.0, 0.0]])
     large = np.array([[90.0, -90.0, 0.0], [200.0, 100.0, -300.0], [-800.0, 0.0, 800.0], [-40.0, 40.0, 0.0]])
-    labels = ones.argmax(-1)
+    ignored = {"fromLogits": True, "ignoreClass": 0}
     for name, y_true, y_pred, config in (
         ("meanAbsolutePercentageError/zeros", zeros, ladder, {}),
         ("meanAbsolutePercentageError/negatives", -signs, ladder, {}),
@@ -281,7 +280,7 @@ def loss_edges(group):
         ("binaryFocalCrossentropy/large", ones, large, {"fromLogits": True}),
         ("categoricalFocalCrossentropy/certain", ones, certain, {}),
         ("categoricalFocalCrossentropy/large", ones, large, {"fromLogits": True}),
-        ("sparseCategoricalCrossentropy/allIgnored", 0 * labels, large, {"fromLogits": True, "ignoreClass": 0}),
+        ("sparseCategoricalCrossentropy/allIgnored", np.zeros(4), large, ignored),
     ):
         loss = name.partition("/")[0]
         loss_case(

@@ -46,7 +46,7 @@ def metric_case(group, name, config, batches):
         if weight is not None:
             weight = case.store("inputs", f"sampleWeight{index}", weight)
         if metric.lower().endswith("topkcategoricalaccuracy"):
-            y_pred = y_pred.astype(np.float32)  # TensorFlow's in_top_k takes nothing else; the values are exact
+            y_pred = y_pred.astype(np.float32)  # all that TensorFlow's in_top_k takes; the values are exact
         state.update_state(y_true, y_pred, sample_weight=weight)
         result = np.asarray(state.result())
         case.store("outputs", f"result{index}", np.exp(result) if metric == "perplexity" else result)
@@ -114,7 +114,7 @@ class Data:
 
 
 def metrics(group):
-    """Every metric with sample weights, those without options also plain; over two batches of different size."""
+    """Every metric with sample weights, those without options also plain."""
     for tail, weighted, steps in (("", False, ()), ("/weighted", True, ()), ("/steps/weighted", True, (3,))):
 
         def add(name, config, make):
@@ -234,7 +234,8 @@ def metric_edges(group):
         add(f"auc/{curve}/onlyOnes", config, ([1, 1, 1], [0.1, 0.6, 0.9], None))
         add(f"auc/{curve}/onlyZeros", config, ([0, 0, 0], [0.1, 0.6, 0.9], None))
         add(f"auc/{curve}/equal", config, ([1, 0, 1], [0.3, 0.3, 0.3], None), ([0], [0.3], None))
-        add(f"auc/{curve}/onThresholds", {**config, "numThresholds": 5}, ([0, 1, 0, 1, 1], [0, 0.25, 0.5, 0.75, 1], None))
+        quarters = ([0, 1, 0, 1, 1], [0, 0.25, 0.5, 0.75, 1], None)
+        add(f"auc/{curve}/onThresholds", {**config, "numThresholds": 5}, quarters)
     one = np.ones((2, 2))
     add("meanSquaredError/noWeight", {}, (one, 0 * one, np.zeros(2)), (one, 0 * one, np.array([0.0, 2.0])))
     add("rootMeanSquaredError/noWeight", {}, (one, 0 * one, np.zeros(2)))

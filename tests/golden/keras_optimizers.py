@@ -137,7 +137,7 @@ def optimizer_kinds(group):
     for form, settings in forms.items():
         kind = form.partition("/")[0]
         for name, options in shared.items():
-            if name == "" or form in OPTIMIZERS or (kind == "sgd" and name in ("accumulation", "emaOverwrite")):
+            if not name or form in OPTIMIZERS or (kind == "sgd" and name in ("accumulation", "emaOverwrite")):
                 add_optimizer(group, f"{form}/{name}".rstrip("/"), kind, settings | options)
     everything = shared["weightDecay"] | shared["clipNorm"] | shared["emaOverwrite"] | shared["accumulation"]
     excluded = {"weightDecay": 0.1, "excludeFromWeightDecay": ["b"]}

@@ -28,6 +28,7 @@ export const goldenGroups = [
   "schedules",
   "regularizers",
   "constraints",
+  "embedding",
   "timeDistributed",
   "reshaping",
   "merging",
@@ -35,6 +36,8 @@ export const goldenGroups = [
   "normalization",
   "elementwiseLayers",
   "models",
+  "penalized",
+  "functional",
 ] as const;
 
 /** One tensor of a case. */

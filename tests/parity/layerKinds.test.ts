@@ -157,9 +157,7 @@ const groups = [
 ] as const;
 
 describe.each(groups)("%s agree with Keras in float64", (group) => {
-  // The goldens of a Bidirectional within have the weights of one direction only.
-  const cases = loadGolden(group).filter(({ name }) => !/^timeDistributed\/bidirectional/.test(name));
-  it.each(cases.map((golden) => [golden.name, golden] as const))("%s", (name, golden) => {
+  it.each(loadGolden(group).map((golden) => [golden.name, golden] as const))("%s", (name, golden) => {
     const { outputs, masked } = replay(golden);
     const same = differences.find(({ cases: pattern }) => pattern.test(name))?.same;
     const masks = Object.keys(golden.inputs)
