@@ -19,7 +19,7 @@ export function buildModel(name, backend) {
   });
   const model = sequential(
     [
-      layers.input({ shape: [T, D] }),
+      layers.inputLayer({ shape: [T, D] }),
       ...(masked ? [layers.masking()] : []),
       ...recurrent,
       layers.dense({ units: CLASSES }),
