@@ -70,16 +70,21 @@ function watch(backend) {
     last: undefined,
     allocate: (bytes) => backend.allocate(bytes),
     close: () => backend.close(),
-    load(program) {
+    register: (tenant) => backend.register(tenant),
+    reclaim: () => backend.reclaim(),
+    load(program, state) {
       const entries = { ...program.entries, nothing: { begin: 0, end: 0, writes: "nothing" } };
       for (const entry of Object.values(program.entries)) {
         for (const { begin, end } of instructionsOf(program, entry)) {
           entries[`at ${begin}`] = { begin, end, writes: entry.writes };
         }
       }
-      const executable = backend.load({ ...program, entries });
+      const executable = backend.load({ ...program, entries }, state);
       return {
-        program: executable.program,
+        program,
+        reserve: () => executable.reserve(),
+        prepareSync: (memory) => executable.prepareSync(memory),
+        free: () => executable.free(),
         run(call) {
           watched.last = { executable, call };
           return executable.run(call);

@@ -8,6 +8,8 @@ export class RecentlyUsed<V> {
   readonly #least: number;
   readonly #dropped: (value: V) => void;
   #total = 0;
+  /** The key that was used last: it is the last of the map already. */
+  #newest: string | undefined;
 
   /** @param dropped is told of each value that is forgotten */
   constructor(capacity: number, least: number, dropped: (value: V) => void = () => {}) {
@@ -20,8 +22,11 @@ export class RecentlyUsed<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    if (key !== this.#newest) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+      this.#newest = key;
+    }
     return entry.value;
   }
 
@@ -29,6 +34,7 @@ export class RecentlyUsed<V> {
   add(key: string, value: V, size: number): void {
     this.delete(key);
     this.#entries.set(key, { value, size });
+    this.#newest = key;
     this.#total += size;
     for (const oldest of this.#entries.keys()) {
       if (this.#total <= this.#capacity || this.#entries.size <= this.#least) break;

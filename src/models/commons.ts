@@ -48,6 +48,7 @@ export class Commons {
   #store: Store | undefined;
   #arrangement = new Arrangement([], () => undefined);
   #stale = true;
+  #arranging = false;
   /** Preparations, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -89,7 +90,7 @@ export class Commons {
 
   /** Whether everything is in memory and no preparation is due. */
   get settled(): boolean {
-    return this.#store !== undefined && !this.#stale;
+    return this.#store !== undefined && !this.#stale && !this.#arranging;
   }
 
   get #stored(): Store {
@@ -159,12 +160,15 @@ export class Commons {
         fix: "Give both models the same backend",
       });
     }
-    this.#stale = false;
+    this.#stale = false; // what changes meanwhile makes it stale again
+    this.#arranging = true;
     try {
       await this.#layOut(this.#store);
     } catch (error) {
       this.#stale = true;
       throw error;
+    } finally {
+      this.#arranging = false;
     }
   }
 

@@ -277,6 +277,8 @@ export class Engine implements Tenant, Member {
 
   /** Makes runs on the caller's thread possible until the state changes. */
   async prepareSync(): Promise<void> {
+    const look = this.#looksAtState;
+    if (look !== undefined && this.initialized) return look.prepareSync(this.memory);
     await this.#commons().prepare(this.backend, async () => {
       if (this.backend.capabilities.synchronous) await this.#look();
     });
@@ -390,17 +392,27 @@ export class Engine implements Tenant, Member {
    * @param submitted is called when they will be those of now, whatever is submitted later
    */
   async readWeights(submitted: () => void): Promise<Tensor<"float32">[]> {
+    return (await this.snapshot(submitted)).weights;
+  }
+
+  /**
+   * Values of all weights, in Keras's order, and the number of training steps so far.
+   *
+   * @param submitted is called when they will be those of now, whatever is submitted later
+   */
+  async snapshot(submitted: () => void): Promise<{ weights: Tensor<"float32">[]; step: number }> {
     await this.prepare();
     const { arrangement, store } = this.#commons();
-    const read = Promise.all(
+    const weights = Promise.all(
       this.#entries.map(async ({ weight }) => {
         const place = arrangement.place(weight);
         const data = place && ((await store.read(place.variable, place.offset, place.size)) as Float32Array);
         return new Tensor(data ?? new Float32Array(0), weight.shape, "float32");
       }),
     );
+    const counted = store.read(this.assembly.counters.step);
     submitted();
-    return read;
+    return { weights: await weights, step: (await counted)[0] ?? 0 };
   }
 
   /**
@@ -442,13 +454,6 @@ export class Engine implements Tenant, Member {
     );
     submitted();
     await written;
-  }
-
-  /** Training steps so far. */
-  async readStep(): Promise<number> {
-    await this.prepare();
-    const [step = 0] = await this.#commons().store.read(this.assembly.counters.step);
-    return step;
   }
 
   /** Sets the number of training steps so far. */

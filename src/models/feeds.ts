@@ -14,6 +14,7 @@ import {
 } from "../train/dataset.js";
 import { targetBounds } from "../train/measure.js";
 import type { Objective } from "../train/objective.js";
+import { RecentlyUsed } from "./cache.js";
 import type { Network, NetworkPort } from "./network.js";
 import { arrayName, type Types } from "./trace.js";
 
@@ -104,13 +105,14 @@ export async function readInputs(
   given: Data,
   ports: readonly InputPort[],
   copied = 0,
-): Promise<Tensor[]> {
+): Promise<readonly Tensor[]> {
   const names = ports.map(({ name }) => name);
-  return Promise.all(
-    byPort(where, "x", given, names, true).map((values, i) =>
-      readTensor(`${where}: ${arrayName("x", names[i] ?? "")}`, values as TensorLike, copied),
-    ),
+  // All begin before this returns: what is small is read by then.
+  const reading = byPort(where, "x", given, names, true).map((values, i) =>
+    readTensor(`${where}: ${arrayName("x", names[i] ?? "")}`, values as TensorLike, copied),
   );
+  const [only] = reading;
+  return reading.length === 1 && only !== undefined ? [await only] : Promise.all(reading);
 }
 
 /** x as tensors that fit the model's inputs, with as many rows each. */
@@ -129,11 +131,14 @@ export function fitting(
   return tensors;
 }
 
+/** Lengths come in many sizes; types are worked out anew in a microsecond or two. */
+const keptTypes = 64;
+
 /** Between the arrays that users give and the ports of a network's graphs. */
 export class Feeds {
   readonly #network: Network;
-  /** Types of the inputs, worked out once for the dtypes of the arrays, and the sizes that they leave open. */
-  readonly #types = new Map<string, Types>();
+  /** Types of the arrays that were given last, by their dtypes and shapes. */
+  readonly #types = new RecentlyUsed<Types>(keptTypes, 1);
   /** Whether the input's shape comes from the data, so that another rank is another network's. */
   readonly #open: boolean;
 
@@ -171,48 +176,53 @@ export class Feeds {
     const names = this.outputs.map(({ name }) => name);
     const targets = byPort(where, "y", y, names, false);
     const weights = byPort(where, "sampleWeight", sampleWeight, names, false);
-    const types = this.types({ x });
-    const read = await Promise.all(
-      this.outputs.map(async ({ name }, i) => {
-        if (!objective.measures(i)) return undefined;
-        const loss = objective.losses[i];
-        const [yName, weightName] = [arrayName("y", name), arrayName("sampleWeight", name)];
-        const given = targets[i];
-        if (given === undefined) {
-          throw new RondoError({
-            where,
-            received: `no array for ${yName}`,
-            expected: "targets for every output that has a loss or metrics",
-            fix: `Add ${name} to y, or leave its loss and metrics out`,
-          });
-        }
-        const target = await readTensor(`${where}: ${yName}`, given);
-        const own = weights[i];
-        const weight = own === undefined ? undefined : await readTensor(`${where}: ${weightName}`, own);
-        const data = readDataset(where, first, target, weight, [yName, weightName]);
-        const isMasked = () => masked(types)[i] === true;
-        await checkTargets(where, data, loss && targetBounds(loss, this.classes(i)), isMasked, yName);
-        return data;
-      }),
-    );
-    return { x, y: read.map((data) => data?.y), weight: read.map((data) => data?.weight) };
+    const read: { y: (Tensor | undefined)[]; weight: (Tensor | undefined)[] } = { y: [], weight: [] };
+    for (const [i, { name }] of this.outputs.entries()) {
+      if (!objective.measures(i)) {
+        read.y.push(undefined);
+        read.weight.push(undefined);
+        continue;
+      }
+      const loss = objective.losses[i];
+      const [yName, weightName] = [arrayName("y", name), arrayName("sampleWeight", name)];
+      const given = targets[i];
+      if (given === undefined) {
+        throw new RondoError({
+          where,
+          received: `no array for ${yName}`,
+          expected: "targets for every output that has a loss or metrics",
+          fix: `Add ${name} to y, or leave its loss and metrics out`,
+        });
+      }
+      const target = await readTensor(`${where}: ${yName}`, given);
+      const own = weights[i];
+      const weight = own === undefined ? undefined : await readTensor(`${where}: ${weightName}`, own);
+      const data = readDataset(where, first, target, weight, [yName, weightName]);
+      const isMasked = () => masked(this.types({ x }))[i] === true;
+      await checkTargets(where, data, loss && targetBounds(loss, this.classes(i)), isMasked, yName);
+      read.y.push(data.y);
+      read.weight.push(data.weight);
+    }
+    return { x, ...read };
   }
 
   /** The arrays of a run, in the order in which its program takes them. */
   arrays({ x, y = [], weight = [] }: Rows, objective?: Objective): readonly DataArray[] {
     const { inputs, outputs } = this.#network;
-    const named = (
-      kind: "x" | "y" | "sampleWeight",
-      ports: readonly NetworkPort[],
-      tensors: readonly (Tensor | undefined)[],
-    ): DataArray[] =>
-      tensors.flatMap((tensor, i) => {
-        if (tensor === undefined) return [];
-        const loss = kind === "y" ? objective?.losses[i] : undefined;
-        const bounds = loss && targetBounds(loss, this.classes(i));
-        return [{ name: arrayName(kind, ports[i]?.name ?? ""), tensor, ...(bounds && { bounds }) }];
-      });
-    return [...named("x", inputs, x), ...named("y", outputs, y), ...named("sampleWeight", outputs, weight)];
+    const arrays: DataArray[] = [];
+    x.forEach((tensor, i) => {
+      arrays.push({ name: arrayName("x", inputs[i]?.name ?? ""), tensor });
+    });
+    y.forEach((tensor, i) => {
+      const loss = objective?.losses[i];
+      const bounds = loss && targetBounds(loss, this.classes(i));
+      if (tensor !== undefined) arrays.push({ name: arrayName("y", outputs[i]?.name ?? ""), tensor, bounds });
+    });
+    weight.forEach((tensor, i) => {
+      if (tensor !== undefined)
+        arrays.push({ name: arrayName("sampleWeight", outputs[i]?.name ?? ""), tensor });
+    });
+    return arrays;
   }
 
   /** The values of the graph's symbols for arrays of these sizes. */
@@ -224,14 +234,26 @@ export class Feeds {
   }
 
   /** Types of the arrays' ports; sizes that the inputs or outputs leave open are symbols. */
-  types({ x, y, weight }: Rows): Types {
-    const types = this.#inputTypes(x);
-    if (y === undefined) return types;
-    const bindings = this.bindings("model", { x }, rowsOf(x[0] as Tensor));
+  types(rows: Rows): Types {
+    const key = keyOf(rows);
+    const known = this.#types.get(key);
+    if (known !== undefined) return known;
+    const types = this.#typesOf(rows);
+    this.#types.add(key, types, 1);
+    return types;
+  }
+
+  #typesOf({ x, y, weight }: Rows): Types {
+    const inputs = x.map(({ dtype, shape }, i): TensorType => {
+      const own = this.#network.inputs[i]?.type.shape ?? [];
+      return { shape: this.#open ? batchShape(shape.slice(1)) : own, dtype };
+    });
+    if (y === undefined) return { x: inputs };
+    const bindings = this.bindings("model", { x }, countOf({ x }));
     const symbolic = (tensor: Tensor | undefined, output: number): Shape | undefined =>
       tensor?.shape.map((size, i) => {
         // Rows belong to rows; other sizes to those of the output that they equal here.
-        const d = i === 0 ? types.x[0]?.shape[0] : this.outputs[output]?.type.shape[i];
+        const d = i === 0 ? inputs[0]?.shape[0] : this.outputs[output]?.type.shape[i];
         return d !== undefined && (i === 0 || bind(d, bindings) === size) ? d : size;
       });
     const targets = y.map((tensor, i): TensorType | undefined => {
@@ -240,23 +262,17 @@ export class Feeds {
     });
     const weights = weight?.map(symbolic);
     return weights === undefined || weights.every((shape) => shape === undefined)
-      ? { ...types, y: targets }
-      : { ...types, y: targets, sampleWeight: weights };
+      ? { x: inputs, y: targets }
+      : { x: inputs, y: targets, sampleWeight: weights };
   }
+}
 
-  #inputTypes(x: readonly Tensor[]): Types {
-    const key = x.map(({ dtype, shape }) => `${dtype} ${this.#open ? shape.length : ""}`).join();
-    const known = this.#types.get(key);
-    if (known !== undefined) return known;
-    const types: Types = {
-      x: x.map(
-        ({ dtype, shape }, i): TensorType => ({
-          shape: this.#open ? batchShape(shape.slice(1)) : (this.#network.inputs[i]?.type.shape ?? []),
-          dtype,
-        }),
-      ),
-    };
-    if (!this.#open) this.#types.set(key, types);
-    return types;
+/** Equal for rows of the same types. */
+function keyOf({ x, y, weight }: Rows): string {
+  let key = "";
+  for (const list of [x, y ?? [], weight ?? []]) {
+    for (const tensor of list) key += tensor === undefined ? "-" : `${tensor.dtype}${tensor.shape} `;
+    key += "|";
   }
+  return key;
 }

@@ -21,24 +21,14 @@ import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor, zeros } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
-import { type ClassWeights, splitPoint, weighClasses } from "../train/dataset.js";
+import { splitPoint } from "../train/dataset.js";
 import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
 import { Totals } from "../train/report.js";
 import { rateAt } from "../train/schedules.js";
 import { Commons } from "./commons.js";
-import { Engine, entriesOf, type Job, type Kind } from "./engine.js";
-import {
-  byPort,
-  countOf,
-  type Data,
-  Feeds,
-  fitting,
-  type InputPort,
-  type Rows,
-  readInputs,
-  sliceOf,
-} from "./feeds.js";
+import { Engine, entriesOf, type Kind } from "./engine.js";
+import { countOf, type Data, fitting, type InputPort, type Rows, readInputs, sliceOf } from "./feeds.js";
 import { memoryUse, sampleSizes } from "./memory.js";
 import type { Network } from "./network.js";
 import {
@@ -56,23 +46,11 @@ import {
   type RunOptions,
   readRun,
 } from "./options.js";
-import { Arrangement } from "./parameters.js";
+import { Runs, type SourceOptions, taken } from "./runs.js";
 import type { FileSource } from "./saving.js";
 import { type SummaryRow, summaryText } from "./summary.js";
-import { type Assembly, makeCounters, maskedOutputs, type Types } from "./trace.js";
-import type { Effect, Turns, Work } from "./turns.js";
-
-/** Scratch memory of one step of `predict`, unless batchSize is given. */
-const predictionBytes = 32 * 2 ** 20;
-const largestPrediction = 512;
-/** What predictions are made of is copied up to this size. */
-const copiedBytes = 2 ** 20;
-
-/** What a model is once its shapes are known: its graph of layers, and between it and what users give. */
-interface Built {
-  readonly assembly: Omit<Assembly, "arrangement">;
-  readonly feeds: Feeds;
-}
+import { type Assembly, makeCounters } from "./trace.js";
+import type { Effect, Turns } from "./turns.js";
 
 /**
  * Training, evaluation and prediction, whatever the model is made of. Nothing needs to be freed. A model is a layer too,
@@ -93,7 +71,8 @@ export abstract class Model<
   readonly #kind: string;
   readonly #backend: Backend | Promise<Backend> | undefined;
   readonly #warned = new Set<string>();
-  #built: Built | undefined;
+  /** Once the shapes are known. */
+  #built: Runs | undefined;
   #objective: Objective | undefined;
   /** As the last report has them. */
   #figureNames: readonly string[] | undefined;
@@ -190,11 +169,10 @@ export abstract class Model<
     if (this.inputPorts.every(({ shape }) => shape !== undefined)) this.#build(this.inputPorts[0]?.shape);
   }
 
-  #build(inputShape: Shape | undefined): Built {
+  #build(inputShape: Shape | undefined): Runs {
     const network = this.assemble(inputShape);
-    const open = this.inputPorts.some(({ shape }) => shape === undefined);
     const assembly = { network, counters: makeCounters(), warn: (message: string) => this.#warn(message) };
-    this.#built = { assembly, feeds: new Feeds(network, open) };
+    this.#built = new Runs(`model "${this.name}"`, assembly, this.inputPorts);
     return this.#built;
   }
 
@@ -369,10 +347,10 @@ export abstract class Model<
     checkOptions("fit", options, optionNames.fit);
     this.#compiled("fit");
     this.#turns.requireNoFit("fit");
-    const { batchSize = this.#rows ?? 32, shuffle = true, verbose = 1 } = options;
+    const { batchSize = this.#built?.rows ?? 32, shuffle = true, verbose = 1 } = options;
     const { validationData, validationSplit = 0, classWeight } = options;
     const { validationBatchSize = batchSize } = options;
-    this.#requireSingle("fit", classWeight);
+    this.#built?.requireSingle("fit", classWeight);
     const run = this.#run("fit", { ...options, batchSize, shuffle, verbose }, this.#turns.aroundFitHooks);
     checkCount("fit", "batchSize", batchSize, 1);
     checkCount("fit", "validationBatchSize", validationBatchSize, 1);
@@ -388,17 +366,18 @@ export abstract class Model<
         const at = splitPoint("fit", countOf(data), validationSplit);
         [data, held] = [sliceOf(data, 0, at), sliceOf(data, at)];
       }
-      if (classWeight !== undefined) data = await this.#weighed("fit", data, classWeight);
-      this.#checkRows("fit", data, batchSize);
-      if (held !== undefined) this.#checkRows("fit, validation", held, validationBatchSize);
+      const runs = this.#runs;
+      const objective = this.#compiled("fit");
+      if (classWeight !== undefined) data = await runs.weighed("fit", data, classWeight, objective);
+      runs.checkRows("fit", data, batchSize);
+      if (held !== undefined) runs.checkRows("fit, validation", held, validationBatchSize);
       const engine = await this.#made();
       const source = this.#source(engine, "train", data, {
         turn: (run) => step(true, run),
         place: "yielding",
       });
-      const validates = this.#stateful;
       const validation = held && {
-        source: this.#source(engine, "evaluate", held, { turn: (run) => step(validates, run) }),
+        source: this.#source(engine, "evaluate", held, { turn: (run) => step(runs.stateful, run) }),
         batchSize: validationBatchSize,
       };
       // What does not fit is found before the first step.
@@ -418,13 +397,13 @@ export abstract class Model<
   async evaluate(x: DataOf<I>, y: DataOf<O>, options: EvaluateOptions<O> = {}): Promise<Figures> {
     checkOptions("evaluate", options, optionNames.evaluate);
     this.#compiled("evaluate");
-    const { batchSize = this.#rows ?? 32, verbose = 0 } = options;
+    const { batchSize = this.#built?.rows ?? 32, verbose = 0 } = options;
     checkCount("evaluate", "batchSize", batchSize, 1);
     const run = this.#run("evaluate", { ...options, batchSize, verbose });
     const effect = this.#stateful ? "write" : "look";
     return this.#turns.measure({ method: this.evaluate }, effect, async (submitted) => {
       const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
-      this.#checkRows("evaluate", data, batchSize);
+      this.#runs.checkRows("evaluate", data, batchSize);
       const source = this.#source(await this.#made(), "evaluate", data, {
         submitted: heldFor(run, submitted),
       });
@@ -461,7 +440,7 @@ export abstract class Model<
   async predict(x: DataOf<I>, options: PredictOptions = {}): Promise<PredictionOf<O>> {
     checkOptions("predict", options, optionNames.predict);
     if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
-    const given = this.#taken("predict", x);
+    const given = taken("predict", x, this.#ports);
     const place = this.#predictionPlace;
     return await this.#turns.take(
       { method: this.predict, quick: true },
@@ -469,11 +448,12 @@ export abstract class Model<
       async (submitted) => {
         const data = this.#input("predict", await given);
         const rows = countOf(data);
-        if (this.#rows !== undefined) this.#checkRows("predict", data, options.batchSize ?? this.#rows);
+        const runs = this.#runs;
+        if (runs.rows !== undefined) runs.checkRows("predict", data, options.batchSize ?? runs.rows);
         const engine = await this.#made();
-        const { batchSize = await this.#predictionRows(engine, data), verbose = 0 } = options;
+        const { batchSize = await runs.predictionRows(engine, data), verbose = 0 } = options;
         const run = this.#run("predict", { ...options, batchSize, verbose });
-        const job = this.#predictionJob(data, Math.min(rows, batchSize));
+        const job = runs.predictionJob(data, Math.min(rows, batchSize));
         await engine.prepare(job);
         const sizes = engine.program(job).program.outputs.map(({ shape }) => shape.slice(1));
         const outputs = sizes.map(
@@ -501,7 +481,7 @@ export abstract class Model<
    * one must stay as it is until it resolves.
    */
   async predictOnBatch(x: DataOf<I>): Promise<PredictionOf<O>> {
-    const given = this.#taken("predictOnBatch", x);
+    const given = taken("predictOnBatch", x, this.#ports);
     const place = this.#predictionPlace;
     return await this.#turns.take(
       { method: this.predictOnBatch, quick: true },
@@ -509,7 +489,7 @@ export abstract class Model<
       async (submitted) => {
         const data = this.#input("predictOnBatch", await given);
         const engine = await this.#made();
-        const job = this.#predictionJob(data, countOf(data));
+        const job = this.#runs.predictionJob(data, countOf(data));
         await engine.prepare(job);
         const executable = engine.program(job);
         const outputs = room(executable.program);
@@ -536,16 +516,9 @@ export abstract class Model<
    */
   predictSync(x: DataOf<I>): PredictionOf<O> {
     const engine = this.#readyEngine();
-    const ports = this.inputPorts;
-    const given = byPort(
-      "predictSync",
-      "x",
-      x,
-      ports.map(({ name }) => name),
-      true,
-    );
-    const data = this.#input("predictSync", given);
-    const executable = engine.program(this.#predictionJob(data, countOf(data)));
+    const runs = this.#runs;
+    const data = runs.inputSync("predictSync", x);
+    const executable = engine.program(runs.predictionJob(data, countOf(data)));
     const outputs = room(executable.program);
     executable.runSync({
       entry: "main",
@@ -562,13 +535,6 @@ export abstract class Model<
     const [only] = ports;
     if (only?.name === "") return outputs[0] as PredictionOf<O>;
     return Object.fromEntries(ports.map(({ name }, i) => [name, outputs[i]])) as PredictionOf<O>;
-  }
-
-  /** x as it is now, where it is small. What is wrong with it is said when it is awaited. */
-  #taken(where: string, x: DataOf<I>): Promise<readonly Tensor[]> {
-    const reading = readInputs(where, x, this.inputPorts, copiedBytes);
-    reading.catch(() => {});
-    return reading;
   }
 
   #readyEngine(): Engine {
@@ -636,15 +602,12 @@ export abstract class Model<
    * @throws RondoError for functions of one's own in the configuration, which no file can hold, and paths that cannot be written
    */
   async save(path?: string): Promise<Uint8Array> {
-    const [weights, step] = await this.#turns.take({ method: this.save }, "look", async (submitted) => {
-      const engine = await this.#made();
-      const reading = engine.readWeights(() => {});
-      const counted = engine.readStep();
-      submitted();
-      return Promise.all([reading, counted]);
-    });
+    const passes = this.#passes;
+    const { weights, step } = await this.#turns.take({ method: this.save }, "look", async (submitted) =>
+      (await this.#made()).snapshot(submitted),
+    );
     const named = new Map(this.#entries.map(({ weight }, i) => [weight, weights[i] ?? zeros(weight.shape)]));
-    const state = { seed: this.seed, step, passes: this.#passes };
+    const state = { seed: this.seed, step, passes };
     const { delivered, kerasFileOf } = await files();
     return delivered(path, await kerasFileOf(this, named, state, undefined, undefined));
   }
@@ -701,13 +664,14 @@ export abstract class Model<
     options: { readonly batchSize?: number; readonly inputShape?: readonly number[] } = {},
   ): Promise<MemoryUse> {
     checkOptions("memory", options, ["batchSize", "inputShape"]);
-    const { batchSize = this.#rows ?? 32 } = options;
+    const { batchSize = this.#built?.rows ?? 32 } = options;
     checkCount("memory", "batchSize", batchSize, 1);
     const ports = this.inputPorts;
     const single = ports.length === 1;
     const samples = ports.map(({ shape }) => sampleSizes(shape, single ? options.inputShape : undefined));
-    this.#requireRows(batchSize);
-    const { assembly, feeds } = this.#built ?? this.#build(batchShape(samples[0] ?? []));
+    const runs = this.#built ?? this.#build(batchShape(samples[0] ?? []));
+    runs.requireRows(batchSize);
+    const { assembly, feeds } = runs;
     const sizes = samples.map((sample) => [batchSize, ...sample]);
     const bindings = assembly.network.bind("memory", sizes);
     return memoryUse(assembly, feeds, bindings, await this.#chosenBackend(), this.#objective);
@@ -755,104 +719,35 @@ export abstract class Model<
   }
 
   /** x as tensors that fit; builds the model where its shapes come from the data. */
-  #input(where: string, values: readonly (TensorLike | undefined)[]): Rows {
-    const x = fitting(where, values, this.#ports);
-    if (this.#built === undefined) this.#build(batchShape(x[0]?.shape.slice(1) ?? []));
-    return { x };
+  #input(where: string, values: readonly Tensor[]): Rows {
+    if (this.#built !== undefined) return this.#built.input(where, values);
+    const data = { x: fitting(where, values, this.inputPorts) };
+    this.#build(batchShape(data.x[0]?.shape.slice(1) ?? []));
+    return data;
   }
 
-  /** `inputPorts`, with the network's own symbols once it is built. */
   get #ports(): readonly InputPort[] {
-    return this.inputPorts;
+    return this.#built?.ports ?? this.inputPorts;
   }
 
-  get #feeds(): Feeds {
-    if (this.#built === undefined) throw new Error("a model's ports were used before it was built");
-    return this.#built.feeds;
+  get #runs(): Runs {
+    if (this.#built === undefined) throw new Error("a model was run before it was built");
+    return this.#built;
   }
 
   async #dataset(where: string, x: DataOf<I>, y: DataOf<O>, sampleWeight: Data | undefined): Promise<Rows> {
     const objective = this.#compiled(where);
-    const input = this.#input(where, await readInputs(where, x, this.inputPorts));
-    const { assembly, feeds } = this.#built as Built;
-    const whole = { ...assembly, arrangement: new Arrangement(this.#entries, () => "all") };
-    const masked = (types: Types) => maskedOutputs(whole, types);
-    return feeds.dataset(where, input.x, y, sampleWeight, objective, masked);
+    const data = this.#input(where, await readInputs(where, x, this.#ports));
+    return this.#runs.dataset(where, data, y, sampleWeight, objective);
   }
 
-  async #weighed(where: string, data: Rows, weights: ClassWeights): Promise<Rows> {
-    const [loss] = this.#compiled(where).losses;
-    const { x, y = [], weight = [] } = data;
-    const [[first], [target], [own]] = [x, y, weight];
-    if (loss === undefined || first === undefined || target === undefined) return data;
-    const classes = loss.target === "classes" ? this.#feeds.classes() : undefined;
-    const single = { x: first, y: target, weight: own };
-    const weighed = await weighClasses(where, single, weights, loss.target, classes);
-    return { x, y, weight: [weighed.weight] };
-  }
-
-  /** Refuses class weights for several outputs. */
-  #requireSingle(where: string, classWeight: ClassWeights | undefined): void {
-    const outputs = this.network?.outputs.length ?? 1;
-    if (classWeight === undefined || outputs === 1) return;
-    throw new RondoError({
-      where,
-      received: `classWeight for a model of ${outputs} outputs`,
-      expected: "a model of one output",
-      fix: "Give sampleWeight by the names of the outputs instead",
-    });
-  }
-
-  /** Before anything runs: whether the rows come in batches of the size that the model fixes, if it does. */
-  #checkRows(where: string, data: Rows, batchSize: number): void {
-    const fixed = this.#rows;
-    const count = countOf(data);
-    if (fixed === undefined || (batchSize === fixed && count % fixed === 0)) return;
-    throw new RondoError({
-      where,
-      received: `${count} ${count === 1 ? "sample" : "samples"} in batches of ${batchSize}`,
-      expected: `batches of ${fixed}, the batchSize of the first layer, and a multiple of ${fixed} samples`,
-      fix: this.#stateful
-        ? `Set batchSize to ${fixed} and give full batches; for other batches make a second model with that batchSize, and copy the weights with getWeights and setWeights`
-        : `Set batchSize to ${fixed} and give full batches, or leave batchSize out of the first layer`,
-    });
-  }
-
-  #source(
-    engine: Engine,
-    kind: Kind,
-    data: Rows,
-    { turn = (run) => run(() => {}), submitted = () => {}, place = "inTurn", rate }: SourceOptions,
-  ): Source {
-    const types = this.#feeds.types(data);
-    const objective = kind === "predict" ? undefined : this.#objective;
-    const job = (rows: number) => this.#job(kind, types, data, rows);
-    const rows = countOf(data);
-    let left = rows;
-    let planned: Job | undefined;
-    return {
-      arrays: this.#feeds.arrays(data, objective),
-      rows,
-      plan: async (count) => {
-        planned = job(count);
-        await engine.prepare(planned);
+  #source(engine: Engine, kind: Kind, data: Rows, options: SourceOptions): Source {
+    return this.#runs.source(engine, kind, data, this.#objective, {
+      ...options,
+      reported: ({ names }) => {
+        this.#figureNames = names;
       },
-      report: () => {
-        const report = engine.report(planned ?? job(rows));
-        this.#figureNames = report.names;
-        return report;
-      },
-      submit: (inputs, count, outputs) =>
-        turn(async () => {
-          await engine.prepare(job(count));
-          const executable = engine.program(job(count));
-          if (kind === "train") engine.beginStep(rate);
-          const done = executable.run({ entry: "main", state: engine.memory, inputs, outputs, place });
-          left -= count;
-          if (left <= 0) submitted();
-          return { done };
-        }),
-    };
+    });
   }
 
   async #runBatch(
@@ -864,14 +759,14 @@ export abstract class Model<
   ): Promise<Figures> {
     const where = method.name;
     checkOptions(where, options, optionNames.batch);
-    this.#compiled(where);
+    const objective = this.#compiled(where);
     const { sampleWeight, classWeight } = options;
-    this.#requireSingle(where, classWeight);
+    this.#built?.requireSingle(where, classWeight);
     const rate = this.#scheduled ? undefined : this.learningRate;
     const effect = kind === "train" || this.#stateful ? "write" : "look";
     return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
       let data = await this.#dataset(where, x, y, sampleWeight);
-      if (classWeight !== undefined) data = await this.#weighed(where, data, classWeight);
+      if (classWeight !== undefined) data = await this.#runs.weighed(where, data, classWeight, objective);
       const source = this.#source(await this.#made(), kind, data, {
         submitted,
         ...(rate === undefined ? {} : { rate }),
@@ -895,7 +790,7 @@ export abstract class Model<
 
   /** Whether every run changes recurrent states. */
   get #stateful(): boolean {
-    return this.layers.some((layer) => layer.states().length > 0);
+    return this.#built?.stateful === true;
   }
 
   /** What a prediction does: one that changes recurrent states is not let in between the steps of a fit. */
@@ -908,32 +803,6 @@ export abstract class Model<
     return this.#turns.inCallback ? "overtakingOthers" : "overtaking";
   }
 
-  /** What predicts `rows` rows like those given. */
-  #predictionJob(data: Rows, rows: number): Job {
-    return this.#job("predict", this.#feeds.types({ x: data.x }), data, rows);
-  }
-
-  #job(kind: Kind, types: Types, data: Rows, rows: number): Job {
-    this.#requireRows(rows);
-    return { kind, types, bindings: this.#feeds.bindings(`model "${this.name}"`, data, rows) };
-  }
-
-  #requireRows(rows: number): void {
-    if (this.#rows === undefined || rows === this.#rows) return;
-    throw new RondoError({
-      where: `model "${this.name}"`,
-      received: `a batch of ${rows} rows`,
-      expected: `${this.#rows} rows, the batchSize of the first layer`,
-      fix: "Leave batchSize out, and give a multiple of so many rows",
-    });
-  }
-
-  /** The number of rows in each batch, where the model fixes it. */
-  get #rows(): number | undefined {
-    const rows = this.inputPorts[0]?.shape?.[0];
-    return typeof rows === "number" ? rows : undefined;
-  }
-
   #run(where: string, options: RunOptions, aroundHook = this.#turns.aroundHooks): Run {
     const passOf = (epoch: number) => {
       const pass = Math.max(epoch, this.#passes);
@@ -942,32 +811,10 @@ export abstract class Model<
     };
     return readRun(where, options, this.seed, { passOf, aroundHook });
   }
-
-  /** Rows of one step of `predict` within its memory. */
-  async #predictionRows(engine: Engine, data: Rows): Promise<number> {
-    if (this.#rows !== undefined) return this.#rows;
-    const rows = Math.min(countOf(data), largestPrediction);
-    const job = this.#predictionJob(data, rows);
-    await engine.prepare(job);
-    const { scratchBytes } = engine.program(job).program;
-    if (scratchBytes <= predictionBytes) return rows;
-    const fitting = Math.floor((rows * predictionBytes) / scratchBytes);
-    return Math.max(1, fitting > 16 ? fitting - (fitting % 16) : fitting);
-  }
 }
 
 /** What reads and writes files is loaded when it is used. */
 const files = () => import("./saving.js");
-
-interface SourceOptions {
-  /** How a batch takes its turn; default: the whole run has it. */
-  readonly turn?: <R>(run: Work<R>) => Promise<R>;
-  /** Is called when all rows have been submitted. */
-  readonly submitted?: () => void;
-  readonly place?: Place;
-  /** Learning rate of training steps; default: the engine's when a step is submitted. */
-  readonly rate?: number;
-}
 
 /** A run with callbacks keeps its turn until the last of them is done: they see the model as the run does. */
 const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>

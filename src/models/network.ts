@@ -15,6 +15,14 @@ export interface NetworkPort {
   readonly type: TensorType;
 }
 
+/** A size that an input leaves open. */
+interface OpenSize {
+  readonly input: number;
+  readonly axis: number;
+  readonly symbol: string;
+  readonly text: string;
+}
+
 /** A declared value with the name that users gave it. */
 export type NamedValue = readonly [name: string, value: DeclaredTensor];
 
@@ -27,6 +35,8 @@ export class Network {
   /** Each once, in Keras's order: from the inputs on, by the longest way to an output. */
   readonly layers: readonly Layer[];
   readonly #ties: readonly Tie[];
+  /** The sizes that inputs leave open: which axis of which input, the symbol, and how errors call it. */
+  readonly #open: readonly OpenSize[];
 
   /** @throws RondoError for what is no input, and for outputs that need an input which is not given */
   constructor(where: string, inputs: readonly NamedValue[], outputs: readonly NamedValue[]) {
@@ -48,6 +58,13 @@ export class Network {
     });
     this.inputs = inputs.map(port);
     this.outputs = outputs.map(port);
+    this.#open = inputs.flatMap(([name, { shape }], input) =>
+      openShape(shape, input, name).flatMap((d, axis) =>
+        typeof d === "number"
+          ? []
+          : [{ input, axis, symbol: d.key, text: `${name === "" ? "x" : `"${name}"`} (axis ${axis})` }],
+      ),
+    );
     this.#ties = ties.map(({ symbol: name, equals, where: by }) => ({
       symbol: String(renamed.get(name) ?? name),
       equals: substitute(substitute(equals, known), renamed),
@@ -69,23 +86,16 @@ export class Network {
    */
   bind(where: string, sizes: readonly (readonly number[])[]): Record<string, number> {
     const bindings: Record<string, number> = {};
-    const owners = new Map<string, string>();
-    for (const [i, { name }] of this.inputs.entries()) {
-      const open = openShape(this.inputs[i]?.value.shape ?? [], i, name);
-      for (const [axis, d] of open.entries()) {
-        if (typeof d === "number") continue;
-        bindings[d.key] = sizes[i]?.[axis] ?? 0;
-        owners.set(d.key, `${name === "" ? "x" : `"${name}"`} (axis ${axis})`);
-      }
-    }
+    for (const { input, axis, symbol: name } of this.#open) bindings[name] = sizes[input]?.[axis] ?? 0;
+    const textOf = (name: string) => this.#open.find((size) => size.symbol === name)?.text ?? name;
     for (const { symbol: name, equals, where: by } of this.#ties) {
       const [own, other] = [bindings[name], bind(equals, bindings)];
       if (own === undefined || own === other) continue;
       const partners = typeof equals === "number" ? [] : equals.products.flatMap(([symbols]) => symbols);
-      const others = partners.map((key) => owners.get(key) ?? key);
+      const others = partners.map(textOf);
       throw new RondoError({
         where,
-        received: `${own} in ${owners.get(name) ?? name} and ${other} in ${others.join(", ") || "the model"}`,
+        received: `${own} in ${textOf(name)} and ${other} in ${others.join(", ") || "the model"}`,
         expected: `sizes that are equal, because ${by} joins them`,
         fix: "Give both the same number of steps, padded where need be",
       });

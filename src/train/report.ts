@@ -49,10 +49,13 @@ export function makeReport(
   return {
     names: ["loss", ...uniqueNames(names, ["loss"])],
     size: lengths.reduce((a, b) => a + b, 0),
-    spread: (values) =>
-      places.flatMap(({ begin, length, spread = (part: readonly number[]) => part }) =>
-        spread(Array.from({ length }, (_, i) => values[begin + i] ?? 0)),
-      ),
+    spread(values) {
+      const all = Array.from(values);
+      if (places.every(({ spread }) => spread === undefined)) return all;
+      return places.flatMap(({ begin, length, spread = (part: readonly number[]) => part }) =>
+        spread(all.slice(begin, begin + length)),
+      );
+    },
     figures: (totals) => {
       const figures = places.map(({ begin, length, figure }) => figure(totals.slice(begin, begin + length)));
       return [loss(figures.slice(0, parts.length).map(Number)), ...figures.slice(parts.length).flat()];
