@@ -34,5 +34,6 @@ export async function buildBrowser() {
   await build({
     ...options,
     entryPoints: workers.map((file) => ({ in: file, out: basename(file, ".js") })),
+    charset: "utf8", // h5wasm's wasm lies in a string, which is twice as long in ASCII
   });
 }

@@ -1,9 +1,12 @@
 // The script of the worker for files in browsers.
-import { type FileMessage, FileWorker } from "./fileJob.js";
+import type { FileMessage } from "./fileJob.js";
 
 const scope = globalThis as unknown as {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   onmessage: (event: MessageEvent<FileMessage>) => void;
 };
-const worker = new FileWorker((reply, transfer) => scope.postMessage(reply, transfer));
-scope.onmessage = (event) => worker.receive(event.data);
+console.error = () => undefined; // HDF5 writes there what errors say in their own words
+const worker = import("./fileJob.js").then(
+  ({ FileWorker }) => new FileWorker((reply, transfer) => scope.postMessage(reply, transfer)),
+);
+scope.onmessage = async (event) => (await worker).receive(event.data);

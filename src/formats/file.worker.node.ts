@@ -1,6 +1,9 @@
 // The script of the worker for files in Node.
 import { parentPort } from "node:worker_threads";
-import { type FileMessage, FileWorker } from "./fileJob.js";
+import type { FileMessage } from "./fileJob.js";
 
-const worker = new FileWorker((reply, transfer) => parentPort?.postMessage(reply, transfer));
-parentPort?.on("message", (message: FileMessage) => worker.receive(message));
+console.error = () => undefined; // HDF5 writes there what errors say in their own words
+const worker = import("./fileJob.js").then(
+  ({ FileWorker }) => new FileWorker((reply, transfer) => parentPort?.postMessage(reply, transfer)),
+);
+parentPort?.on("message", async (message: FileMessage) => (await worker).receive(message));

@@ -60,8 +60,8 @@ export type FileReply =
   | { readonly broken: string };
 
 /**
- * The side of the worker: HDF5 and compression block, and h5wasm takes a tenth of a second to start and never gives back
- * its memory, so they have a thread that ends with its job.
+ * The side of the worker. HDF5 works in one go, and h5wasm takes a tenth of a second to start and never gives back its
+ * memory: so it has a thread of its own.
  */
 export class FileWorker {
   readonly #reply: (reply: FileReply, transfer: ArrayBuffer[]) => void;
@@ -77,6 +77,7 @@ export class FileWorker {
       else if ("piece" in message) this.#block.set(message.piece, message.offset);
       else {
         const result = await this.#run(message);
+        this.#block = new Uint8Array(0);
         this.#reply({ result }, [...buffersIn(result)]);
       }
     } catch (error) {

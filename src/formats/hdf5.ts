@@ -1,4 +1,4 @@
-import { type Dataset, type Entity, File, FS, type Group, Module, ready } from "h5wasm";
+import { Dataset, File, FS, Group, Module, ready } from "h5wasm";
 import { RondoError } from "../errors.js";
 import { type FileArray, type FileData, type FileDtype, fileArrayTypes } from "./arrayTypes.js";
 
@@ -67,18 +67,11 @@ class Reader {
     const arrays = new Map<string, FileArray>();
     for (const name of group.keys()) {
       if (++this.#objects > mostObjects) throw damaged(this.#file, `more than ${mostObjects} objects`);
-      const found: Entity | null = group.get(name);
+      const found = group.get(name);
       const below = at === "" ? name : `${at}/${name}`;
-      const kind = found !== null && "type" in found ? found.type : undefined;
-      if (kind === "Group") groups.set(name, this.group(found as Group, below, depth + 1));
-      else if (kind === "Dataset") arrays.set(name, this.#array(found as Dataset, below));
-      else {
-        throw this.#unsupported(
-          below,
-          kind === undefined ? "something that is not there" : `a ${kind}`,
-          "groups and arrays",
-        );
-      }
+      if (found instanceof Group) groups.set(name, this.group(found, below, depth + 1));
+      else if (found instanceof Dataset) arrays.set(name, this.#array(found, below));
+      else throw this.#unsupported(below, "a link to another file, or to nothing,", "groups and arrays");
     }
     return { attributes: attributesOf(group), groups, arrays };
   }
@@ -91,8 +84,8 @@ class Reader {
       throw this.#unsupported(at, "an array that lies in other files", "numbers in this one");
     const read = readerOf(dataset);
     if (read === undefined) {
-      const { H5T_class_t } = Module;
-      const kind = Object.entries(H5T_class_t).find(([, { value }]) => value === metadata.type)?.[0] ?? "";
+      const kinds: Readonly<Record<string, { readonly value?: number }>> = { ...Module.H5T_class_t };
+      const kind = Object.keys(kinds).find((kind) => kinds[kind]?.value === metadata.type) ?? "";
       const kindName = kind.replace("H5T_", "").toLowerCase();
       throw this.#unsupported(at, `elements of kind ${kindName} and ${size} bytes`, "numbers or bool");
     }
@@ -229,19 +222,13 @@ export async function writeHdf5(
   Date.now = () => 0;
   try {
     const file = new File(path, "w");
-    const made = new Map<string, Group>([["", file]]);
-    const groupAt = (at: string): Group => {
-      const group = made.get(at) ?? written(groupAt(parentOf(at)).create_group(nameOf(at)), at);
-      made.set(at, group);
-      return group;
-    };
-    for (const [at, name] of groups) {
-      const group = groupAt(at);
-      if (name !== undefined) group.create_attribute("name", name);
+    let closed = -1;
+    try {
+      fill(file, groups, arrays);
+    } finally {
+      closed = file.close();
     }
-    for (const { path: at, shape, data } of arrays)
-      written(groupAt(parentOf(at)).create_dataset({ name: nameOf(at), data, shape: [...shape] }), at);
-    if (file.close() < 0) throw notWritten("the file");
+    if (closed < 0) throw notWritten("the file");
     return system.readFile(path);
   } finally {
     Date.now = now;
@@ -249,14 +236,33 @@ export async function writeHdf5(
   }
 }
 
+function fill(
+  file: File,
+  groups: Iterable<readonly [path: string, name: string | undefined]>,
+  arrays: Iterable<Placed>,
+): void {
+  const made = new Map<string, Group>([["", file]]);
+  const groupAt = (at: string): Group => {
+    const group = made.get(at) ?? groupAt(parentOf(at)).create_group(nameOf(at));
+    // h5wasm gives what is at the place, whether or not HDF5 has made a group there.
+    if (!(group instanceof Group)) throw notWritten(at);
+    made.set(at, group);
+    return group;
+  };
+  for (const [at, name] of groups) {
+    const group = groupAt(at);
+    if (name !== undefined) group.create_attribute("name", name);
+  }
+  for (const { path: at, shape, data } of arrays) {
+    const group = groupAt(parentOf(at));
+    const absent = group.get(nameOf(at)) === null;
+    const dataset = group.create_dataset({ name: nameOf(at), data, shape: [...shape] });
+    if (!absent || !(dataset instanceof Dataset)) throw notWritten(at);
+  }
+}
+
 const parentOf = (at: string): string => at.slice(0, Math.max(0, at.lastIndexOf("/")));
 const nameOf = (at: string): string => at.slice(at.lastIndexOf("/") + 1);
-
-/** What h5wasm has made; it gives null, against its types, where HDF5 refused. */
-function written<T>(made: T | null, at: string): T {
-  if (made === null) throw notWritten(at);
-  return made;
-}
 
 const notWritten = (at: string): RondoError =>
   new RondoError({

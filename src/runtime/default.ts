@@ -1,7 +1,10 @@
 import type { Backend } from "./backend.js";
 import { createBackend } from "./select.js";
 
-/** The only mutable state of any module in Rondo: the backend of everyone who brings none. */
+/**
+ * The backend of everyone who brings none. No other module has mutable state, but for a worker that waits for files
+ * (formats/runFileJob.ts).
+ */
 let made: Promise<Backend> | undefined;
 
 /** The backend of models that were given none, made when first asked for, once per process. */
