@@ -39,7 +39,7 @@ const oldFolder = "_layer_checkpoint_dependencies";
  *
  * - `metadata.json`: the version of Keras and the date;
  * - `config.json`: the model, its layers, how it was built and compiled, as `serialize_keras_object` describes them.
- *   Python's NaN and Infinity, which JSON has not, are read as numbers;
+ *   Python's NaN and Infinity, which JSON has not, are read as texts of these names;
  * - `model.weights.h5`: an HDF5 file with the variables. `kerasPaths` gives the places.
  *
  * float64, float16 and bfloat16 variables are read as float32; integers stay what they are (the step counter of an
@@ -120,7 +120,7 @@ export interface NewKerasGroup {
  * objects' names. The same content gives the same bytes. The work is done in a worker.
  *
  * @param content `metadata`: `keras_version` says whose format the configuration follows. `config`: NaN and infinite
- *   numbers are written as Python reads them. `groups`: by path, as `kerasPaths` gives them; tensors are variables. The
+ *   numbers are written as Python reads them, and so are texts of these names. `groups`: by path, as `kerasPaths` gives them; tensors are variables. The
  *   arrays must not change until the promise settles
  * @throws RondoError for a path or an array that cannot be written
  */
@@ -157,14 +157,17 @@ export async function writeKerasFile(content: {
   return runFileJob(where, "writeKeras", { metadata, config, groups: [...groups], arrays }, size, pieces);
 }
 
-/** Throws for an array whose elements are not as many or not of the kind that it says. */
+/** Refuses what is no array of numbers whose type, shape and data agree. */
 function check({ dtype, shape, data }: FileArray, where: string): void {
-  const type = fileArrayTypes[dtype];
+  const type = Object.hasOwn(fileArrayTypes, dtype) ? fileArrayTypes[dtype] : undefined;
   if (type !== undefined && data instanceof type && data.length === sizeOf(shape)) return;
   throw new RondoError({
     where,
-    received: `${data?.length} elements as ${dtype} of shape ${shapeText(shape)}`,
-    expected: `${sizeOf(shape)} elements${type === undefined ? "" : ` in a ${type.name}`}`,
+    received: `${valueText(data)} of ${data?.length} elements as ${dtype} of shape ${shapeText(shape)}`,
+    expected:
+      type === undefined
+        ? `one of the dtypes ${Object.keys(fileArrayTypes).join(", ")}`
+        : `${sizeOf(shape)} elements in ${valueText(new type())}`,
     fix: "Make the data, the shape and the dtype agree",
   });
 }
@@ -175,9 +178,12 @@ const unusual = ["NaN", "Infinity", "-Infinity"];
 /** JSON as Python reads it: numbers that are none stand bare; configurations hold them as text. */
 function jsonText(json: JsonObject): string {
   const mark = "\u0000";
-  const marked = JSON.stringify(json, (key, value: unknown) =>
-    typeof value === "string" && key !== "name" && unusual.includes(value) ? `${mark}${value}${mark}` : value,
-  );
+  const marked = JSON.stringify(json, (key, value: unknown) => {
+    const isText = typeof value === "string" && key !== "name" && unusual.includes(value);
+    return isText || (typeof value === "number" && !Number.isFinite(value))
+      ? `${mark}${value}${mark}`
+      : value;
+  });
   return marked.replaceAll(/"\\u0000(-?Infinity|NaN)\\u0000"/g, "$1");
 }
 

@@ -5,7 +5,6 @@ import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Served, serve } from "../../examples/browser/serve.mjs";
-import { browserOptions } from "../../scripts/build-browser.mjs";
 import { readKerasFile, writeKerasFile } from "../../src/formats/kerasFile.js";
 import { chromium, describeWith } from "../machine.js";
 import { launch, patience, root, visit } from "./browser.js";
@@ -28,9 +27,12 @@ describeWith(chromium, "model files in a page", (executable) => {
     folder = mkdtempSync(join(tmpdir(), "rondo-browser-files-"));
     browser = await launch(executable);
     await build({
-      ...browserOptions,
+      absWorkingDir: root,
       entryPoints: ["dist/formats/kerasFile.js"],
       outdir: join(folder, "js"),
+      bundle: true,
+      format: "esm",
+      tsconfigRaw: "{}", // the paths of tsconfig.json are for the sources
     });
     cpSync(join(root, "dist/browser/file.worker.browser.js"), join(folder, "js/file.worker.browser.js"));
     server = await serve({
