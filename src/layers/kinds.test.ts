@@ -460,3 +460,154 @@ describe("lambda", () => {
     );
   });
 });
+
+/** As Keras 3.15.1 writes them, without the dtype policy. */
+const written: readonly (readonly [string, JsonObject])[] = [
+  [
+    "TimeDistributed",
+    {
+      name: "t",
+      trainable: true,
+      layer: {
+        module: "keras.layers",
+        class_name: "Flatten",
+        config: { name: "flatten", trainable: true, data_format: "channels_last" },
+        registered_name: null,
+      },
+    },
+  ],
+  ["RepeatVector", { name: "r", trainable: true, n: 3 }],
+  ["Permute", { name: "p", trainable: true, dims: [2, 1] }],
+  ["ZeroPadding1D", { name: "z", trainable: true, padding: [1, 2], data_format: "channels_last" }],
+  ["Cropping1D", { name: "c", trainable: true, cropping: [1, 1] }],
+  ["Add", { name: "a", trainable: true }],
+  ["Subtract", { name: "s", trainable: true }],
+  ["Multiply", { name: "m", trainable: true }],
+  ["Average", { name: "av", trainable: true }],
+  ["Maximum", { name: "mx", trainable: true }],
+  ["Minimum", { name: "mn", trainable: true }],
+  ["Concatenate", { name: "cc", trainable: true, axis: 1 }],
+  ["Dot", { name: "dt", trainable: true, axes: [2, 1], normalize: true }],
+  ["GlobalMaxPooling1D", { name: "gm", trainable: true, data_format: "channels_last", keepdims: true }],
+  ["GlobalAveragePooling1D", { name: "ga", trainable: true, data_format: "channels_last", keepdims: false }],
+  ["LeakyReLU", { name: "lr", trainable: true, negative_slope: 0.2 }],
+  ["ELU", { name: "el", alpha: 0.5, trainable: true }],
+  ["ReLU", { name: "re", trainable: true, max_value: 6.0, negative_slope: 0.5, threshold: 0.25 }],
+  ["Softmax", { name: "so", trainable: true, axis: [1, 2] }],
+  ["GaussianNoise", { name: "gn", trainable: true, stddev: 0.5, seed: 3 }],
+  ["SpatialDropout1D", { rate: 0.5, seed: null, name: "sd" }],
+  ["ActivityRegularization", { name: "ar", trainable: true, l1: 0.1, l2: 0.2 }],
+  [
+    "BatchNormalization",
+    {
+      name: "bn",
+      trainable: true,
+      axis: -1,
+      momentum: 0.9,
+      epsilon: 0.001,
+      center: true,
+      scale: true,
+      beta_initializer: {
+        module: "keras.initializers",
+        class_name: "Zeros",
+        config: {},
+        registered_name: null,
+      },
+      gamma_initializer: {
+        module: "keras.initializers",
+        class_name: "Ones",
+        config: {},
+        registered_name: null,
+      },
+      moving_mean_initializer: {
+        module: "keras.initializers",
+        class_name: "Zeros",
+        config: {},
+        registered_name: null,
+      },
+      moving_variance_initializer: {
+        module: "keras.initializers",
+        class_name: "Ones",
+        config: {},
+        registered_name: null,
+      },
+      beta_regularizer: null,
+      gamma_regularizer: null,
+      beta_constraint: null,
+      gamma_constraint: null,
+      synchronized: false,
+      renorm: false,
+      renorm_clipping: null,
+      renorm_momentum: 0.99,
+    },
+  ],
+  [
+    "LayerNormalization",
+    {
+      name: "ln",
+      trainable: true,
+      axis: [1, 2],
+      epsilon: 0.001,
+      center: true,
+      scale: true,
+      rms_scaling: false,
+      beta_initializer: {
+        module: "keras.initializers",
+        class_name: "Zeros",
+        config: {},
+        registered_name: null,
+      },
+      gamma_initializer: {
+        module: "keras.initializers",
+        class_name: "Ones",
+        config: {},
+        registered_name: null,
+      },
+      beta_regularizer: null,
+      gamma_regularizer: null,
+      beta_constraint: null,
+      gamma_constraint: null,
+    },
+  ],
+  ["UnitNormalization", { name: "un", trainable: true, axis: -1 }],
+];
+
+describe("configurations of Keras", () => {
+  it.each(written)("of a %s are read, and written again as they were", (class_name, config) => {
+    const back = layerFromConfig({ module: "keras.layers", class_name, config });
+    const own = JSON.parse(JSON.stringify(back.config()));
+    for (const [key, value] of Object.entries(config)) {
+      // What asks for nothing is not written.
+      if (!(key in own)) expect([null, false, 0.99, "channels_last"], key).toContain(value);
+      else if (key === "layer") expect(own.layer).toMatchObject({ class_name: "Flatten" });
+      else expect(own[key], key).toEqual(value);
+    }
+    const json = JSON.parse(JSON.stringify(describeComponent(back)));
+    expect(describeComponent(layerFromConfig(json))).toEqual(json);
+  });
+
+  it("have unroll, which changes nothing", () => {
+    const config = { units: 2, unroll: true };
+    expect(layerFromConfig({ class_name: "LSTM", config }).config().unroll).toBe(true);
+  });
+
+  it.each<[string, JsonObject, JsonObject]>([
+    ["LeakyReLU", { alpha: 0.25 }, { negative_slope: 0.25 }],
+    ["GlobalMaxPooling1D", { data_format: "channels_last" }, { keepdims: false }],
+    [
+      "BatchNormalization",
+      { synchronized: false, renorm: false, virtual_batch_size: null },
+      { momentum: 0.99 },
+    ],
+  ])("of Keras 2: %s %j", (class_name, config, expected) => {
+    expect(layerFromConfig({ class_name, config }).config()).toMatchObject(expected);
+  });
+
+  it.each<[string, JsonObject, string]>([
+    ["BatchNormalization", { renorm: true }, "renorm"],
+    ["BatchNormalization", { synchronized: true }, "synchronized"],
+    ["ZeroPadding1D", { data_format: "channels_first" }, "data_format"],
+  ])("are refused where they ask for more: %s %j", (class_name, config, key) => {
+    expect(refusal(() => layerFromConfig({ class_name, config })).received).toContain(`"${key}"`);
+  });
+});

@@ -14,10 +14,14 @@ import {
 } from "./layer.js";
 import type { InputShape, IsUnknown, ShapeError, ShapeRule } from "./types.js";
 
-const definition = defineLayer("Masking", {
-  /** A step whose features all have this value does not count; NaN matches NaN. Default 0. */
-  maskValue: real(0),
-});
+const definition = defineLayer(
+  "Masking",
+  {
+    /** A step whose features all have this value does not count; NaN matches NaN. Default 0. */
+    maskValue: real(0),
+  },
+  { masks: "makes" },
+);
 export type MaskingOptions = OptionsOf<typeof definition.fields>;
 
 /** [T, .., D] → the same */

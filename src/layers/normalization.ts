@@ -16,7 +16,9 @@ import {
   spread,
   type Weight,
 } from "./layer.js";
+import { constraint } from "./constraints.js";
 import { unit } from "./merging.js";
+import { regularizer } from "./regularizers.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 
 type X = SymbolicTensor;
@@ -53,6 +55,18 @@ function moments(x: X, over: readonly number[]): { readonly average: X; readonly
   return { average, variance };
 }
 
+/** Penalties and constraints of gamma and beta; default none each. */
+const penaltyFields = {
+  /** Adds to the loss for beta. */
+  betaRegularizer: regularizer,
+  /** Adds to the loss for gamma. */
+  gammaRegularizer: regularizer,
+  /** What beta is brought to after each update. */
+  betaConstraint: constraint,
+  /** What gamma is brought to after each update. */
+  gammaConstraint: constraint,
+};
+
 const batchDefinition = defineLayer(
   "BatchNormalization",
   {
@@ -77,6 +91,7 @@ const batchDefinition = defineLayer(
     movingMeanInitializer: initializer("zeros"),
     /** Default ones. */
     movingVarianceInitializer: initializer("ones"),
+    ...penaltyFields,
   },
   { masks: "carries", maskNote: "Statistics are those of the steps that count." },
 );
@@ -108,8 +123,8 @@ export class BatchNormalization<R extends ShapeRule = ShapeRule> extends Layer<
   protected override declareWeights([x]: InputTypes): void {
     const { axis, center, scale, ...given } = this.settings;
     const shape = [this.features(x, axis)];
-    if (scale) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer);
-    if (center) this.#beta = this.addWeight("beta", shape, given.betaInitializer);
+    if (scale) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, { regularizer: given.gammaRegularizer, constraint: given.gammaConstraint });
+    if (center) this.#beta = this.addWeight("beta", shape, given.betaInitializer, { regularizer: given.betaRegularizer, constraint: given.betaConstraint });
     this.#mean = this.addWeight("moving_mean", shape, given.movingMeanInitializer, { trainable: false });
     this.#variance = this.addWeight("moving_variance", shape, given.movingVarianceInitializer, {
       trainable: false,
@@ -176,6 +191,7 @@ const layerDefinition = defineLayer(
     betaInitializer: initializer("zeros"),
     /** Default ones. */
     gammaInitializer: initializer("ones"),
+    ...penaltyFields,
   },
   {
     masks: "carries",
@@ -212,10 +228,10 @@ export class LayerNormalization<R extends ShapeRule = ShapeRule> extends Layer<
   }
 
   protected override declareWeights([x]: InputTypes): void {
-    const { center, scale, rmsScaling, gammaInitializer, betaInitializer } = this.settings;
+    const { center, scale, rmsScaling, ...given } = this.settings;
     const shape = this.#axes(x.shape).map((axis) => this.features(x, axis - x.shape.length));
-    if (scale || rmsScaling) this.#gamma = this.addWeight("gamma", shape, gammaInitializer);
-    if (center && !rmsScaling) this.#beta = this.addWeight("beta", shape, betaInitializer);
+    if (scale || rmsScaling) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, { regularizer: given.gammaRegularizer, constraint: given.gammaConstraint });
+    if (center && !rmsScaling) this.#beta = this.addWeight("beta", shape, given.betaInitializer, { regularizer: given.betaRegularizer, constraint: given.betaConstraint });
   }
 
   override call([given]: Inputs, context: CallContext): X {

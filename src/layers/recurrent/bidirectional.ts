@@ -37,14 +37,18 @@ const optionalLayer: Field<Recurrent | undefined, Recurrent | undefined, false> 
 
 export type MergeMode = "concat" | "sum" | "mul" | "ave" | null;
 
-const definition = defineLayer("Bidirectional", {
-  /** The recurrent layer for the forward direction; it is copied, so it can be used elsewhere too. */
-  layer: layerField,
-  /** The layer for the backward direction; default: as `layer`, with goBackwards. */
-  backwardLayer: optionalLayer,
-  /** How the two outputs are joined; null: both are returned. Default concat. */
-  mergeMode: choice<MergeMode>("concat", ["concat", "sum", "mul", "ave", null]),
-});
+const definition = defineLayer(
+  "Bidirectional",
+  {
+    /** The recurrent layer for the forward direction; it is copied, so it can be used elsewhere too. */
+    layer: layerField,
+    /** The layer for the backward direction; default: as `layer`, with goBackwards. */
+    backwardLayer: optionalLayer,
+    /** How the two outputs are joined; null: both are returned. Default concat. */
+    mergeMode: choice<MergeMode>("concat", ["concat", "sum", "mul", "ave", null]),
+  },
+  { maskNote: "Like the layers within; the output is 0 at steps that do not count." },
+);
 export type BidirectionalOptions = OptionsOf<typeof definition.fields>;
 
 /** The output of the layer inside; its last size is told unless two are joined (the types do no arithmetic). */

@@ -43,7 +43,10 @@ export const defineRecurrent = <F extends Fields>(
   className: string,
   fields: F,
 ): Definition<F & typeof recurrentFields & LayerFields> =>
-  defineLayer(className, { ...recurrentFields, ...fields });
+  defineLayer(className, { ...recurrentFields, ...fields }, { maskNote: recurrentNote });
+
+const recurrentNote =
+  "States stay as they are at steps that do not count. With returnSequences the mask goes on, in the order of the output (Keras leaves it in that of the input); else the output is that of the last step that counts.";
 
 /** Axes 0 and 1 swapped: [B, T, ..] ↔ [T, B, ..]. */
 const swap = (x: SymbolicTensor): SymbolicTensor => transpose(x, [1, 0, ...[...x.shape.keys()].slice(2)]);
