@@ -67,6 +67,8 @@ export interface Definition<F extends Fields> {
   readonly fields: F;
   /** What a layer does with the mask of its inputs; left out: what the ops in it do. */
   readonly masks?: MaskRule;
+  /** Whether `call` takes more than one input: values to merge, initial states. Left out: one. */
+  readonly inputs?: "one" | "several";
   /** What more there is to say about masks, and where Keras does something else; for the table in the documents. */
   readonly maskNote?: string;
 }

@@ -5,6 +5,7 @@ import type { SymbolicTensor, TensorType } from "../graph/ir.js";
 import { add, cast, greater, mul, rsqrt, square, sub, where } from "../graph/ops/elementwise.js";
 import { max, mean, normalizeAxes } from "../graph/ops/reduce.js";
 import { reshape } from "../graph/ops/shape.js";
+import { constraint } from "./constraints.js";
 import { initializer } from "./initializers.js";
 import {
   batchShapeText,
@@ -16,7 +17,6 @@ import {
   spread,
   type Weight,
 } from "./layer.js";
-import { constraint } from "./constraints.js";
 import { unit } from "./merging.js";
 import { regularizer } from "./regularizers.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
@@ -123,8 +123,16 @@ export class BatchNormalization<R extends ShapeRule = ShapeRule> extends Layer<
   protected override declareWeights([x]: InputTypes): void {
     const { axis, center, scale, ...given } = this.settings;
     const shape = [this.features(x, axis)];
-    if (scale) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, { regularizer: given.gammaRegularizer, constraint: given.gammaConstraint });
-    if (center) this.#beta = this.addWeight("beta", shape, given.betaInitializer, { regularizer: given.betaRegularizer, constraint: given.betaConstraint });
+    if (scale)
+      this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, {
+        regularizer: given.gammaRegularizer,
+        constraint: given.gammaConstraint,
+      });
+    if (center)
+      this.#beta = this.addWeight("beta", shape, given.betaInitializer, {
+        regularizer: given.betaRegularizer,
+        constraint: given.betaConstraint,
+      });
     this.#mean = this.addWeight("moving_mean", shape, given.movingMeanInitializer, { trainable: false });
     this.#variance = this.addWeight("moving_variance", shape, given.movingVarianceInitializer, {
       trainable: false,
@@ -230,8 +238,16 @@ export class LayerNormalization<R extends ShapeRule = ShapeRule> extends Layer<
   protected override declareWeights([x]: InputTypes): void {
     const { center, scale, rmsScaling, ...given } = this.settings;
     const shape = this.#axes(x.shape).map((axis) => this.features(x, axis - x.shape.length));
-    if (scale || rmsScaling) this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, { regularizer: given.gammaRegularizer, constraint: given.gammaConstraint });
-    if (center && !rmsScaling) this.#beta = this.addWeight("beta", shape, given.betaInitializer, { regularizer: given.betaRegularizer, constraint: given.betaConstraint });
+    if (scale || rmsScaling)
+      this.#gamma = this.addWeight("gamma", shape, given.gammaInitializer, {
+        regularizer: given.gammaRegularizer,
+        constraint: given.gammaConstraint,
+      });
+    if (center && !rmsScaling)
+      this.#beta = this.addWeight("beta", shape, given.betaInitializer, {
+        regularizer: given.betaRegularizer,
+        constraint: given.betaConstraint,
+      });
   }
 
   override call([given]: Inputs, context: CallContext): X {
