@@ -27,6 +27,9 @@ const unreadable = (address: string, received: string): RondoError =>
     fix: "Check the address, or give the bytes or a Blob",
   });
 
+/** A page has no files. */
+export const exists = async (_path: string): Promise<boolean> => false;
+
 /** A page has no files to write. */
 export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
   throw new RondoError({

@@ -1,3 +1,4 @@
+import { access } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RondoError } from "../errors.js";
@@ -26,6 +27,13 @@ const unreadable = (address: string, received: string): RondoError =>
     expected: "a file at this address",
     fix: "Check the address, or download the file and give its path",
   });
+
+/** Whether there is such a file. */
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Writes a file: beside its place, then under its name; a failure leaves what was there. */
 export const writeBytes = (path: string, bytes: Uint8Array): Promise<void> =>

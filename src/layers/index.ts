@@ -18,7 +18,15 @@ export {
   describe,
   type Weight,
   type WeightContext,
+  type WeightOptions,
 } from "./component.js";
+export {
+  type Constraint,
+  type ConstraintName,
+  type ConstraintOption,
+  constraintKind,
+  constraints,
+} from "./constraints.js";
 export { type CallOptions, DeclaredTensor, type LayerCall } from "./declared.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";
@@ -123,6 +131,13 @@ export type {
   SpatialDropout1DOptions,
   SpatialDropout1DRule,
 } from "./regularization.js";
+export {
+  type Regularizer,
+  type RegularizerName,
+  type RegularizerOption,
+  regularizerKind,
+  regularizers,
+} from "./regularizers.js";
 export type {
   Cropping1D,
   Cropping1DOptions,

@@ -98,6 +98,13 @@ describe("configurations", () => {
       dropout: 0,
       recurrent_dropout: 0,
       seed: null,
+      kernel_regularizer: null,
+      recurrent_regularizer: null,
+      bias_regularizer: null,
+      activity_regularizer: null,
+      kernel_constraint: null,
+      recurrent_constraint: null,
+      bias_constraint: null,
     });
     expect(layers.inputLayer({ shape: [null, 3] }).config()).toEqual({
       batch_shape: [null, null, 3],

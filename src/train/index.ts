@@ -1,15 +1,26 @@
+import { CSVLogger, type CSVLoggerOptions } from "./callbacks/csvLogger.js";
 import { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/earlyStopping.js";
 import { History } from "./callbacks/history.js";
-import { LearningRateScheduler, type Schedule } from "./callbacks/learningRateScheduler.js";
+import { LearningRateScheduler, type RateOfEpoch } from "./callbacks/learningRateScheduler.js";
+import { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/modelCheckpoint.js";
 import { ProgressBar, type Terminal } from "./callbacks/progressBar.js";
+import { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from "./callbacks/reduceLROnPlateau.js";
 import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
 
 /** The callbacks; an object with any of their hooks is one too. */
 export const callbacks = {
+  csvLogger: (
+    target: string | ((csv: string) => void | Promise<void>),
+    options?: CSVLoggerOptions,
+  ): CSVLogger => new CSVLogger(target, options),
   earlyStopping: (options?: EarlyStoppingOptions): EarlyStopping => new EarlyStopping(options),
   history: (): History => new History(),
-  learningRateScheduler: (schedule: Schedule): LearningRateScheduler => new LearningRateScheduler(schedule),
+  learningRateScheduler: (schedule: RateOfEpoch): LearningRateScheduler =>
+    new LearningRateScheduler(schedule),
+  modelCheckpoint: (options: ModelCheckpointOptions): ModelCheckpoint => new ModelCheckpoint(options),
   progressBar: (terminal?: Terminal): ProgressBar => new ProgressBar(terminal),
+  reduceLROnPlateau: (options?: ReduceLROnPlateauOptions): ReduceLROnPlateau =>
+    new ReduceLROnPlateau(options),
   terminateOnNaN: (): TerminateOnNaN => new TerminateOnNaN(),
 };
 
@@ -37,15 +48,35 @@ export type {
 } from "./measure.js";
 export { type MetricName, type MetricSpec, metrics } from "./metrics/index.js";
 export type { CompileOptions, LossSpec } from "./objective.js";
-export { type OptimizerName, optimizersByName as optimizers } from "./optimizers/index.js";
-export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.js";
+export type { AdadeltaOptions } from "./optimizers/adadelta.js";
+export type { AdagradOptions } from "./optimizers/adagrad.js";
+export type { AdamOptions, AdamWOptions } from "./optimizers/adam.js";
+export type { AdamaxOptions } from "./optimizers/adamax.js";
+export { type OptimizerName, optimizerKind, optimizersByName as optimizers } from "./optimizers/index.js";
+export type { NadamOptions } from "./optimizers/nadam.js";
+export type { Optimizer, SharedFields, Slot, UpdateContext, Updated } from "./optimizers/optimizer.js";
+export type { RMSpropOptions } from "./optimizers/rmsprop.js";
+export type { SGDOptions } from "./optimizers/sgd.js";
+export {
+  type BuiltInSchedule,
+  type Schedule,
+  type ScheduleName,
+  scheduleKind,
+  schedules,
+} from "./schedules.js";
 export type {
+  CSVLogger,
+  CSVLoggerOptions,
   EarlyStopping,
   EarlyStoppingOptions,
   History,
   LearningRateScheduler,
+  ModelCheckpoint,
+  ModelCheckpointOptions,
   ProgressBar,
-  Schedule,
+  RateOfEpoch,
+  ReduceLROnPlateau,
+  ReduceLROnPlateauOptions,
   Terminal,
   TerminateOnNaN,
 };

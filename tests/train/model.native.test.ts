@@ -9,6 +9,7 @@ import { outputsContract } from "./outputs.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
+import { updatesContract } from "./updates.contract.js";
 import { weightsContract } from "./weights.contract.js";
 
 describeWith(nativeAddon, "models on the native backend", () => {
@@ -17,6 +18,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   measuresContract(make);
   predictionContract(make);
   orderContract(make);
+  updatesContract(make);
   weightsContract(make);
   functionalContract(make);
   savingContract(make);

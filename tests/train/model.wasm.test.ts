@@ -7,6 +7,7 @@ import { outputsContract } from "./outputs.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { savingContract } from "./saving.contract.js";
 import { trainingContract } from "./training.contract.js";
+import { updatesContract } from "./updates.contract.js";
 import { weightsContract } from "./weights.contract.js";
 
 describe("models on the wasm backend", () => {
@@ -15,6 +16,7 @@ describe("models on the wasm backend", () => {
   measuresContract(make);
   predictionContract(make);
   orderContract(make);
+  updatesContract(make);
   weightsContract(make);
   functionalContract(make);
   savingContract(make);

@@ -31,6 +31,10 @@ export interface CallbackModel {
   learningRate: number;
   getWeights(): Promise<Tensor<"float32">[]>;
   setWeights(weights: readonly Tensor[]): Promise<void>;
+  /** Writes the model to a file. */
+  save(path: string): Promise<unknown>;
+  /** Writes the weights to a file. */
+  saveWeights(path: string): Promise<unknown>;
 }
 
 type Hook = (logs: Logs) => void | Promise<void>;

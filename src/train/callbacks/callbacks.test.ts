@@ -40,6 +40,8 @@ function fakeModel(): CallbackModel & { weights: number } {
     async setWeights([first]) {
       this.weights = first?.data[0] ?? Number.NaN;
     },
+    async save() {},
+    async saveWeights() {},
   };
 }
 

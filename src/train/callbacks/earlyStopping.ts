@@ -1,16 +1,11 @@
-import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../../errors.js";
+import { checkOptions, namesOf } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { Callback, type Logs } from "./callback.js";
+import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
-export interface EarlyStoppingOptions {
-  /** The figure to watch; default `val_loss`. */
-  readonly monitor?: string;
-  /** The least change that counts as an improvement; default 0. */
-  readonly minDelta?: number;
+export interface EarlyStoppingOptions extends MonitorOptions {
   /** Epochs without improvement after which the training stops; default 0. */
   readonly patience?: number;
-  /** Whether less or more is better; `auto` (default): more for accuracies, else less. */
-  readonly mode?: "auto" | "min" | "max";
   /** The value to be reached within `patience` epochs; default none. */
   readonly baseline?: number;
   /** Whether the weights of the best epoch are restored at the end of the training; default false. */
@@ -19,7 +14,6 @@ export interface EarlyStoppingOptions {
   readonly startFromEpoch?: number;
 }
 
-const modes: readonly string[] = ["auto", "min", "max"];
 const optionNames = namesOf<EarlyStoppingOptions>({
   monitor: true,
   minDelta: true,
@@ -30,24 +24,13 @@ const optionNames = namesOf<EarlyStoppingOptions>({
   startFromEpoch: true,
 });
 
-const refused = (option: string, value: unknown, expected: string): RondoError =>
-  new RondoError({
-    where: "earlyStopping",
-    received: `${option}: ${valueText(value)}`,
-    expected,
-    fix: `Change ${option}, or leave it out`,
-  });
-
 /** Stops the training when a figure has stopped improving (Prechelt 1998). Options and behaviour are Keras's. */
 export class EarlyStopping extends Callback {
-  readonly #monitor: string;
-  readonly #minDelta: number;
+  readonly #monitor: Monitor;
   readonly #patience: number;
   readonly #baseline: number | undefined;
   readonly #restore: boolean;
   readonly #startFromEpoch: number;
-  /** 1 where more is better, -1 where less is. */
-  readonly #sign: 1 | -1;
   #wait = 0;
   #best: number | undefined;
   #bestWeights: Tensor<"float32">[] | undefined;
@@ -59,25 +42,15 @@ export class EarlyStopping extends Callback {
   constructor(options: EarlyStoppingOptions = {}) {
     super();
     checkOptions("earlyStopping", options, optionNames);
-    for (const option of ["minDelta", "patience", "baseline", "startFromEpoch"] as const) {
-      const value = options[option];
-      if (value === undefined || Number.isFinite(value)) continue;
-      throw refused(option, value, "a number");
-    }
-    const { monitor, restoreBestWeights } = options;
-    if (monitor !== undefined && typeof monitor !== "string")
-      throw refused("monitor", monitor, "the name of a figure");
+    checkNumbers("earlyStopping", options, ["patience", "baseline", "startFromEpoch"]);
+    const { restoreBestWeights } = options;
     if (restoreBestWeights !== undefined && typeof restoreBestWeights !== "boolean")
-      throw refused("restoreBestWeights", restoreBestWeights, "true or false");
-    this.#monitor = options.monitor ?? "val_loss";
-    this.#minDelta = Math.abs(options.minDelta ?? 0);
+      throw refused("earlyStopping", "restoreBestWeights", restoreBestWeights, "true or false");
+    this.#monitor = new Monitor("earlyStopping", options);
     this.#patience = options.patience ?? 0;
     this.#baseline = options.baseline;
     this.#restore = options.restoreBestWeights ?? false;
     this.#startFromEpoch = options.startFromEpoch ?? 0;
-    const mode = options.mode ?? "auto";
-    if (!modes.includes(mode)) throw unknownName("earlyStopping", "mode", String(mode), modes);
-    this.#sign = mode === "max" || (mode === "auto" && /acc/i.test(this.#monitor)) ? 1 : -1;
   }
 
   onTrainBegin(): void {
@@ -89,24 +62,14 @@ export class EarlyStopping extends Callback {
   }
 
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
-    const current = Object.hasOwn(logs, this.#monitor) ? logs[this.#monitor] : undefined;
-    if (current === undefined) {
-      throw new RondoError({
-        where: "earlyStopping",
-        received: `monitor: "${this.#monitor}", which this training does not report`,
-        expected: `one of ${Object.keys(logs).join(", ")}`,
-        fix: this.#monitor.startsWith("val_")
-          ? "Pass validationData or validationSplit to fit"
-          : "Change monitor",
-      });
-    }
+    const current = this.#monitor.value(logs);
     if (epoch < this.#startFromEpoch) return;
     if (this.#restore && this.#bestWeights === undefined) await this.#keep(epoch);
     this.#wait++;
-    if (this.#improves(current, this.#best)) {
+    if (this.#monitor.improves(current, this.#best)) {
       this.#best = current;
       await this.#keep(epoch);
-      if (this.#improves(current, this.#baseline)) this.#wait = 0;
+      if (this.#monitor.improves(current, this.#baseline)) this.#wait = 0;
     } else if (this.#wait >= this.#patience && epoch > 0) {
       this.stoppedEpoch = epoch;
       this.model.stopTraining = true;
@@ -115,10 +78,6 @@ export class EarlyStopping extends Callback {
 
   async onTrainEnd(): Promise<void> {
     if (this.#bestWeights !== undefined) await this.model.setWeights(this.#bestWeights);
-  }
-
-  #improves(value: number, reference: number | undefined): boolean {
-    return reference === undefined || this.#sign * (value - reference) > this.#minDelta;
   }
 
   async #keep(epoch: number): Promise<void> {

@@ -2,13 +2,13 @@ import { RondoError, valueText } from "../../errors.js";
 import { Callback, type Logs } from "./callback.js";
 
 /** From the epoch (from 0) and the present learning rate to the one of this epoch. */
-export type Schedule = (epoch: number, learningRate: number) => number;
+export type RateOfEpoch = (epoch: number, learningRate: number) => number;
 
 /** Sets the learning rate at the beginning of each epoch, and adds it to the logs as `learningRate`. */
 export class LearningRateScheduler extends Callback {
-  readonly #schedule: Schedule;
+  readonly #schedule: RateOfEpoch;
 
-  constructor(schedule: Schedule) {
+  constructor(schedule: RateOfEpoch) {
     super();
     if (typeof schedule !== "function") {
       throw new RondoError({
