@@ -1,7 +1,18 @@
 import type { Recipe } from "rondo/recipe";
 import { recipe as bilstm } from "./bilstm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
+import { recipe as maskedLstm } from "./masked-lstm.js";
+import { recipe as regression } from "./regression.js";
+import { recipe as sequenceTagging } from "./sequence-tagging.js";
 import { recipe as simpleRnn } from "./simple-rnn.js";
 import { recipe as stackedLstm } from "./stacked-lstm.js";
 
-export const recipes: readonly Recipe[] = [doubleLstm, bilstm, simpleRnn, stackedLstm];
+export const recipes: readonly Recipe[] = [
+  doubleLstm,
+  bilstm,
+  simpleRnn,
+  stackedLstm,
+  regression,
+  sequenceTagging,
+  maskedLstm,
+];

@@ -394,4 +394,110 @@ describe("rondo", () => {
       expect(readdirSync(place)).toEqual(before);
     },
   );
+
+  describe("a recipe's own options", () => {
+    const own = ["--optimizers <name,…>", "--rates <name>", "--loss <name>", "--units <n>"];
+
+    it.each([[["list"]], [["train", "--help"]], [["train", "regression", "--help"]]])(
+      "are listed with their defaults by %j",
+      async (args) => {
+        const { out } = await run(args);
+        for (const text of [
+          ...own,
+          "default: sgd,rmsprop,adagrad,adadelta,adam,adamax,nadam",
+          "default: 128",
+        ])
+          expect(out.replaceAll(/\s+/g, " ")).toContain(text);
+      },
+    );
+
+    it("are listed as JSON", async () => {
+      const json = JSON.parse((await run(["list", "--json"])).out) as { name: string; options: object[] }[];
+      expect(json.find((r) => r.name === "sequence-tagging")?.options[0]).toEqual({
+        name: "layer",
+        usage: "--layer <name>",
+        description: "what reads the numbers, in one direction or in both",
+        choices: ["lstm", "bilstm"],
+        default: "lstm",
+      });
+    });
+
+    it("have other names than what all recipes can be told", async () => {
+      const flags = (text: string) =>
+        [...text.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)].map(([, flag]) => flag);
+      const [help] = (await run(["train", "--help"])).out.split("Recipes:");
+      const common = flags(help ?? "");
+      expect(common).toContain("seed");
+      const json = JSON.parse((await run(["list", "--json"])).out) as { options: { usage: string }[] }[];
+      const names = json.flatMap(({ options }) => flags(options.map(({ usage }) => ` ${usage}`).join("\n")));
+      expect(names).toContain("optimizers");
+      expect(names.filter((name) => common.includes(name))).toEqual([]);
+    });
+
+    it.each([
+      ["--units", "0", "Give a whole number, 1 or larger."],
+      ["--optimizers", "sgd,adem", '"adem" does not fit. Give one of sgd, rmsprop'],
+      ["--optimizers", "sgd,sgd", "Give each once: sgd stands in the list twice."],
+      ["--loss", "msa", "Did you mean mse?"],
+    ])("are checked: %s %s", async (option, value, message) => {
+      const { code, err } = await run(["train", "regression", option, value]);
+      expect(code).toBe(2);
+      expect(err).toContain(message);
+    });
+
+    it("are not for other recipes", async () => {
+      const { code, err } = await run(["train", "bilstm", "--units", "3"]);
+      expect([code, err]).toEqual([2, expect.stringContaining("unknown option '--units'")]);
+    });
+
+    it("reach the training and are kept, beside those of all recipes before and after the name", {
+      timeout: 120_000,
+    }, async () => {
+      const out = join(folder(), "run");
+      const args = ["train", "--epochs", "3", "regression", "--units", "4", "--optimizers", "sgd,adamax"];
+      const { code, out: text } = await run([...args, "--loss", "mae", "--seed", "1", "--out", out]);
+      expect(code).toBe(0);
+      expect(text).toMatch(/adamax: loss \d/);
+      const read = (name: string) => readFileSync(join(out, name), "utf8");
+      expect(JSON.parse(read("config.json"))).toMatchObject({
+        count: 3,
+        options: { units: 4, optimizers: ["sgd", "adamax"], loss: "mae", rates: "keras2" },
+      });
+      const result = JSON.parse(read("result.json")) as RunResult;
+      expect(result).toMatchObject({
+        count: 3,
+        goal: { figure: "testError", bound: "at most", reached: false },
+        parameters: 2 * (4 * (1 + 4 + 1) * 4 + 2 * 4 * (4 + 4 + 1) * 4 + 5),
+      });
+      expect(result.goal.value).toBeCloseTo(1.05 * (result.figures.leastSquaresError ?? Number.NaN), 12);
+      expect(read("history.csv").split("\r\n")).toHaveLength(1 + 2 * 3 + 1);
+      expect(JSON.parse(read("history.json"))).toMatchObject({ sgd: { step: [1, 2, 3] } });
+      expect(read("report.html").match(/<polyline class="tone\d"/g)).toHaveLength(2 + 3);
+    });
+  });
+
+  it("tags sequences in both directions", { timeout: 120_000 }, async () => {
+    const out = join(folder(), "run");
+    const args = ["train", "sequence-tagging", "--layer", "bilstm", "--seed", "1", "--epochs", "300"];
+    const { code, out: text } = await run([...args, "--out", out]);
+    expect(code).toBe(0);
+    expect(text).toMatch(/expected( +[01]){10}\npredicted( [01]){10}\n/);
+    const { figures, parameters } = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as RunResult;
+    expect(parameters).toBe(2 * 4 * 20 * (1 + 20 + 1) + 40 + 1);
+    expect(figures.stepAccuracy).toBeGreaterThan(0.85);
+    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("have the right tag");
+  });
+
+  it("reports the loss of a masked model as it is by hand, whatever the padding", {
+    timeout: 120_000,
+  }, async () => {
+    const args = ["train", "masked-lstm", "--seed", "1", "--epochs", "1", "--out", join(folder(), "run")];
+    const { code, out } = await run([...args, "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      parameters: 128_008,
+      figures: { changedWeights: 0 },
+      goal: { figure: "lossDifference", reached: true },
+    });
+  });
 });
