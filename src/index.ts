@@ -177,6 +177,7 @@ export { Model } from "./models/model.js";
 export { loadModel } from "./models/open.js";
 export type {
   BatchOptions,
+  ClassesOf,
   DataOf,
   EvaluateOptions,
   Figures,

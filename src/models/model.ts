@@ -21,7 +21,7 @@ import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor, zeros } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
-import { splitPoint } from "../train/dataset.js";
+import { largestOf, splitPoint } from "../train/dataset.js";
 import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
 import { Totals } from "../train/report.js";
@@ -33,6 +33,7 @@ import { memoryUse, sampleSizes } from "./memory.js";
 import type { Network } from "./network.js";
 import {
   type BatchOptions,
+  type ClassesOf,
   checkValidationData,
   type DataOf,
   type EvaluateOptions,
@@ -477,6 +478,23 @@ export abstract class Model<
   }
 
   /**
+   * The class that `predict` gives for each row, or each step of a row: the largest of the last axis, [N, ..] for an output
+   * [N, .., C]; where that has size 1, [N, .., 1] with 1 for what is above one half, else 0, as in Keras.
+   *
+   * @param options as those of `predict`
+   */
+  async predictClasses(x: DataOf<I>, options: PredictOptions = {}): Promise<ClassesOf<O>> {
+    const predicted = await this.predict(x, options);
+    const ports = this.network?.outputs ?? [];
+    const [only] = ports;
+    if (only?.name === "") return classesOf(predicted as Tensor<"float32">) as ClassesOf<O>;
+    const byName = predicted as Readonly<Record<string, Tensor<"float32">>>;
+    return Object.fromEntries(
+      Object.entries(byName).map(([name, output]) => [name, classesOf(output)]),
+    ) as ClassesOf<O>;
+  }
+
+  /**
    * The model's output for these rows, computed as one batch. An array of up to 1 MiB is copied when it is called; a larger
    * one must stay as it is until it resolves.
    */
@@ -822,6 +840,21 @@ const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>
 
 /** A size, or null where it is open. */
 export const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);
+
+/** Class numbers of predictions [.., C] → [..], or [.., 1] → [.., 1]. */
+function classesOf({ data, shape }: Tensor<"float32">): Tensor<"int32"> {
+  const width = shape.at(-1) ?? 1;
+  if (width === 1)
+    return new Tensor(
+      Int32Array.from(data, (p) => Number(p > 0.5)),
+      shape,
+      "int32",
+    );
+  const classes = Int32Array.from({ length: data.length / width }, (_, i) =>
+    largestOf(data, i * width, width),
+  );
+  return new Tensor(classes, shape.slice(0, -1), "int32");
+}
 
 /** Arrays for the outputs of a program. */
 const room = ({ outputs }: Program): Tensor<"float32">[] =>

@@ -42,6 +42,13 @@ export type PredictionOf<N extends string> = [N] extends [never]
     ? Tensor<"float32"> & Readonly<Record<string, Tensor<"float32">>>
     : Readonly<Record<N, Tensor<"float32">>>;
 
+/** Class numbers of outputs, as `DataOf`. */
+export type ClassesOf<N extends string> = [N] extends [never]
+  ? Tensor<"int32">
+  : string extends N
+    ? Tensor<"int32"> & Readonly<Record<string, Tensor<"int32">>>
+    : Readonly<Record<N, Tensor<"int32">>>;
+
 /** Weights of samples: for each output that has some. */
 export type WeightsOf<N extends string> = [N] extends [never]
   ? TensorLike

@@ -270,7 +270,7 @@ function checkClassWeights(where: string, weights: unknown, classes = Number.POS
 }
 
 /** Position of the largest of `width` numbers from `begin`. */
-function largestOf(data: TypedArray, begin: number, width: number): number {
+export function largestOf(data: TypedArray, begin: number, width: number): number {
   let best = 0;
   for (let c = 1; c < width; c++) if ((data[begin + c] ?? 0) > (data[begin + best] ?? 0)) best = c;
   return best;

@@ -94,6 +94,20 @@ export function predictionContract(make: () => Promise<Backend>): void {
     });
   });
 
+  it("gives class numbers", async () => {
+    const identity = (units: number) => {
+      const options = { units, useBias: false, kernelInitializer: "identity", inputShape: [units] } as const;
+      return sequential([layers.dense(options)], { backend });
+    };
+    const rows = [
+      [0.1, 0.7, 0.2],
+      [3, -1, 3],
+    ];
+    const classes = await identity(3).predictClasses(rows);
+    expect([classes.dtype, classes.array()]).toEqual(["int32", [1, 0]]);
+    expect((await identity(1).predictClasses([[0.5], [0.51]])).array()).toEqual([[0], [1]]);
+  });
+
   it("tells its shapes with null for what is open, and its configuration with its input", () => {
     const open = sequential([layers.gru({ units: 3, inputShape: [null, 2], name: "g" })], { backend });
     expect([open.inputShape, open.outputShape]).toEqual([
