@@ -62,7 +62,7 @@ const definition = defineLayer(
     /** The shape of the result, without the batch axis, to be checked; null where a size is not fixed. */
     outputShape: optionalShape,
   },
-  { maskNote: "What the ops in it do. Keras drops it." },
+  { inputs: "several", maskNote: "What the ops in it do. Keras drops it." },
 );
 export type LambdaOptions = OptionsOf<typeof definition.fields>;
 

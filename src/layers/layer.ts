@@ -18,7 +18,6 @@ import {
   type Definition,
   type Inputs,
   type InputTypes,
-  type MaskRule,
   resultText,
   type Weight,
   type WeightContext,
@@ -113,7 +112,7 @@ export type LayerOptions = OptionsOf<LayerFields>;
 export const defineLayer = <F extends Fields>(
   className: string,
   fields: F,
-  rules: { readonly masks?: MaskRule; readonly maskNote?: string } = {},
+  rules: Pick<Definition<F>, "masks" | "maskNote" | "inputs"> = {},
 ): Definition<F & LayerFields> => ({
   className,
   fields: { ...fields, ...layerFields },
@@ -159,6 +158,13 @@ export abstract class Layer<
    * @throws RondoError naming the layer when the number of inputs, a rank or a size does not fit
    */
   build(inputs: InputTypes): void {
+    if (inputs.length > 1 && this.definition.inputs !== "several") {
+      throw this.error(
+        `${inputs.length} inputs`,
+        "one",
+        'Join them before, for example with concatenate; a layer of your own takes several where its definition says so: defineLayer(name, fields, { inputs: "several" })',
+      );
+    }
     this.checkInputs(inputs);
     if (this.#built) return;
     this.#inside(() => this.declareWeights(inputs));

@@ -27,7 +27,7 @@ type X = SymbolicTensor;
 const takesNoPart =
   "A step counts where it counts in any input, an input without a mask counts everywhere, and what is masked takes no part";
 const merges = (className: string, note: string) =>
-  defineLayer(className, {}, { masks: "carries", maskNote: `${takesNoPart}${note}` });
+  defineLayer(className, {}, { inputs: "several", masks: "carries", maskNote: `${takesNoPart}${note}` });
 const except = "; Keras computes with it.";
 
 /** The shape of all where they are of one shape; broadcasting is not told. */
@@ -217,6 +217,7 @@ const concatenateDefinition = defineLayer(
     axis: integer(-1),
   },
   {
+    inputs: "several",
     masks: "carries",
     maskNote:
       "Along time the masks are joined too. Along features a step counts where it counts in any input, and the features of an input that is masked there are 0; Keras hands them on.",
@@ -287,6 +288,7 @@ const dotDefinition = defineLayer(
     normalize: flag(false),
   },
   {
+    inputs: "several",
     masks: "consumes",
     maskNote:
       "Summed over the time axis, only steps that count take part; in Keras all do. Along other axes the mask is dropped, with a warning.",

@@ -1,7 +1,7 @@
 import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
 import { equal } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
-import { add, div, maximum, mul } from "../graph/ops/elementwise.js";
+import { add, div, equalTo, mul, where } from "../graph/ops/elementwise.js";
 import { reshape } from "../graph/ops/shape.js";
 import { softmaxOp } from "../graph/ops/softmax.js";
 import { size } from "../graph/ops/source.js";
@@ -218,7 +218,7 @@ export class Objective {
     const report = makeReport(combined, parts, entries);
     checkValidated(report.names);
     const values = terms.map(({ scale, sum, count }) => {
-      const value = count === undefined ? sum : div(sum, maximum(count, 1));
+      const value = count === undefined ? sum : div(sum, where(equalTo(count, 0), 1, count));
       return scale === 1 ? value : mul(value, scale);
     });
     return {

@@ -9,7 +9,7 @@ const { lstm, dense, bidirectional } = layers;
 /** Joins its inputs along the last axis. */
 class Join extends Layer {
   constructor() {
-    super(defineLayer("Join", {}), {});
+    super(defineLayer("Join", {}, { inputs: "several" }), {});
   }
   override call(inputs: Inputs): ReturnType<typeof ops.concat> {
     return ops.concat([...inputs], -1);
@@ -215,6 +215,8 @@ export function functionalContract(make: () => Promise<Backend>): void {
     });
 
     it("say what does not fit together", () => {
+      const two = [input({ shape: [3] }), input({ shape: [3] })];
+      expect(refusal(() => dense({ units: 1 }).apply(two)).received).toBe("2 inputs");
       const x = input({ shape: [3], name: "x" });
       const y = input({ shape: [3], name: "y" });
       const sum = new Join().apply([x, y]);

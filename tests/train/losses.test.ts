@@ -54,6 +54,18 @@ describe.each(["losses", "lossKinds"] as const)("%s agree with Keras", (group) =
   }
 });
 
+it("a mean over weights that add up to less than 1 is one", () => {
+  const [t, p, w] = [input("t", [2, 1]), input("p", [2, 1]), input("w", [2])];
+  const loss = lossesByName.meanSquaredError({ reduction: "meanWithSampleWeight" });
+  const of = (values: readonly number[], shape: readonly number[]) => ({
+    shape,
+    data: Float64Array.from(values),
+  });
+  const inputs = { t: of([0, 0], [2, 1]), p: of([1, 2], [2, 1]), w: of([0.1, 0.3], [2]) };
+  const [value] = evaluate([measured({ loss }, t, p, w).loss], { inputs });
+  expect(known(value, "loss").data[0]).toBeCloseTo((0.1 + 4 * 0.3) / 0.4, 6);
+});
+
 describe("the configurations of losses", () => {
   it("are Keras's, and read back", () => {
     const huber = lossesByName.huber({ delta: 2, reduction: "meanWithSampleWeight" });

@@ -188,3 +188,10 @@ it("R² holds where targets lie far from 0", () => {
   ]);
   expect(figure).toBeCloseTo(0.9, 6);
 });
+
+it("a target that is no class is among no k", () => {
+  const t: Values = { shape: [2], data: Float64Array.of(-1, 3) };
+  const p: Values = { shape: [2, 3], data: Float64Array.of(-1, -2, -3, 0.1, 0.2, 0.3) };
+  const metric = metricsByName.sparseTopKCategoricalAccuracy({ k: 3 });
+  expect(figuresOf(metric, [{ t, p }])[0]).toEqual([0]);
+});

@@ -16,7 +16,7 @@ import { uniform } from "../golden/load.js";
 /** Joins its inputs along the last axis, adds a tenth of their mean square to the loss, and reports their mean. */
 class Join extends Layer {
   constructor() {
-    super(defineLayer("Join", {}), {});
+    super(defineLayer("Join", {}, { inputs: "several" }), {});
   }
   override call(inputs: Inputs, context: CallContext): ReturnType<typeof ops.concat> {
     const joined = ops.concat([...inputs], -1);

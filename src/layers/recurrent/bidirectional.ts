@@ -47,7 +47,7 @@ const definition = defineLayer(
     /** How the two outputs are joined; null: both are returned. Default concat. */
     mergeMode: choice<MergeMode>("concat", ["concat", "sum", "mul", "ave", null]),
   },
-  { maskNote: "Like the layers within; the output is 0 at steps that do not count." },
+  { inputs: "several", maskNote: "Like the layers within; the output is 0 at steps that do not count." },
 );
 export type BidirectionalOptions = OptionsOf<typeof definition.fields>;
 

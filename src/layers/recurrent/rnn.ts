@@ -43,7 +43,7 @@ export const defineRecurrent = <F extends Fields>(
   className: string,
   fields: F,
 ): Definition<F & typeof recurrentFields & LayerFields> =>
-  defineLayer(className, { ...recurrentFields, ...fields }, { maskNote: recurrentNote });
+  defineLayer(className, { ...recurrentFields, ...fields }, { inputs: "several", maskNote: recurrentNote });
 
 const recurrentNote =
   "States stay as they are at steps that do not count. With returnSequences the mask goes on, in the order of the output (Keras leaves it in that of the input); else the output is that of the last step that counts.";

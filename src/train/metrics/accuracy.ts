@@ -26,7 +26,8 @@ function amongFirst(target: SymbolicTensor, prediction: SymbolicTensor, k: numbe
   const hit = greater(oneHot(target, Number(prediction.shape.at(-1))), 0);
   const own = expandDims(sum(where(hit, prediction, 0), -1), -1);
   const better = sum(cast(greater(prediction, own), "int32"), -1);
-  return share(logicalAnd(less(better, k), known(prediction)));
+  const isClass = greater(sum(cast(hit, "int32"), -1), 0);
+  return share(logicalAnd(logicalAnd(less(better, k), isClass), known(prediction)));
 }
 
 const accuracyOf = (
