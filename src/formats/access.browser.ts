@@ -1,6 +1,7 @@
 import { RondoError } from "../errors.js";
 import { openWorker } from "../runtime/platform.browser.js";
 import type { WorkerThread } from "../runtime/platform.js";
+import { fetchBytes } from "./address.js";
 
 /** Starts the worker that reads and writes files. */
 export const startFileWorker = (): WorkerThread =>
@@ -11,18 +12,8 @@ export const startFileWorker = (): WorkerThread =>
   );
 
 /** The bytes at an address, relative to the page. */
-export async function readBytes(address: string): Promise<Uint8Array> {
-  const response = await fetch(address).catch((cause: unknown) => {
-    throw unreadable(address, cause instanceof Error ? cause.message : String(cause));
-  });
-  if (!response.ok) throw unreadable(address, `status ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-const unreadable = (address: string, received: string): RondoError =>
-  new RondoError({
-    where: `read ${address}`,
-    received,
+export const readBytes = (address: string): Promise<Uint8Array> =>
+  fetchBytes(address, {
     expected: "a file that the page may fetch",
     fix: "Check the address, or give the bytes or a Blob",
   });

@@ -1,32 +1,24 @@
 import { access } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { RondoError } from "../errors.js";
 import type { WorkerThread } from "../runtime/platform.js";
 import { openWorker } from "../runtime/platform.node.js";
+import { fetchBytes } from "./address.js";
 import { readWholeFile, writeFiles } from "./files.js";
 
 /** Starts the worker that reads and writes files. */
 export const startFileWorker = (): WorkerThread => openWorker("formats/file.worker.node.js");
 
 /** The bytes of a file; of an address that begins with http. */
-export async function readBytes(address: string): Promise<Uint8Array> {
-  if (!/^https?:/.test(address))
-    return readWholeFile(address.startsWith("file:") ? fileURLToPath(address) : address);
-  const response = await fetch(address).catch((cause: unknown) => {
-    throw unreadable(address, cause instanceof Error ? cause.message : String(cause));
-  });
-  if (!response.ok) throw unreadable(address, `status ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+export function readBytes(address: string): Promise<Uint8Array> {
+  if (/^https?:/.test(address)) {
+    return fetchBytes(address, {
+      expected: "a file at this address",
+      fix: "Check the address, or download the file and give its path",
+    });
+  }
+  return readWholeFile(address.startsWith("file:") ? fileURLToPath(address) : address);
 }
-
-const unreadable = (address: string, received: string): RondoError =>
-  new RondoError({
-    where: `read ${address}`,
-    received,
-    expected: "a file at this address",
-    fix: "Check the address, or download the file and give its path",
-  });
 
 /** Whether there is such a file. */
 export const exists = (path: string): Promise<boolean> =>

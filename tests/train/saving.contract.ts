@@ -1,4 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -120,6 +122,21 @@ export function savingContract(make: () => Promise<Backend>): void {
       const damaged = bytes.slice();
       damaged[Math.floor(bytes.length / 2)] = (damaged[Math.floor(bytes.length / 2)] ?? 0) ^ 255;
       await expect(loadModel(damaged)).rejects.toThrow("checksum");
+    });
+
+    it("are read from an address too", async () => {
+      const model = tagger();
+      const bytes = await model.save();
+      const server = createServer((request, response) => {
+        response.writeHead(request.url === "/m.keras" ? 200 : 404).end(bytes);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      const x = random([2, 5, 3]);
+      const loaded = await loadModel(`http://127.0.0.1:${port}/m.keras`, { backend });
+      expect(await loaded.predict(x)).toEqual(await model.predict(x));
+      await expect(loadModel(new URL(`http://127.0.0.1:${port}/none`))).rejects.toThrow("status 404");
+      await new Promise((resolve) => server.close(resolve));
     });
 
     it("leave nothing where they cannot be written", async () => {
