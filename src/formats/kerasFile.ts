@@ -175,16 +175,35 @@ function check({ dtype, shape, data }: FileArray, where: string): void {
 /** What Python's JSON has and JSON has not. */
 const unusual = ["NaN", "Infinity", "-Infinity"];
 
-/** JSON as Python reads it: numbers that are none stand bare; configurations hold them as text. */
+/** Options of optimizers and schedules that Keras refuses as integers, or takes for tensors of integers. */
+const floats: readonly string[] = [
+  "learning_rate",
+  "momentum",
+  "initial_learning_rate",
+  "end_learning_rate",
+  "decay_rate",
+  "power",
+  "alpha",
+  "t_mul",
+  "m_mul",
+  "warmup_target",
+];
+
+/**
+ * JSON as Python reads it: numbers that are none stand bare (configurations hold them as text), and whole numbers that must
+ * be floats have a point.
+ */
 function jsonText(json: JsonObject): string {
   const mark = "\u0000";
   const marked = JSON.stringify(json, (key, value: unknown) => {
     const isText = typeof value === "string" && key !== "name" && unusual.includes(value);
+    if (typeof value === "number" && floats.includes(key) && Number.isInteger(value))
+      return `${mark}${value}.0${mark}`;
     return isText || (typeof value === "number" && !Number.isFinite(value))
       ? `${mark}${value}${mark}`
       : value;
   });
-  return marked.replaceAll(/"\\u0000(-?Infinity|NaN)\\u0000"/g, "$1");
+  return marked.replaceAll(/"\\u0000(-?Infinity|NaN|-?\d+\.0)\\u0000"/g, "$1");
 }
 
 /** The object that a part of JSON is; Python's bare NaN and Infinity become text. */

@@ -18,7 +18,7 @@ import type { Program } from "../plan/program.js";
 import { layoutState } from "../plan/state.js";
 import type { Backend, Executable, Memory, Tenant } from "../runtime/backend.js";
 import { isRefusal } from "../runtime/fault.js";
-import { sizeOf, Tensor } from "../tensor.js";
+import { sizeOf, Tensor, zeros } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import type { Report } from "../train/report.js";
 import { rateAt, type Schedule } from "../train/schedules.js";
@@ -112,7 +112,7 @@ export async function programOf(
 }
 
 /** All weights of a network's layers, each once. */
-export function entriesOf({ layers }: Network): WeightEntry[] {
+export function entriesOf({ layers }: Pick<Network, "layers">): WeightEntry[] {
   const entries = new Map<Weight, WeightEntry>();
   for (const layer of layers)
     for (const entry of layer.weightEntries())
@@ -133,6 +133,60 @@ const ownVariables = ({ network, counters }: Omit<Assembly, "arrangement">): Sta
   counters.seed,
   counters.step,
 ];
+
+/** Everything that training changes, on the host. */
+export interface EngineSnapshot {
+  /** In the order of `getWeights`. */
+  readonly weights: readonly Tensor<"float32">[];
+  /** Recurrent states of stateful layers. */
+  readonly states: readonly Tensor[];
+  /** Training steps so far: random draws hang on it. */
+  readonly step: number;
+  /** Undefined before `compile`. */
+  readonly optimizer: OptimizerSnapshot | undefined;
+}
+
+/** What an optimizer keeps. */
+export interface OptimizerSnapshot {
+  /** Steps so far. */
+  readonly iterations: number;
+  /** Undefined under a schedule. */
+  readonly learningRate: number | undefined;
+  /** By the names of the slots: one array for each trained weight, in Keras's order, or one number. */
+  readonly slots: ReadonlyMap<string, readonly Tensor<"float32">[]>;
+}
+
+/** Where the part of a slot lies that belongs to a weight; no weight: one number for all. */
+interface SlotPlace {
+  readonly variable: StateVariable;
+  readonly offset: number;
+  readonly weight: Weight | undefined;
+}
+
+/** Throws where states or slots are not those of the model. */
+function checkSnapshot(
+  { states, optimizer }: EngineSnapshot,
+  own: readonly (readonly number[])[],
+  places: ReadonlyMap<string, readonly SlotPlace[]> | undefined,
+): void {
+  const refuse = (received: string, expected: string) => {
+    throw new RondoError({
+      where: "restore",
+      received,
+      expected,
+      fix: "Restore a snapshot of a model with the same layers, compiled with the same optimizer",
+    });
+  };
+  const text = (shapes: readonly (readonly number[])[]) => shapes.map(shapeText).join(", ") || "none";
+  const given = text(states.map(({ shape }) => shape));
+  if (given !== text(own)) refuse(`recurrent states ${given}`, text(own));
+  if (optimizer === undefined || places === undefined) return;
+  for (const [name, list] of places) {
+    const wanted = text(list.map(({ weight }) => weight?.shape ?? []));
+    const found = text((optimizer.slots.get(name) ?? []).map(({ shape }) => shape));
+    if (found !== wanted) refuse(`the optimizer's ${name}: ${found}`, wanted);
+  }
+}
 
 /** A model at work: its programs, and its optimizer; the weights are those of its commons. */
 export class Engine implements Tenant, Member {
@@ -392,27 +446,131 @@ export class Engine implements Tenant, Member {
    * @param submitted is called when they will be those of now, whatever is submitted later
    */
   async readWeights(submitted: () => void): Promise<Tensor<"float32">[]> {
-    return (await this.snapshot(submitted)).weights;
+    return [...(await this.snapshot(submitted)).weights];
   }
 
   /**
-   * Values of all weights, in Keras's order, and the number of training steps so far.
+   * Everything that training changes.
    *
-   * @param submitted is called when they will be those of now, whatever is submitted later
+   * @param submitted is called when it will be what it is now, whatever is submitted later
    */
-  async snapshot(submitted: () => void): Promise<{ weights: Tensor<"float32">[]; step: number }> {
+  async snapshot(submitted: () => void): Promise<EngineSnapshot> {
     await this.prepare();
     const { arrangement, store } = this.#commons();
-    const weights = Promise.all(
-      this.#entries.map(async ({ weight }) => {
+    const piece = async (variable: StateVariable, offset: number, weight: Weight) => {
+      const data = (await store.read(variable, offset, sizeOf(weight.shape))) as Float32Array;
+      return new Tensor(data, weight.shape, "float32");
+    };
+    const reading = {
+      weights: this.#entries.map(({ weight }) => {
         const place = arrangement.place(weight);
-        const data = place && ((await store.read(place.variable, place.offset, place.size)) as Float32Array);
-        return new Tensor(data ?? new Float32Array(0), weight.shape, "float32");
+        return place === undefined ? zeros(weight.shape) : piece(place.variable, place.offset, weight);
       }),
-    );
-    const counted = store.read(this.assembly.counters.step);
+      states: this.assembly.network.states().map((state) => store.read(state)),
+      step: store.read(this.assembly.counters.step),
+    };
+    const optimizer = this.#readOptimizer(piece);
     submitted();
-    return { weights: await weights, step: (await counted)[0] ?? 0 };
+    const states = await Promise.all(reading.states);
+    return {
+      weights: await Promise.all(reading.weights),
+      states: states.map((data, i) => {
+        const { shape = [], dtype = "float32" } = this.assembly.network.states()[i] ?? {};
+        return new Tensor(data, shape, dtype);
+      }),
+      step: (await reading.step)[0] ?? 0,
+      optimizer: await optimizer,
+    };
+  }
+
+  async #readOptimizer(
+    piece: (variable: StateVariable, offset: number, weight: Weight) => Promise<Tensor<"float32">>,
+  ): Promise<OptimizerSnapshot | undefined> {
+    const state = this.#optimizer;
+    if (state === undefined) return undefined;
+    const { store } = this.#commons();
+    const iterations = store.read(state.iterations);
+    const slots = new Map<string, Promise<Tensor<"float32">>[]>();
+    for (const [name, places] of this.#slotPlaces(state)) {
+      slots.set(
+        name,
+        places.map(async ({ variable, offset, weight }) =>
+          weight === undefined
+            ? new Tensor((await store.read(variable)) as Float32Array, [], "float32")
+            : piece(variable, offset, weight),
+        ),
+      );
+    }
+    const read = [...slots].map(async ([name, tensors]) => [name, await Promise.all(tensors)] as const);
+    return {
+      iterations: (await iterations)[0] ?? 0,
+      learningRate: typeof this.#learningRate === "number" ? this.#learningRate : undefined,
+      slots: new Map(await Promise.all(read)),
+    };
+  }
+
+  /** Where each slot lies: for each trained weight in Keras's order, or once where it is one number. */
+  #slotPlaces(state: OptimizerState): Map<string, readonly SlotPlace[]> {
+    const names = new Set(state.groups.flatMap(({ slots }) => [...slots.keys()]));
+    const places = new Map<string, readonly SlotPlace[]>();
+    for (const name of names) {
+      const first = state.groups[0]?.slots.get(name);
+      if (first !== undefined && first.shape.length === 0) {
+        places.set(name, [{ variable: first, offset: 0, weight: undefined }]);
+        continue;
+      }
+      places.set(
+        name,
+        this.#entries.flatMap(({ weight }) => {
+          const group = state.groups.find(({ group: own }) => own.places.some((p) => p.weight === weight));
+          const offset = group?.group.places.find((p) => p.weight === weight)?.offset;
+          const variable = group?.slots.get(name);
+          return variable === undefined || offset === undefined ? [] : [{ variable, offset, weight }];
+        }),
+      );
+    }
+    return places;
+  }
+
+  /**
+   * Goes on from a snapshot, of this model or of another one with the same layers, compiled alike.
+   *
+   * @param submitted is called when whatever is submitted later will find it
+   * @throws RondoError for arrays that do not fit; then nothing has changed
+   */
+  async restore(snapshot: EngineSnapshot, submitted: () => void): Promise<void> {
+    const { weights, states, step, optimizer } = snapshot;
+    await this.prepare();
+    const own = this.#optimizer;
+    const network = this.assembly.network.states();
+    const places = own && this.#slotPlaces(own);
+    checkSnapshot(
+      snapshot,
+      network.map(({ shape }) => shape),
+      places,
+    );
+    const { store } = this.#commons();
+    const written: Promise<unknown>[] = [this.writeWeights(weights, () => {})];
+    await written[0];
+    states.forEach((tensor, i) => {
+      const state = network[i];
+      if (state !== undefined) written.push(store.write(state, tensor.data));
+    });
+    written.push(store.write(this.assembly.counters.step, Int32Array.of(step)));
+    if (optimizer !== undefined && own !== undefined && places !== undefined) {
+      const { iterations, learningRate, slots } = optimizer;
+      written.push(store.write(own.iterations, Int32Array.of(iterations)));
+      this.#updates = iterations;
+      if (learningRate !== undefined && typeof this.#learningRate === "number")
+        this.#learningRate = learningRate;
+      for (const [name, tensors] of slots)
+        places.get(name)?.forEach(({ variable, offset }, i) => {
+          const tensor = tensors[i];
+          if (tensor !== undefined) written.push(store.write(variable, tensor.data, offset));
+        });
+    }
+    submitted();
+    await Promise.all(written);
   }
 
   /**
@@ -452,14 +610,6 @@ export class Engine implements Tenant, Member {
         await store.write(place.variable, values, place.offset);
       }),
     );
-    submitted();
-    await written;
-  }
-
-  /** Sets the number of training steps so far. */
-  async writeStep(step: number, submitted: () => void): Promise<void> {
-    await this.prepare();
-    const written = this.#commons().store.write(this.assembly.counters.step, Int32Array.of(step));
     submitted();
     await written;
   }

@@ -4,21 +4,30 @@ import { readKerasFile } from "../formats/kerasFile.js";
 import { DeclaredTensor } from "../layers/declared.js";
 import { declareInput, InputLayer, ownShape } from "../layers/inputLayer.js";
 import type { Declared, Layer } from "../layers/layer.js";
-import { type ComponentClass, layerFromConfig } from "../layers/registry.js";
+import { type CustomObjects, layerFromConfig } from "../layers/registry.js";
 import { Tensor, zeros } from "../tensor.js";
+import { parseCompileConfig } from "../train/compileConfig.js";
+import type { Optimizer } from "../train/optimizers/optimizer.js";
+import { entriesOf } from "./engine.js";
 import { Functional } from "./functional.js";
 import type { Model } from "./model.js";
 import type { LoadOptions, ModelOptions } from "./options.js";
-import { bytesOf, componentPaths, type FileSource, nameOf, ownVariables } from "./saving.js";
+import { bytesOf, componentPaths, type FileSource, nameOf, optimizerFrom, ownVariables } from "./saving.js";
 import { Sequential } from "./sequential.js";
 
-const optionNames = namesOf<LoadOptions>({ name: true, seed: true, backend: true, custom: true });
+const optionNames = namesOf<LoadOptions>({
+  name: true,
+  seed: true,
+  backend: true,
+  custom: true,
+  compile: true,
+});
 
 /** What `loadModel` does, loaded when it is used. */
 export async function readModel(source: FileSource, options: LoadOptions): Promise<Model<string, string>> {
   checkOptions("loadModel", options, optionNames);
   const file = nameOf(source);
-  const { custom = {}, ...rest } = options;
+  const { custom = {}, compile = true, ...rest } = options;
   const { config, metadata, groups } = await readKerasFile(await bytesOf("loadModel", source), file);
   const state = (metadata.rondo ?? {}) as {
     readonly seed?: number;
@@ -39,7 +48,7 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
       fix: "Build it, or give its first layer an input shape, before it is saved",
     });
   }
-  const values = new Map<object, Tensor>();
+  const values = new Map<object, Tensor<"float32">>();
   for (const [path, component] of componentPaths(model)) {
     const own = ownVariables(component);
     const stored = groups.get(path)?.variables ?? [];
@@ -57,26 +66,38 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
         values.set(weight, new Tensor(data, shape, "float32"));
     });
   }
-  const entries = model.layers.flatMap((layer) => layer.weightEntries());
-  const seen = new Set<object>();
-  const ordered = entries.flatMap(({ weight }) => {
-    if (seen.has(weight)) return [];
-    seen.add(weight);
-    return [values.get(weight) ?? zeros(weight.shape)];
+  const { outputNames } = model;
+  const compiled = compile ? compiledOf(config.compile_config) : undefined;
+  const compileOptions = compiled && parseCompileConfig(compiled, outputNames, `loadModel ${file}`);
+  if (compileOptions !== undefined) model.compile(compileOptions);
+  const present = await model.snapshot();
+  const weights = entriesOf(model).map(({ weight }) => values.get(weight) ?? zeros(weight.shape));
+  const stored = groups.get("optimizer")?.variables ?? [];
+  const optimizer =
+    present.optimizer &&
+    optimizerFrom(stored, compileOptions?.optimizer as Optimizer | undefined, present.optimizer, file);
+  await model.restore({
+    ...present,
+    weights,
+    step: state.step ?? optimizer?.iterations ?? 0,
+    passes: state.passes ?? 0,
+    optimizer: optimizer ?? present.optimizer,
   });
-  await model.setWeights(ordered);
-  await model.restoreCounters(state.step ?? 0, state.passes ?? 0);
   return model;
 }
+
+/** How a model was compiled, where it has a loss. */
+const compiledOf = (json: Json | undefined): JsonObject | undefined => {
+  const config = Object(json) as JsonObject;
+  return config.loss === null || config.loss === undefined ? undefined : config;
+};
 
 interface Reading extends ModelOptions {
   readonly kerasVersion?: string;
 }
 
-type Custom = Readonly<Record<string, ComponentClass>>;
-
 /** A model from its configuration, without weights. */
-export function modelFromConfig(json: Json, custom: Custom, options: Reading): Model<string, string> {
+export function modelFromConfig(json: Json, custom: CustomObjects, options: Reading): Model<string, string> {
   const { name, config = {} } = namedIn(json);
   const { kerasVersion, ...own } = options;
   const given = { ...(typeof config.name === "string" ? { name: config.name } : {}), ...own };

@@ -18,7 +18,7 @@ import type { ShapeRule } from "../layers/types.js";
 import type { Program } from "../plan/program.js";
 import type { Backend, Place } from "../runtime/backend.js";
 import { defaultBackend } from "../runtime/default.js";
-import { sizeOf, Tensor, type TensorLike, toTensor, zeros } from "../tensor.js";
+import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
 import { largestOf, splitPoint } from "../train/dataset.js";
@@ -27,7 +27,7 @@ import { type CompileOptions, Objective } from "../train/objective.js";
 import { Totals } from "../train/report.js";
 import { rateAt } from "../train/schedules.js";
 import { Commons } from "./commons.js";
-import { Engine, entriesOf, type Kind } from "./engine.js";
+import { Engine, type EngineSnapshot, entriesOf, type Kind } from "./engine.js";
 import { countOf, type Data, fitting, type InputPort, type Rows, readInputs, sliceOf } from "./feeds.js";
 import { memoryUse, sampleSizes } from "./memory.js";
 import type { Network } from "./network.js";
@@ -146,6 +146,11 @@ export abstract class Model<
   get outputShape(): readonly (number | null)[] | undefined {
     const [only, ...others] = this.network?.outputs ?? [];
     return others.length > 0 ? undefined : only?.type.shape.map(knownSize);
+  }
+
+  /** The names of the outputs; one without a name: [""]. */
+  get outputNames(): readonly string[] {
+    return this.network?.outputs.map(({ name }) => name) ?? [""];
   }
 
   protected get network(): Network | undefined {
@@ -285,8 +290,7 @@ export abstract class Model<
    */
   compile(options: CompileOptions<O>): void {
     this.#turns.requireIdle("compile");
-    const outputs = this.network?.outputs.map(({ name }) => name) ?? [""];
-    this.#objective = new Objective(options as CompileOptions<string>, outputs);
+    this.#objective = new Objective(options as CompileOptions<string>, this.outputNames);
     this.#figureNames = undefined;
     this.#engine?.setObjective(this.#objective);
   }
@@ -612,30 +616,43 @@ export abstract class Model<
   }
 
   /**
-   * The model as a `.keras` file, Keras's own format: configuration and weights, and the seeds and steps from which it goes
-   * on; written to a path in Node.
+   * The model as a `.keras` file, Keras's own format: configuration, weights, how it was compiled and what its optimizer
+   * keeps, and the seeds and steps from which it goes on; written to a path in Node.
    *
    * @param path where the file goes; left out: nothing is written
    * @returns the bytes of the file
    * @throws RondoError for functions of one's own in the configuration, which no file can hold, and paths that cannot be written
    */
   async save(path?: string): Promise<Uint8Array> {
-    const passes = this.#passes;
-    const { weights, step } = await this.#turns.take({ method: this.save }, "look", async (submitted) =>
-      (await this.#made()).snapshot(submitted),
-    );
-    const named = new Map(this.#entries.map(({ weight }, i) => [weight, weights[i] ?? zeros(weight.shape)]));
-    const state = { seed: this.seed, step, passes };
+    const snapshot = await this.snapshot();
     const { delivered, kerasFileOf } = await files();
-    return delivered(path, await kerasFileOf(this, named, state, undefined, undefined));
+    const bytes = await kerasFileOf(this, this.#entries, this.seed, snapshot, this.#objective);
+    return delivered(path, bytes);
   }
 
-  /** Goes on as after so many steps and epochs: what random draws and the order of rows hang on. */
-  async restoreCounters(step: number, passes: number): Promise<void> {
-    this.#passes = passes;
-    await this.#turns.take({ method: this.restoreCounters }, "write", async (submitted) =>
-      (await this.#made()).writeStep(step, submitted),
-    );
+  /**
+   * Everything that training changes: weights, recurrent states, what the optimizer keeps, and what random draws and the
+   * order of rows hang on.
+   */
+  async snapshot(): Promise<Snapshot> {
+    return this.#turns.take({ method: this.snapshot }, "look", async (submitted) => {
+      const engine = await this.#made();
+      const passes = this.#passes;
+      return { ...(await engine.snapshot(submitted)), passes };
+    });
+  }
+
+  /**
+   * Goes on from a snapshot: what is trained from here on has the bits that it would have had from there.
+   *
+   * @param snapshot of this model, or of one with the same layers and seed, compiled alike
+   * @throws RondoError for one that does not fit: the model stays as it was
+   */
+  async restore(snapshot: Snapshot): Promise<void> {
+    await this.#turns.take({ method: this.restore }, "write", async (submitted) => {
+      await (await this.#made()).restore(snapshot, submitted);
+      this.#passes = snapshot.passes;
+    });
   }
 
   /**
@@ -829,6 +846,12 @@ export abstract class Model<
     };
     return readRun(where, options, this.seed, { passOf, aroundHook });
   }
+}
+
+/** Everything that training changes in a model. */
+export interface Snapshot extends EngineSnapshot {
+  /** Epochs begun so far: the order of rows hangs on it. */
+  readonly passes: number;
 }
 
 /** What reads and writes files is loaded when it is used. */

@@ -1,5 +1,5 @@
 import { namesOf, RondoError, valueText } from "../errors.js";
-import type { ComponentClass } from "../layers/registry.js";
+import type { CustomObjects } from "../layers/registry.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
@@ -21,8 +21,10 @@ export interface ModelOptions {
 
 /** How a model is loaded. */
 export interface LoadOptions extends ModelOptions {
-  /** Classes of layers of your own by their names in the file. */
-  readonly custom?: Readonly<Record<string, ComponentClass>>;
+  /** Of your own: classes of layers by their names in the file, functions of Lambda layers by their registeredName. */
+  readonly custom?: CustomObjects;
+  /** Whether it is compiled as it was when it was saved, and its optimizer goes on where it was; default true. */
+  readonly compile?: boolean;
 }
 
 /**

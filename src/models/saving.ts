@@ -1,13 +1,19 @@
 import { readBytes, writeBytes } from "#files";
-import type { JsonObject } from "../config/config.js";
+import type { Configured } from "../config/configurable.js";
 import { RondoError, valueText } from "../errors.js";
+import type { FileArray } from "../formats/arrayTypes.js";
 import { type NewKerasGroup, writeKerasFile } from "../formats/kerasFile.js";
 import { type KerasAttribute, type KerasNode, kerasPaths } from "../formats/kerasPaths.js";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.js";
-import { type Component, describe } from "../layers/component.js";
+import { type Component, describe, type WeightEntry } from "../layers/component.js";
 import { InputLayer } from "../layers/inputLayer.js";
 import type { Weight } from "../layers/layer.js";
-import { shapeText, type Tensor } from "../tensor.js";
+import { shapeText, Tensor } from "../tensor.js";
+import { compileConfig } from "../train/compileConfig.js";
+import type { Objective } from "../train/objective.js";
+import type { Optimizer } from "../train/optimizers/optimizer.js";
+import { accumulatorSlot, averageSlot } from "../train/optimizers/update.js";
+import type { EngineSnapshot, OptimizerSnapshot } from "./engine.js";
 
 /** Where a file is: a path (Node), an address, its bytes, or a Blob. */
 export type FileSource = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -87,46 +93,132 @@ export const ownVariables = (component: Component): readonly Weight[] => {
   return [...own.filter(({ trainable }) => trainable), ...own.filter(({ trainable }) => !trainable)];
 };
 
-/** What a file knows of a model besides its configuration and weights: what Keras has no place for. */
+/** What a file knows of a model besides what Keras has a place for. */
 export interface RondoState {
   readonly seed: number;
-  /** Training steps so far, on which random draws hang. */
   readonly step: number;
-  /** Epochs begun so far, on which the order of rows hangs. */
   readonly passes: number;
 }
 
 /** The version of Keras whose format the files follow. */
 const kerasVersion = "3.15.1";
 
-/** A `.keras` file of a model. */
+/**
+ * A `.keras` file of a model. How it was compiled is left out, with a warning, where that is partly code of one's own.
+ *
+ * @param entries its weights in the order of the snapshot's
+ */
 export function kerasFileOf(
   model: Component,
-  weights: ReadonlyMap<Weight, Tensor<"float32">>,
-  state: RondoState,
-  compiled: JsonObject | undefined,
-  optimizer: NewKerasGroup | undefined,
+  entries: readonly WeightEntry[],
+  seed: number,
+  { weights, step, passes, optimizer }: EngineSnapshot & { readonly passes: number },
+  objective: Objective | undefined,
 ): Promise<Uint8Array> {
+  const values = new Map(entries.map(({ weight }, i) => [weight, weights[i]]));
   const groups: [string, NewKerasGroup][] = [...componentPaths(model)].map(([path, component]) => [
     path,
     {
       name: component.name,
       variables: ownVariables(component).map((weight) => {
-        const tensor = weights.get(weight);
+        const tensor = values.get(weight);
         if (tensor === undefined) throw new Error(`the weight ${weight.name} has no value`);
-        return { dtype: "float32" as const, shape: weight.shape, data: tensor.data };
+        return tensor;
       }),
     },
   ]);
-  if (optimizer !== undefined) groups.push(["optimizer", optimizer]);
+  const compiled = objective && compileConfig(objective);
+  if (objective !== undefined && compiled === undefined) {
+    console.warn(
+      `rondo: ${model.where} is saved without its loss, metrics and optimizer, because they are partly code of your own: compile it again after loading`,
+    );
+  }
+  if (compiled !== undefined && optimizer !== undefined)
+    groups.push(["optimizer", optimizerGroup(objective?.optimizer, optimizer)]);
+  const state: RondoState = { seed, step, passes };
   return writeKerasFile({
     metadata: { keras_version: kerasVersion, date_saved: "", rondo: { ...state } },
-    config: {
-      ...describe(model),
-      ...(compiled === undefined ? {} : { compile_config: compiled }),
-    },
+    config: { ...describe(model), ...(compiled === undefined ? {} : { compile_config: compiled }) },
     groups,
   });
+}
+
+/** Optimizers whose first two slots Keras makes weight by weight; those of others come slot by slot. */
+const paired: readonly string[] = ["Adam", "AdamW", "Adamax", "Nadam", "Adadelta"];
+
+/** The slots in the order of Keras's variables: which slot, of which of the trained weights. */
+function slotOrder(
+  optimizer: Optimizer | undefined,
+  slots: ReadonlyMap<string, readonly Tensor<"float32">[]>,
+): (readonly [name: string, index: number])[] {
+  const own = [...slots.keys()];
+  const first = [averageSlot, accumulatorSlot].filter((name) => own.includes(name));
+  const rest = own.filter((name) => !first.includes(name));
+  const indices = (name: string) => [...(slots.get(name) ?? []).keys()];
+  const { className = "" } = (optimizer ?? {}) as Partial<Configured>;
+  const pair = paired.includes(className) ? rest.slice(0, 2) : [];
+  const [head = ""] = pair;
+  return [
+    ...first.flatMap((name) => indices(name).map((i) => [name, i] as const)),
+    ...indices(head).flatMap((i) => pair.map((name) => [name, i] as const)),
+    ...rest.slice(pair.length).flatMap((name) => indices(name).map((i) => [name, i] as const)),
+  ];
+}
+
+/** What Keras has of an optimizer: its steps, its learning rate unless a schedule gives it, its slots. */
+function optimizerGroup(
+  optimizer: Optimizer | undefined,
+  { iterations, learningRate, slots }: OptimizerSnapshot,
+): NewKerasGroup {
+  const scalar = <D extends "int64" | "float32">(dtype: D, data: FileArray["data"]) =>
+    ({ dtype, shape: [], data }) as FileArray;
+  return {
+    name: optimizer?.name,
+    variables: [
+      scalar("int64", BigInt64Array.of(BigInt(iterations))),
+      ...(learningRate === undefined ? [] : [scalar("float32", Float32Array.of(learningRate))]),
+      ...slotOrder(optimizer, slots).map(([name, i]) => slots.get(name)?.[i] as Tensor<"float32">),
+    ],
+  };
+}
+
+/**
+ * What a file has of an optimizer, for a model that was compiled with it and not trained.
+ *
+ * @param present what the model's optimizer keeps now, which tells the slots and their shapes
+ * @returns undefined where the file has no slots: the model was not trained
+ */
+export function optimizerFrom(
+  variables: readonly FileArray[],
+  optimizer: Optimizer | undefined,
+  present: OptimizerSnapshot,
+  file: string,
+): OptimizerSnapshot | undefined {
+  const [steps, ...rest] = variables;
+  if (steps === undefined) return undefined;
+  const rate = present.learningRate === undefined ? undefined : rest.shift();
+  const order = slotOrder(optimizer, present.slots);
+  if (rest.length === 0 && order.length > 0) return undefined;
+  const slots = new Map([...present.slots].map(([name, list]) => [name, [...list]]));
+  if (rest.length !== order.length) {
+    throw new RondoError({
+      where: `loadModel ${file}`,
+      received: `${rest.length} arrays of its optimizer`,
+      expected: `${order.length}, as ${optimizer?.name ?? "it"} has`,
+      fix: "Load it with compile: false, and compile it",
+    });
+  }
+  order.forEach(([name, i], k) => {
+    const { data, shape } = rest[k] ?? {};
+    const list = slots.get(name);
+    if (data instanceof Float32Array && shape !== undefined && list !== undefined)
+      list[i] = new Tensor(data, shape, "float32");
+  });
+  return {
+    iterations: Number(steps.data[0] ?? 0),
+    learningRate: rate === undefined ? undefined : Number(rate.data[0]),
+    slots,
+  };
 }
 
 /** A safetensors file of arrays by their names. */

@@ -103,7 +103,8 @@ export class Objective {
    */
   readonly names: readonly string[];
   readonly #outputs: readonly string[];
-  readonly #options: CompileOptions<string>;
+  /** As they were given; the optimizer is the one above. */
+  readonly options: CompileOptions<string>;
   readonly #scales: readonly number[];
   readonly #metrics: readonly OwnMetric[];
 
@@ -114,7 +115,7 @@ export class Objective {
   constructor(options: CompileOptions<string>, outputs: readonly string[] = [""]) {
     checkOptions("compile", options, optionNames);
     const { optimizer = "rmsprop", loss, lossWeights = {} } = options;
-    this.#options = options;
+    this.options = options;
     this.#outputs = outputs;
     this.optimizer = resolveOptimizer(optimizer);
     this.losses = readLosses(loss, outputs);
@@ -142,7 +143,7 @@ export class Objective {
   /** The same with another learning rate. */
   withLearningRate(learningRate: number): Objective {
     const optimizer = withRate(this.optimizer, learningRate);
-    return new Objective({ ...this.#options, optimizer }, this.#outputs);
+    return new Objective({ ...this.options, optimizer }, this.#outputs);
   }
 
   /** Whether an output's targets are needed: for its loss or for metrics. */

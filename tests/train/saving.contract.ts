@@ -5,7 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mul } from "../../src/graph/ops/elementwise.js";
-import { type Backend, functional, input, layers, loadModel, sequential, Tensor } from "../../src/index.js";
+import {
+  type Backend,
+  functional,
+  input,
+  layers,
+  loadModel,
+  losses,
+  type Optimizer,
+  optimizers,
+  schedules,
+  sequential,
+  Tensor,
+} from "../../src/index.js";
 import { defineLayer, type Inputs, Layer } from "../../src/layers/layer.js";
 import { uniform } from "../golden/load.js";
 
@@ -64,12 +76,78 @@ export function savingContract(make: () => Promise<Backend>): void {
       await model.fit(x, y, { epochs: 2, batchSize: 3, verbose: 0 });
       const loaded = await loadModel(await model.save(), { backend });
       expect(await loaded.predict(x)).toEqual(await model.predict(x));
-      loaded.compile(options);
       const histories = [model, loaded].map((m) =>
         (m as typeof loaded).fit(x, y, { epochs: 4, initialEpoch: 2, batchSize: 3, verbose: 0 }),
       );
       const [a, b] = await Promise.all(histories);
       expect(b?.history).toEqual(a?.history);
+    });
+
+    it.each<[string, () => Optimizer]>([
+      ["SGD", () => optimizers.sgd({ learningRate: 0.1, momentum: 0.9 })],
+      ["RMSprop", () => optimizers.rmsprop({ momentum: 0.5, centered: true })],
+      ["Adagrad", () => optimizers.adagrad()],
+      ["Adadelta", () => optimizers.adadelta({ learningRate: 1 })],
+      ["Adam", () => optimizers.adam({ amsgrad: true, clipNorm: 1 })],
+      ["AdamW with a moving average", () => optimizers.adamW({ useEma: true, emaOverwriteFrequency: 3 })],
+      ["Adamax with accumulation", () => optimizers.adamax({ gradientAccumulationSteps: 2 })],
+      ["Nadam", () => optimizers.nadam()],
+      [
+        "Adam under a schedule",
+        () =>
+          optimizers.adam({
+            learningRate: schedules.cosineDecay({ initialLearningRate: 0.1, decaySteps: 9 }),
+          }),
+      ],
+    ])("go on in the same bits under %s", async (_, optimizer) => {
+      const [x, y] = [random([7, 5, 3]), Int32Array.from([0, 1, 1, 0, 1, 0, 0])];
+      const model = tagger();
+      model.compile({ optimizer: optimizer(), loss: "sparseCategoricalCrossentropy", metrics: ["accuracy"] });
+      for (let i = 0; i < 5; i++) await model.trainOnBatch(x, y);
+      const loaded = await loadModel(await model.save(), { backend });
+      expect(loaded.learningRate).toBeCloseTo(model.learningRate, 7);
+      expect(loaded.metricsNames).toEqual(model.metricsNames);
+      for (let i = 0; i < 4; i++)
+        expect(await loaded.trainOnBatch(x, y)).toEqual(await model.trainOnBatch(x, y));
+      expect((await loaded.getWeights()).map((w) => w.array())).toEqual(
+        (await model.getWeights()).map((w) => w.array()),
+      );
+    });
+
+    it("hold losses, weights and metrics by output", async () => {
+      const x = input({ shape: [3], name: "x" });
+      const model = functional({
+        inputs: x,
+        outputs: { a: dense({ units: 2 }).apply(x), b: dense({ units: 1 }).apply(x) },
+        backend,
+        seed: 1,
+      });
+      model.compile({
+        optimizer: "adam",
+        loss: { a: "meanSquaredError", b: losses.huber({ delta: 2 }) },
+        lossWeights: { b: 0.5 },
+        metrics: { a: ["meanAbsoluteError"] },
+      });
+      const data = [random([4, 3]), { a: random([4, 2], 2), b: random([4, 1], 3) }] as const;
+      await model.trainOnBatch(...data);
+      const loaded = await loadModel(await model.save(), { backend });
+      expect(loaded.metricsNames).toEqual(["loss", "a_loss", "b_loss", "a_meanAbsoluteError"]);
+      expect(await loaded.trainOnBatch(...data)).toEqual(await model.trainOnBatch(...data));
+      const bare = await loadModel(await model.save(), { backend, compile: false });
+      expect(() => bare.metricsNames).toThrow("Call compile first");
+    });
+
+    it("are as the model was when it was called", async () => {
+      const model = tagger();
+      const [x, y] = [random([4, 5, 3]), Int32Array.from([0, 1, 1, 0])];
+      model.compile({ optimizer: "sgd", loss: "sparseCategoricalCrossentropy" });
+      await model.trainOnBatch(x, y);
+      const before = await model.getWeights();
+      const saving = model.save();
+      const training = model.trainOnBatch(x, y);
+      const loaded = await loadModel(await saving, { backend });
+      await training;
+      expect((await loaded.getWeights()).map((w) => w.array())).toEqual(before.map((w) => w.array()));
     });
 
     it("hold graphs, nested models, shared layers and states by name", async () => {

@@ -44,11 +44,11 @@ export interface UpdateInput {
 /** The moving average of the parameters, with `useEma`. */
 export const averageSlot = "model/average";
 /** The sum of the gradients since the last update, with `gradientAccumulationSteps`. */
-const accumulator = "model/gradients";
+export const accumulatorSlot = "model/gradients";
 
 /** All slots of an optimizer: its own, and those that its shared options need. */
 export const slotsOf = ({ slots, useEma, gradientAccumulationSteps }: Optimizer): readonly Required<Slot>[] =>
-  [...slots, ...(useEma ? [averageSlot] : []), ...(gradientAccumulationSteps ? [accumulator] : [])].map(
+  [...slots, ...(useEma ? [averageSlot] : []), ...(gradientAccumulationSteps ? [accumulatorSlot] : [])].map(
     slotOf,
   );
 
@@ -69,7 +69,7 @@ export function updateGroups(
   const every = optimizer.gradientAccumulationSteps;
   const updates = every ? floor(div(before, every)) : before;
   const due = every ? equalTo(mod(add(before, 1), every), 0) : undefined;
-  const sums = due && groups.map(({ gradients, slot }) => add(flat(gradients), slot(accumulator)));
+  const sums = due && groups.map(({ gradients, slot }) => add(flat(gradients), slot(accumulatorSlot)));
   const gradients = clipped(
     optimizer,
     groups.map((group, i) => {
@@ -92,7 +92,7 @@ export function updateGroups(
     if (due !== undefined && total !== undefined) {
       next = where(due, next, parameters);
       for (const [name, value] of Object.entries(own.slots)) slots[name] = where(due, value, slot(name));
-      slots[accumulator] = where(due, 0, total);
+      slots[accumulatorSlot] = where(due, 0, total);
     }
     if (optimizer.useEma) {
       const { emaMomentum = 0.99, emaOverwriteFrequency } = optimizer;
