@@ -148,6 +148,11 @@ export abstract class Model<
     return others.length > 0 ? undefined : only?.type.shape.map(knownSize);
   }
 
+  /** The names of the inputs; one without a name: [""]. */
+  get inputNames(): readonly string[] {
+    return this.inputPorts.map(({ name }) => name);
+  }
+
   /** The names of the outputs; one without a name: [""]. */
   get outputNames(): readonly string[] {
     return this.network?.outputs.map(({ name }) => name) ?? [""];
