@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { mul } from "../../src/graph/ops/elementwise.js";
 import {
   type Backend,
@@ -176,6 +177,50 @@ export function savingContract(make: () => Promise<Backend>): void {
       expect(loaded.weightNames()).toEqual(model.weightNames());
       const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
       expect((await loadModel(blob, { backend })).config()).toEqual(model.config());
+    });
+
+    it("go on in the same bits with three inputs, two outputs, a shared layer, a Lambda and a layer of one's own", async () => {
+      const third = (x: SymbolicTensor) => mul(x, 1 / 3);
+      const [a, b] = [input({ shape: [null, 3], name: "a" }), input({ shape: [null, 3], name: "b" })];
+      const c = input({ shape: [4], name: "c" });
+      const read = bidirectional({ layer: lstm({ units: 3, dropout: 0.2 }) });
+      const both = layers.concatenate().apply([read.apply(a), read.apply(b), new Halve().apply(c)]);
+      const scaled = layers.lambda({ call: third, registeredName: "third" }).apply(both);
+      const model = functional({
+        inputs: { a, b, c },
+        outputs: {
+          topic: dense({ units: 3, activation: "softmax" }).apply(dropout({ rate: 0.2 }).apply(scaled)),
+          score: dense({ units: 1 }).apply(scaled),
+        },
+        backend,
+        seed: 5,
+      });
+      model.compile({
+        optimizer: optimizers.adam({ learningRate: 0.05 }),
+        loss: { topic: "sparseCategoricalCrossentropy", score: "meanAbsoluteError" },
+        lossWeights: { score: 0.3 },
+        metrics: { topic: ["accuracy"] },
+      });
+      const x = { a: random([9, 4, 3]), b: random([9, 6, 3], 2), c: random([9, 4], 3) };
+      const y = { topic: Int32Array.from({ length: 9 }, (_, i) => i % 3), score: random([9, 1], 4) };
+      await model.fit(x, y, { epochs: 2, batchSize: 4, verbose: 0 });
+      const custom = { Halve, third };
+      const loaded = await loadModel(await model.save(), { backend, custom });
+      const options = { epochs: 5, initialEpoch: 2, batchSize: 4, verbose: 0 } as const;
+      expect((await loaded.fit(x, y, options)).history).toEqual((await model.fit(x, y, options)).history);
+      expect(await loaded.predict(x)).toEqual(await model.predict(x));
+    });
+
+    it("are rebuilt from their configuration to the same bits", async () => {
+      const model = tagger();
+      const fresh = await loadModel(await tagger().save(), { backend });
+      const x = random([3, 5, 3]);
+      expect(await fresh.predict(x)).toEqual(await model.predict(x));
+      const options = { optimizer: "adam", loss: "sparseCategoricalCrossentropy" } as const;
+      const y = Int32Array.of(0, 1, 1);
+      for (const m of [model, fresh]) (m as typeof fresh).compile(options);
+      expect(await fresh.trainOnBatch(x, y)).toEqual(await model.trainOnBatch(x, y));
+      expect(await fresh.trainOnBatch(x, y)).toEqual(await model.trainOnBatch(x, y));
     });
 
     it("take layers of one's own by an explicit registry", async () => {
