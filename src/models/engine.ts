@@ -37,6 +37,7 @@ import {
   predictionSteps,
   type Traced,
   type Types,
+  termsOf,
   trainingSteps,
 } from "./trace.js";
 
@@ -88,6 +89,14 @@ function typesText({ x, y = [], sampleWeight = [] }: Types): string {
   return [...x.map(text), "|", ...y.map(text), "|", ...weights].join(" ");
 }
 
+/** A model with weights in places of their own, to be looked at. */
+const assembled = (parts: Omit<Assembly, "arrangement">): Assembly => ({
+  ...parts,
+  arrangement: new Arrangement(entriesOf(parts.network), ({ weight, trainable }) =>
+    weight.trainable ? String(trainable) : undefined,
+  ),
+});
+
 /** A program planned on the same terms as the engine's, to be looked at, not run. */
 export async function programOf(
   parts: Omit<Assembly, "arrangement">,
@@ -95,12 +104,16 @@ export async function programOf(
   backend: Backend,
   objective?: Objective,
 ): Promise<Program> {
-  const arrangement = new Arrangement(entriesOf(parts.network), ({ weight, trainable }) =>
-    weight.trainable ? String(trainable) : undefined,
-  );
-  const assembly = { ...parts, arrangement };
+  const assembly = assembled(parts);
+  const { arrangement } = assembly;
   const trained = new Set(trainedOf(parts.network));
-  const optimizer = objective && makeOptimizerState(objective.optimizer, trainedGroups(arrangement, trained));
+  const optimizer =
+    objective &&
+    makeOptimizerState(
+      objective.optimizer,
+      trainedGroups(arrangement, trained),
+      termsOf(assembly, objective),
+    );
   const { graph } = await inTurns(graphSteps(assembly, job, objective, optimizer));
   const layout = layoutState([
     ...arrangement.variables,
@@ -156,9 +169,9 @@ export interface OptimizerSnapshot {
   readonly slots: ReadonlyMap<string, readonly Tensor<"float32">[]>;
 }
 
-/** Where the part of a slot lies that belongs to a weight; no weight: one number for all. */
+/** Where the part of a slot lies that belongs to a weight; no weight: one number for all, in every group's. */
 interface SlotPlace {
-  readonly variable: StateVariable;
+  readonly variables: readonly [StateVariable, ...StateVariable[]];
   readonly offset: number;
   readonly weight: Weight | undefined;
 }
@@ -200,6 +213,7 @@ export class Engine implements Tenant, Member {
   readonly #typesTexts = new WeakMap<Types, string>();
   #objective: Objective | undefined;
   #optimizer: OptimizerState | undefined;
+  #terms = 1;
   #trained: ReadonlySet<Weight> | undefined;
   #learningRate: number | Schedule = 0;
   /** Training steps submitted since `compile`. */
@@ -244,7 +258,8 @@ export class Engine implements Tenant, Member {
   setObjective(objective: Objective): void {
     this.#objective = objective;
     this.#trained = new Set(trainedOf(this.assembly.network));
-    this.#optimizer = makeOptimizerState(objective.optimizer, []);
+    this.#terms = termsOf(assembled(this.assembly), objective);
+    this.#optimizer = makeOptimizerState(objective.optimizer, [], this.#terms);
     this.#learningRate = objective.optimizer.learningRate;
     this.#updates = 0;
     this.#submittedRate = undefined;
@@ -257,7 +272,7 @@ export class Engine implements Tenant, Member {
     const before = this.#optimizer;
     if (before === undefined || this.#objective === undefined || this.#trained === undefined) return [];
     const groups = trainedGroups(arrangement, this.#trained);
-    const after = makeOptimizerState(this.#objective.optimizer, groups, before);
+    const after = makeOptimizerState(this.#objective.optimizer, groups, this.#terms, before);
     this.#optimizer = after;
     const changed = after.groups.filter((group) => !before.groups.includes(group));
     if (changed.length === 0 && after.groups.length === before.groups.length) return [];
@@ -494,7 +509,7 @@ export class Engine implements Tenant, Member {
     for (const [name, places] of this.#slotPlaces(state)) {
       slots.set(
         name,
-        places.map(async ({ variable, offset, weight }) =>
+        places.map(async ({ variables: [variable], offset, weight }) =>
           weight === undefined
             ? new Tensor((await store.read(variable)) as Float32Array, [], "float32")
             : piece(variable, offset, weight),
@@ -514,9 +529,9 @@ export class Engine implements Tenant, Member {
     const names = new Set(state.groups.flatMap(({ slots }) => [...slots.keys()]));
     const places = new Map<string, readonly SlotPlace[]>();
     for (const name of names) {
-      const first = state.groups[0]?.slots.get(name);
+      const [first, ...others] = state.groups.flatMap(({ slots }) => slots.get(name) ?? []);
       if (first !== undefined && first.shape.length === 0) {
-        places.set(name, [{ variable: first, offset: 0, weight: undefined }]);
+        places.set(name, [{ variables: [first, ...others], offset: 0, weight: undefined }]);
         continue;
       }
       places.set(
@@ -525,7 +540,9 @@ export class Engine implements Tenant, Member {
           const group = state.groups.find(({ group: own }) => own.places.some((p) => p.weight === weight));
           const offset = group?.group.places.find((p) => p.weight === weight)?.offset;
           const variable = group?.slots.get(name);
-          return variable === undefined || offset === undefined ? [] : [{ variable, offset, weight }];
+          return variable === undefined || offset === undefined
+            ? []
+            : [{ variables: [variable], offset, weight }];
         }),
       );
     }
@@ -564,9 +581,10 @@ export class Engine implements Tenant, Member {
       if (learningRate !== undefined && typeof this.#learningRate === "number")
         this.#learningRate = learningRate;
       for (const [name, tensors] of slots)
-        places.get(name)?.forEach(({ variable, offset }, i) => {
+        places.get(name)?.forEach(({ variables, offset }, i) => {
           const tensor = tensors[i];
-          if (tensor !== undefined) written.push(store.write(variable, tensor.data, offset));
+          if (tensor === undefined) return;
+          for (const variable of variables) written.push(store.write(variable, tensor.data, offset));
         });
     }
     submitted();

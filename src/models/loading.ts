@@ -72,10 +72,9 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
   if (compileOptions !== undefined) model.compile(compileOptions);
   const present = await model.snapshot();
   const weights = entriesOf(model).map(({ weight }) => values.get(weight) ?? zeros(weight.shape));
-  const stored = groups.get("optimizer")?.variables ?? [];
   const optimizer =
     present.optimizer &&
-    optimizerFrom(stored, compileOptions?.optimizer as Optimizer | undefined, present.optimizer, file);
+    optimizerFrom(groups, compileOptions?.optimizer as Optimizer | undefined, present.optimizer, file);
   await model.restore({
     ...present,
     weights,

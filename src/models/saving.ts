@@ -2,7 +2,7 @@ import { readBytes, writeBytes } from "#files";
 import type { Configured } from "../config/configurable.js";
 import { RondoError, valueText } from "../errors.js";
 import type { FileArray } from "../formats/arrayTypes.js";
-import { type NewKerasGroup, writeKerasFile } from "../formats/kerasFile.js";
+import { type KerasGroup, type NewKerasGroup, writeKerasFile } from "../formats/kerasFile.js";
 import { type KerasAttribute, type KerasNode, kerasPaths } from "../formats/kerasPaths.js";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.js";
 import { type Component, describe, type WeightEntry } from "../layers/component.js";
@@ -12,7 +12,7 @@ import { shapeText, Tensor } from "../tensor.js";
 import { compileConfig } from "../train/compileConfig.js";
 import type { Objective } from "../train/objective.js";
 import type { Optimizer } from "../train/optimizers/optimizer.js";
-import { accumulatorSlot, averageSlot } from "../train/optimizers/update.js";
+import { accumulatorSlot, averageSlot, countSlot, unknownCount } from "../train/optimizers/update.js";
 import type { EngineSnapshot, OptimizerSnapshot } from "./engine.js";
 
 /** Where a file is: a path (Node), an address, its bytes, or a Blob. */
@@ -133,8 +133,12 @@ export function kerasFileOf(
       `rondo: ${model.where} is saved without its loss, metrics and optimizer, because they are partly code of your own: compile it again after loading`,
     );
   }
-  if (compiled !== undefined && optimizer !== undefined)
+  if (compiled !== undefined && optimizer !== undefined) {
     groups.push(["optimizer", optimizerGroup(objective?.optimizer, optimizer)]);
+    const variables = accumulationOf(optimizer.slots).flatMap(([, tensors]) => tensors);
+    if (variables.some(({ data }) => data.some((value) => value !== 0)))
+      groups.push([accumulationPath, { variables }]);
+  }
   const state: RondoState = { seed, step, passes };
   return writeKerasFile({
     metadata: { keras_version: kerasVersion, date_saved: "", rondo: { ...state } },
@@ -146,13 +150,44 @@ export function kerasFileOf(
 /** Optimizers whose first two slots Keras makes weight by weight; those of others come slot by slot. */
 const paired: readonly string[] = ["Adam", "AdamW", "Adamax", "Nadam", "Adadelta"];
 
+type Slots = ReadonlyMap<string, readonly Tensor<"float32">[]>;
+
+/** Where a file has what Keras does not keep between steps whose gradients make one update. */
+const accumulationPath = "rondo/accumulation";
+
+/** The slots in which gradients are accumulated, term by term of the loss. */
+function accumulationOf(slots: Slots): (readonly [string, readonly Tensor<"float32">[]])[] {
+  const found: (readonly [string, readonly Tensor<"float32">[]])[] = [];
+  for (let term = 0; slots.has(accumulatorSlot(term)); term++)
+    for (const name of [accumulatorSlot(term), countSlot(term)]) found.push([name, slots.get(name) ?? []]);
+  return found;
+}
+
+/** The slots as Keras has them: the gradients of all terms of the loss are accumulated together. */
+function kerasSlots(slots: Slots): Slots {
+  const own = new Set(accumulationOf(slots).map(([name]) => name));
+  const shared = new Map([...slots].filter(([name]) => !own.has(name)));
+  const first = slots.get(accumulatorSlot(0));
+  if (first === undefined) return shared;
+  const terms = [...own].filter((name) => name.startsWith(accumulatorSlot(0)));
+  const sums = first.map(({ shape, size }, i) => {
+    const sum = new Float32Array(size);
+    for (const name of terms) {
+      const { data } = slots.get(name)?.[i] ?? { data: [] };
+      for (const [k, value] of data.entries()) sum[k] = (sum[k] ?? 0) + value;
+    }
+    return new Tensor(sum, shape, "float32");
+  });
+  return shared.set(accumulatorSlot(0), sums);
+}
+
 /** The slots in the order of Keras's variables: which slot, of which of the trained weights. */
 function slotOrder(
   optimizer: Optimizer | undefined,
-  slots: ReadonlyMap<string, readonly Tensor<"float32">[]>,
+  slots: Slots,
 ): (readonly [name: string, index: number])[] {
   const own = [...slots.keys()];
-  const first = [averageSlot, accumulatorSlot].filter((name) => own.includes(name));
+  const first = [averageSlot, accumulatorSlot(0)].filter((name) => own.includes(name));
   const rest = own.filter((name) => !first.includes(name));
   const indices = (name: string) => [...(slots.get(name) ?? []).keys()];
   const { className = "" } = (optimizer ?? {}) as Partial<Configured>;
@@ -170,6 +205,7 @@ function optimizerGroup(
   optimizer: Optimizer | undefined,
   { iterations, learningRate, slots }: OptimizerSnapshot,
 ): NewKerasGroup {
+  const kept = kerasSlots(slots);
   const scalar = <D extends "int64" | "float32">(dtype: D, data: FileArray["data"]) =>
     ({ dtype, shape: [], data }) as FileArray;
   return {
@@ -177,7 +213,7 @@ function optimizerGroup(
     variables: [
       scalar("int64", BigInt64Array.of(BigInt(iterations))),
       ...(learningRate === undefined ? [] : [scalar("float32", Float32Array.of(learningRate))]),
-      ...slotOrder(optimizer, slots).map(([name, i]) => slots.get(name)?.[i] as Tensor<"float32">),
+      ...slotOrder(optimizer, kept).map(([name, i]) => kept.get(name)?.[i] as Tensor<"float32">),
     ],
   };
 }
@@ -189,15 +225,15 @@ function optimizerGroup(
  * @returns undefined where the file has no slots: the model was not trained
  */
 export function optimizerFrom(
-  variables: readonly FileArray[],
+  groups: ReadonlyMap<string, KerasGroup>,
   optimizer: Optimizer | undefined,
   present: OptimizerSnapshot,
   file: string,
 ): OptimizerSnapshot | undefined {
-  const [steps, ...rest] = variables;
+  const [steps, ...rest] = groups.get("optimizer")?.variables ?? [];
   if (steps === undefined) return undefined;
   const rate = present.learningRate === undefined ? undefined : rest.shift();
-  const order = slotOrder(optimizer, present.slots);
+  const order = slotOrder(optimizer, kerasSlots(present.slots));
   if (rest.length === 0 && order.length > 0) return undefined;
   const slots = new Map([...present.slots].map(([name, list]) => [name, [...list]]));
   if (rest.length !== order.length) {
@@ -208,14 +244,29 @@ export function optimizerFrom(
       fix: "Load it with compile: false, and compile it",
     });
   }
-  order.forEach(([name, i], k) => {
-    const { data, shape } = rest[k] ?? {};
+  const put = (name: string, i: number, { data, shape }: Partial<FileArray> = {}) => {
     const list = slots.get(name);
     if (data instanceof Float32Array && shape !== undefined && list !== undefined)
       list[i] = new Tensor(data, shape, "float32");
+  };
+  order.forEach(([name, i], k) => {
+    put(name, i, rest[k]);
   });
+  const iterations = Number(steps.data[0] ?? 0);
+  const accumulation = accumulationOf(slots).flatMap(([name, list]) =>
+    list.map((_, i) => [name, i] as const),
+  );
+  const stored = groups.get(accumulationPath)?.variables;
+  if (stored !== undefined && stored.length === accumulation.length) {
+    accumulation.forEach(([name, i], k) => {
+      put(name, i, stored[k]);
+    });
+  } else if (iterations % (optimizer?.gradientAccumulationSteps ?? 1) !== 0) {
+    for (let term = 0; slots.has(countSlot(term)); term++)
+      put(countSlot(term), 0, { data: Float32Array.of(unknownCount), shape: [] });
+  }
   return {
-    iterations: Number(steps.data[0] ?? 0),
+    iterations,
     learningRate: rate === undefined ? undefined : Number(rate.data[0]),
     slots,
   };

@@ -2,7 +2,7 @@ import { atOnce, type Steps } from "../breather.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Shape, sameShape, shapeText } from "../graph/dim.js";
 import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
-import { add, cast } from "../graph/ops/elementwise.js";
+import { add, cast, mul } from "../graph/ops/elementwise.js";
 import { drawCounter } from "../graph/ops/random.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import { type CallContext, callContext, type Layer, type Weight } from "../layers/layer.js";
@@ -39,10 +39,14 @@ export interface OptimizerState {
   readonly groups: readonly { readonly group: Group; readonly slots: ReadonlyMap<string, StateVariable> }[];
 }
 
-/** @param before the state that goes on: slots of groups that stayed are the same */
+/**
+ * @param terms how many terms the loss has (`termsOf`)
+ * @param before the state that goes on: slots of groups that stayed are the same
+ */
 export function makeOptimizerState(
   optimizer: Optimizer,
   groups: readonly Group[],
+  terms: number,
   before?: OptimizerState,
 ): OptimizerState {
   const names = new Set<string>();
@@ -62,7 +66,7 @@ export function makeOptimizerState(
     iterations: before?.iterations ?? { name: "iterations", shape: [], dtype: "int32", role: "counter" },
     groups: groups.map((group) => {
       const known = before?.groups.find((other) => other.group === group);
-      const slots = slotsOf(optimizer).map((one) => [one.name, slot(one, group)] as const);
+      const slots = slotsOf(optimizer, terms).map((one) => [one.name, slot(one, group)] as const);
       return known ?? { group, slots: new Map(slots) };
     }),
   };
@@ -216,6 +220,14 @@ export function* evaluationSteps(assembly: Assembly, objective: Objective, types
   return { graph: { name: "evaluate", inputs, outputs: { figures: accumulators }, updates }, report };
 }
 
+/** How many terms the loss has whose gradients are accumulated. 1 where none are. */
+export function termsOf(assembly: Assembly, { optimizer, losses }: Objective): number {
+  if (!optimizer.gradientAccumulationSteps) return 1;
+  const types = assembly.network.inputs.map(({ type }) => type);
+  const { penalties } = atOnce(forward({ ...assembly, warn: () => {} }, types, true));
+  return losses.filter((loss) => loss !== undefined).length + (penalties.length === 0 ? 0 : 1);
+}
+
 /** One training step: x, y, weights → the accumulators of its batch, with new parameters, optimizer slots and counters. */
 export function* trainingSteps(
   assembly: Assembly,
@@ -225,16 +237,20 @@ export function* trainingSteps(
 ): Steps<Traced> {
   const { counters } = assembly;
   const pass = yield* measured(assembly, objective, types, true);
-  const { inputs, loss, accumulators, report, weight, updates } = pass;
+  const { inputs, loss, terms, accumulators, report, weight, updates } = pass;
+  const own = objective.optimizer;
   const step = { variable: counters.step, value: add(read(counters.step), 1) };
   const iterations = add(read(optimizer.iterations), 1);
   updates.push(step, { variable: optimizer.iterations, value: iterations });
   const { groups } = optimizer;
   const trained = groups.map(({ group }) => group.places.map((place) => weight(place.weight)));
   const targets = trained.flat();
-  const taken = targets.length === 0 ? [] : yield* gradientSteps(loss, targets);
-  const slopes = taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? []));
-  const own = objective.optimizer;
+  const slopes: SymbolicTensor[][] = [];
+  const sums = own.gradientAccumulationSteps ? terms.map(({ sum, scale }) => mul(sum, scale)) : [loss];
+  for (const sum of sums) {
+    const taken = targets.length === 0 ? [] : yield* gradientSteps(sum, targets);
+    slopes.push(taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? [])));
+  }
   const before = read(optimizer.iterations);
   let begin = 0;
   const states = groups.map(({ group, slots }) => {
@@ -242,7 +258,7 @@ export function* trainingSteps(
     return {
       parameters: read(group.variable),
       weights: group.places.map(({ weight, offset, size }) => ({ ...weight, offset, size })),
-      gradients: slopes.slice(begin - group.places.length, begin),
+      gradients: slopes.map((all) => all.slice(begin - group.places.length, begin)),
       slot: (name: string) => read(stateOf(slots, name)),
     };
   });
@@ -250,7 +266,9 @@ export function* trainingSteps(
     typeof own.learningRate === "number"
       ? read(optimizer.learningRate)
       : rateOf(own.learningRate, cast(before, "float32"));
-  const updated = slopes.length === 0 ? [] : updateGroups(own, states, { learningRate, steps: before });
+  const counts = terms.map(({ count }) => count);
+  const updated =
+    targets.length === 0 ? [] : updateGroups(own, states, { learningRate, steps: before, counts });
   for (const [i, { group, slots }] of groups.entries()) {
     const { variable } = group;
     const { parameters, slots: values } = updated[i] ?? { parameters: read(variable), slots: {} };

@@ -84,8 +84,9 @@ export interface Term extends Contribution {
 
 /** What measuring gives. */
 export interface Measured {
-  /** Of the batch: Σ scale · sum / max(count, 1) + penalties, []. */
+  /** Of the batch: Σ scale · sum / max(count, 1), []. */
   readonly loss: SymbolicTensor;
+  /** One for each output that has a loss, and one for what layers add, where they do. */
   readonly terms: readonly Term[];
   /** float32: what the batch adds to the totals. */
   readonly accumulators: SymbolicTensor;
@@ -195,8 +196,9 @@ export class Objective {
     const count = size(rows);
     const penalty =
       penalties.length === 0 ? undefined : penalties.map((p) => reshape(p, [])).reduce((a, b) => add(a, b));
-    const penalised = penalty && meanOf({ sum: mul(penalty, count), count });
-    const parts = [...terms.map((term) => meanOf(term)), ...(penalised === undefined ? [] : [penalised])];
+    const all: Term[] =
+      penalty === undefined ? terms : [...terms, { sum: mul(penalty, count), count, scale: 1 }];
+    const parts = all.map((term) => meanOf(term));
     const lossNames = this.#lossNames();
     const entries: Entry[] = [
       ...terms.flatMap(({ output }, i) => {
@@ -224,7 +226,7 @@ export class Objective {
     });
     return {
       loss: [...values, ...(penalty === undefined ? [] : [penalty])].reduce((a, b) => add(a, b)),
-      terms,
+      terms: all,
       accumulators: accumulatorsOf([...parts.map((p) => ({ name: "", accumulation: p })), ...entries]),
       report,
     };

@@ -78,7 +78,7 @@ function train(
   const before = new Map<string, Values>();
   const inputs = groups.map((group, k) => {
     const size = group.reduce((n, { data }) => n + data.length, 0);
-    for (const { name, scalar: one, initial } of slotsOf(optimizer)) {
+    for (const { name, scalar: one, initial } of slotsOf(optimizer, 1)) {
       const shape = one ? [] : [size];
       before.set(`${k} ${name}`, { shape, data: new Float64Array(one ? 1 : size).fill(initial) });
     }
@@ -90,7 +90,7 @@ function train(
         offset += data.length;
         return { name, shape, offset: offset - data.length, size: data.length, constraint: null };
       }),
-      gradients: group.map(({ name, shape }) => input(`gradient ${name}`, shape)),
+      gradients: [group.map(({ name, shape }) => input(`gradient ${name}`, shape))],
       slot: (name: string) => input(`${k} ${name}`, known(before.get(`${k} ${name}`), name).shape),
     };
   });
@@ -101,7 +101,7 @@ function train(
   const results = new Map<string, SymbolicTensor>();
   for (const [k, { parameters, slots }] of updated.entries()) {
     expect(Object.keys(slots).sort()).toEqual(
-      slotsOf(optimizer)
+      slotsOf(optimizer, 1)
         .map(({ name }) => name)
         .sort(),
     );

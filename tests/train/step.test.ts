@@ -48,7 +48,7 @@ describe("three training steps agree with Keras", () => {
       const weights = join(Object.values(golden.weights));
       const [group] = net.arrangement.groups;
       expect(known(group, "weights").variable.shape).toEqual([weights.length]);
-      const optimizerState = makeOptimizerState(optimizer, net.arrangement.groups);
+      const optimizerState = makeOptimizerState(optimizer, net.arrangement.groups, 1);
       const slots = optimizerState.groups
         .flatMap((own) => [...own.slots.values()])
         .map(({ name, shape }) => [name, { shape, data: new Float64Array(weights.length) }]);

@@ -1,7 +1,10 @@
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type Backend,
   constraints,
+  functional,
+  input,
   layers,
   type Optimizer,
   ops,
@@ -140,6 +143,75 @@ export function updatesContract(make: () => Promise<Backend>): void {
       model.compile({ optimizer: optimizers.sgd({ learningRate: own }), loss: "mse" });
       await model.trainOnBatch(x, y);
       expect(() => model.learningRate).toThrow("Add at(step) to the schedule");
+    });
+
+    it("of accumulated gradients are those of all the data, however it was cut, whatever its masks", async () => {
+      /** Two outputs whose losses count other steps, weights of samples, and penalties of weights and of outputs. */
+      const make = (gradientAccumulationSteps: number | null) => {
+        const words = input({ shape: [null, 2], name: "words" });
+        const read = layers.masking().apply(words);
+        const h = layers
+          .lstm({ units: 3, returnSequences: true, kernelRegularizer: "l2", activityRegularizer: "l2" })
+          .apply(read);
+        const pooled = layers.globalAveragePooling1d().apply(h);
+        const model = functional({
+          inputs: words,
+          outputs: {
+            tags: layers.dense({ units: 2 }).apply(h),
+            topic: layers.dense({ units: 1 }).apply(pooled),
+          },
+          backend,
+          seed: 3,
+        });
+        model.compile({
+          optimizer: optimizers.sgd({ learningRate: 0.5, gradientAccumulationSteps }),
+          loss: { tags: "meanAbsoluteError", topic: "huber" },
+          lossWeights: { topic: 0.3 },
+        });
+        return model;
+      };
+      const draw = fc.sample(
+        fc.record({
+          lengths: fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 6, maxLength: 6 }),
+          cuts: fc.constantFrom([1, 3], [2, 3], [1, 2], [4, 5]),
+          seed: fc.integer({ min: 1, max: 99 }),
+        }),
+        { numRuns: 6, seed: 5 },
+      );
+      for (const { lengths, cuts, seed } of draw) {
+        const values = wave([6, 5, 2], seed).data.map((value, i) =>
+          Math.floor(i / 2) % 5 < (lengths[Math.floor(i / 10)] ?? 0) ? value : 0,
+        );
+        const all = [
+          new Tensor(values, [6, 5, 2], "float32"),
+          wave([6, 5, 2], seed + 1),
+          wave([6, 1], 7),
+        ] as const;
+        const weights = wave([6], 8).data.map((value) => 1 + value / 2);
+        const [whole, cut] = [make(null), make(3)];
+        await cut.setWeights(await whole.getWeights());
+        const train = (model: typeof whole, from: number, to: number) => {
+          const [x, tags, topic] = all.map(({ data, shape: [, ...rest] }) => {
+            const size = rest.reduce((p, d) => p * d, 1);
+            return new Tensor(data.slice(from * size, to * size), [to - from, ...rest], "float32");
+          });
+          const sampleWeight = { topic: weights.slice(from, to) };
+          if (x === undefined || tags === undefined || topic === undefined) throw new Error("no data");
+          return model.trainOnBatch(x, { tags, topic }, { sampleWeight });
+        };
+        await train(whole, 0, 6);
+        const [first = 0, second = 0] = cuts;
+        for (const [from, to] of [
+          [0, first],
+          [first, second],
+          [second, 6],
+        ] as const)
+          await train(cut, from, to);
+        const [got, expected] = [await cut.getWeights(), await whole.getWeights()];
+        for (const [i, weight] of got.entries())
+          for (const [k, value] of weight.data.entries())
+            expect(value).toBeCloseTo(expected[i]?.data[k] ?? 0, 6);
+      }
     });
 
     it("count masked steps of the outputs as 0", async () => {

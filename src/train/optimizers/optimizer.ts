@@ -81,7 +81,10 @@ export const sharedFields = (defaults: { readonly learningRate: number; readonly
   emaMomentum: share(0.99),
   /** After how many steps the weights are set to their average each time; null (default): at the end of fit alone. */
   emaOverwriteFrequency: optionalCount(1),
-  /** The mean gradient of so many steps makes one update; null (default): each step makes one. */
+  /**
+   * The gradient of the loss over the data of so many steps together makes one update, whatever their sizes, masks and
+   * weights (with the reduction `sum`: the mean of their gradients); null (default): each step makes one.
+   */
   gradientAccumulationSteps: optionalCount(2),
 });
 export type SharedFields = ReturnType<typeof sharedFields>;
