@@ -46,9 +46,19 @@ struct Block {
   Index count() const { return rows * columns; }
 };
 
+constexpr Index kAbsent = -1;  // the offset of a row that an index leaves out
+
 // body(offset of the row in elements, lane of the row's first element) for each row of the block.
 template <class Body>
 void eachRow(const Map& map, const Operand& operand, const Block& block, const Body& body) {
+  if (operand.index != nullptr) {
+    for (Index i = 0; i < block.rows; ++i) {
+      const Index row = operand.index[block.row + i];
+      const Index offset = row < 0 ? kAbsent : row * operand.stride[0] + block.column * operand.stride[1];
+      body(offset, i * block.columns);
+    }
+    return;
+  }
   Index position[limit::rank];
   const int32_t outer = map.rank - 1;
   Index offset = block.column * operand.stride[outer];
@@ -76,7 +86,9 @@ float* contiguous(const Map& map, const Operand& operand, const Block& block) {
   }
   float* address = nullptr;
   const Block first{block.row, 1, block.column, block.columns};
-  eachRow(map, operand, first, [&](Index offset, Index) { address = reinterpret_cast<float*>(operand.base) + offset; });
+  eachRow(map, operand, first, [&](Index offset, Index) {
+    if (offset != kAbsent) address = reinterpret_cast<float*>(operand.base) + offset;
+  });
   return address;
 }
 
@@ -84,7 +96,9 @@ void load(const Map& map, const Operand& operand, const Block& block, float* to)
   int32_t* lanes = reinterpret_cast<int32_t*>(to);
   const Index stride = operand.stride[map.rank - 1];
   eachRow(map, operand, block, [&](Index offset, Index lane) {
-    if (sizeOf(operand.dtype) == 4) {
+    if (operand.index != nullptr && offset == kAbsent) {
+      for (Index i = 0; i < block.columns; ++i) lanes[lane + i] = 0;
+    } else if (sizeOf(operand.dtype) == 4) {
       loadRow(lanes + lane, reinterpret_cast<const int32_t*>(operand.base) + offset, stride, block.columns);
     } else {
       loadRow(lanes + lane, reinterpret_cast<const uint8_t*>(operand.base) + offset, stride, block.columns);
@@ -173,6 +187,15 @@ void runBlocks(const Map& map, Index begin, Index end) {
   }
 }
 
+void runMap(const Context& context, const Map& map) {
+  const Index blocks = map.blocks;
+  const int64_t work = int64_t{map.rows} * map.inner * (map.steps + map.inputs + map.outputs);
+  const Index most = work < kParallelWork ? 1 : Index{4} * context.parallel->threads;
+  const int32_t tasks = static_cast<int32_t>(blocks < most ? blocks : most);
+  parallelFor(context.parallel, tasks,
+              [&](int32_t task) { runBlocks(map, share(blocks, task, tasks), share(blocks, task + 1, tasks)); });
+}
+
 }  // namespace
 
 Status execute(const Context& context, const op::map& o, Tail tail) {
@@ -182,12 +205,34 @@ Status execute(const Context& context, const op::map& o, Tail tail) {
     if (map.dims[d] == 0) return Status::ok;
   }
   planMap(map);
-  const Index blocks = map.blocks;
-  const int64_t work = int64_t{map.rows} * map.inner * (map.steps + map.inputs + map.outputs);
-  const Index most = work < kParallelWork ? 1 : Index{4} * context.parallel->threads;
-  const int32_t tasks = static_cast<int32_t>(blocks < most ? blocks : most);
-  parallelFor(context.parallel, tasks,
-              [&](int32_t task) { runBlocks(map, share(blocks, task, tasks), share(blocks, task + 1, tasks)); });
+  runMap(context, map);
+  return Status::ok;
+}
+
+Status execute(const Context& context, const op::mapRows& o, Tail tail) {
+  if (absent(o.index)) return context.fail(Status::missingOperand);
+  Map map;
+  const op::map plain{2, o.inputs, o.outputs, o.steps, o.registers};
+  if (const Status status = decodeMap(context, plain, tail, map); status != Status::ok) return status;
+  if (!absent(o.count)) {
+    const Index count = *context.at<int32_t>(o.count);
+    if (count < 0 || count > map.dims[0]) {
+      return context.fail(Status::wrongField, static_cast<int32_t>(count), 0, static_cast<int32_t>(map.dims[0]));
+    }
+    map.dims[0] = count;
+  }
+  if (map.dims[0] == 0 || map.dims[1] == 0) return Status::ok;
+  const int32_t* index = context.at<int32_t>(o.index);
+  const int32_t least = o.indexedOutputs == 0 ? -1 : 0;
+  for (Index r = 0; r < map.dims[0]; ++r) {
+    if (index[r] < least || index[r] >= o.size) {
+      return context.fail(Status::indexOutOfRange, static_cast<int32_t>(r), index[r], o.size);
+    }
+  }
+  for (int32_t i = 0; i < map.inputs; ++i) map.input[i].index = o.indexedInputs >> i & 1 ? index : nullptr;
+  for (int32_t i = 0; i < map.outputs; ++i) map.output[i].index = o.indexedOutputs >> i & 1 ? index : nullptr;
+  planRows(map);
+  runMap(context, map);
   return Status::ok;
 }
 

@@ -15,6 +15,7 @@ struct Operand {
   bool inPlace;  // may be read where it lies (inputs), may be written before the last step has run (outputs)
   bool flat;     // lies in memory in the order of the iteration
   Index stride[limit::rank];
+  const int32_t* index;  // the operand's row at each row of the iteration; null: the same
 };
 
 // A decoded instruction and the cut of its iteration space into blocks.
@@ -41,6 +42,9 @@ Status decodeMap(const Context& context, const op::map& o, Tail tail, Map& map);
 
 // Prepares a decoded map without empty dims: merges dims, decides which operands need no copy, cuts blocks.
 void planMap(Map& map);
+
+// The same for a map of rank 2 whose operands may have an index; dims stay.
+void planRows(Map& map);
 
 // Number of registers that a step reads, or -1 when there is no such step.
 inline int32_t arityOf(int32_t code) {

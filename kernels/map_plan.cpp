@@ -34,6 +34,7 @@ void collapse(Map& map) {
 
 // Whether the whole operand lies in memory in the order of the iteration.
 bool flat(const Map& map, const Operand& operand) {
+  if (operand.index != nullptr) return false;
   Index expected = 1;
   for (int32_t d = map.rank - 1; d >= 0; --d) {
     if (operand.stride[d] != expected) return false;
@@ -129,6 +130,7 @@ Status decodeMap(const Context& context, const op::map& o, Tail tail, Map& map) 
     operand.reg = i < o.inputs ? i : *word++;
     if (status = outside(operand.reg, 0, o.registers - 1); status != Status::ok) return status;
     for (int32_t d = 0; d < o.rank; ++d) operand.stride[d] = *word++;
+    operand.index = nullptr;
   }
   map.step = word;
   for (int32_t r = 0; r < o.registers; ++r) {
@@ -149,6 +151,13 @@ Status decodeMap(const Context& context, const op::map& o, Tail tail, Map& map) 
 
 void planMap(Map& map) {
   collapse(map);
+  placeOperands(map);
+  cutIntoBlocks(map);
+}
+
+void planRows(Map& map) {
+  map.rows = map.dims[0];
+  map.inner = map.dims[1];
   placeOperands(map);
   cutIntoBlocks(map);
 }

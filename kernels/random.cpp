@@ -1,13 +1,13 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011).
+// Counter-based random numbers: Philox4x32-10.
 //
 // Every element depends on its counter alone: how the work is cut never shows.
-#include "abi.h"
+#include "philox.h"
 #include "simd.h"
 
 namespace RONDO_NAMESPACE {
 namespace {
 
-constexpr int32_t kBlock = 32;  // counters at a time
+constexpr int32_t kBlock = kCounters;
 constexpr int64_t kParallelElements = 1 << 14;
 
 typedef uint32_t unsignedInts __attribute__((vector_size(VL * 4)));
@@ -15,30 +15,9 @@ typedef uint32_t unsignedInts __attribute__((vector_size(VL * 4)));
 RONDO_INLINE unsignedInts wrapping(vi x) { return reinterpret_cast<unsignedInts>(x); }
 RONDO_INLINE vi wrapped(unsignedInts x) { return reinterpret_cast<vi>(x); }
 
-// Four words for each counter of a block: the counters, then the random words in their place.
-struct Words {
-  alignas(64) uint32_t word[4][kBlock];
-};
 struct Values {
   alignas(64) float value[4][kBlock];
 };
-
-void philox(Words& words, uint32_t key0, uint32_t key1) {
-  uint32_t(&x)[4][kBlock] = words.word;
-  for (int32_t round = 0; round < 10; ++round) {
-    for (int32_t i = 0; i < kBlock; ++i) {
-      const uint64_t p = uint64_t{0xd2511f53} * x[0][i], q = uint64_t{0xcd9e8d57} * x[2][i];
-      const uint32_t next0 = static_cast<uint32_t>(q >> 32) ^ x[1][i] ^ key0;
-      const uint32_t next2 = static_cast<uint32_t>(p >> 32) ^ x[3][i] ^ key1;
-      x[0][i] = next0;
-      x[1][i] = static_cast<uint32_t>(q);
-      x[2][i] = next2;
-      x[3][i] = static_cast<uint32_t>(p);
-    }
-    key0 += 0x9e3779b9;
-    key1 += 0xbb67ae85;
-  }
-}
 
 // 24 random bits: 0, 2^-24 … 1 − 2^-24.
 RONDO_INLINE vf fraction(const uint32_t* word) {

@@ -1,4 +1,4 @@
-// softmax and logSoftmax of rows.
+// softmax and logSoftmax of rows, and the cross-entropy that follows them.
 #include "reduce.h"
 
 namespace RONDO_NAMESPACE {
@@ -37,6 +37,18 @@ void softmaxRow(const float* x, float* out, Index cols, bool logarithm) {
   }
 }
 
+// body(row) for each row, by several threads where there is enough to do.
+template <class Body>
+void eachRow(const Context& context, int32_t rows, int32_t cols, const Body& body) {
+  const bool several = int64_t{rows} * (cols + 16) >= kParallelWork;
+  const int32_t most = several ? 8 * context.parallel->threads : 1;
+  const int32_t tasks = rows < most ? rows : most;
+  parallelFor(context.parallel, tasks, [&](int32_t task) {
+    const Index end = share(rows, task + 1, tasks);
+    for (Index row = share(rows, task, tasks); row < end; ++row) body(row);
+  });
+}
+
 }  // namespace
 
 // Subtracts the row's maximum first, so that nothing overflows. A row of −∞ alone, or with +∞ or NaN, gives NaN.
@@ -45,14 +57,49 @@ Status execute(const Context& context, const op::softmax& o, Tail) {
   if (o.rows < 0 || o.cols < 0) return context.fail(Status::wrongField, o.rows < 0 ? o.rows : o.cols, 0, INT32_MAX);
   const float* x = context.at<float>(o.x);
   float* out = context.at<float>(o.out);
-  const bool several = int64_t{o.rows} * (o.cols + 16) >= kParallelWork;
-  const int32_t most = several ? 8 * context.parallel->threads : 1;
-  const int32_t tasks = o.rows < most ? o.rows : most;
-  parallelFor(context.parallel, tasks, [&](int32_t task) {
-    const Index end = share(o.rows, task + 1, tasks);
-    for (Index row = share(o.rows, task, tasks); row < end; ++row) {
-      softmaxRow(x + row * o.xRow, out + row * o.outRow, o.cols, o.logarithm != 0);
+  eachRow(context, o.rows, o.cols,
+          [&](Index row) { softmaxRow(x + row * o.xRow, out + row * o.outRow, o.cols, o.logarithm != 0); });
+  return Status::ok;
+}
+
+Status execute(const Context& context, const op::crossEntropy& o, Tail) {
+  if (absent(o.x, o.labels, o.loss, o.maximum, o.logSum)) return context.fail(Status::missingOperand);
+  if (o.rows < 0 || o.cols < 0) return context.fail(Status::wrongField, o.rows < 0 ? o.rows : o.cols, 0, INT32_MAX);
+  const float* x = context.at<float>(o.x);
+  const int32_t* labels = context.at<int32_t>(o.labels);
+  float* loss = context.at<float>(o.loss);
+  float* maximum = context.at<float>(o.maximum);
+  float* logSum = context.at<float>(o.logSum);
+  eachRow(context, o.rows, o.cols, [&](Index row) {
+    const float* logits = x + row * o.cols;
+    const float most = static_cast<float>(foldWhole<Maximum>(logits, o.cols, [](vf v) { return v; }));
+    const double sum = foldWhole<Sum>(logits, o.cols, [&](vf v) { return exp(v - broadcast(most)); });
+    maximum[row] = most;
+    logSum[row] = log(broadcast(static_cast<float>(sum)))[0];
+    const bool known = labels[row] >= 0 && labels[row] < o.cols;
+    loss[row] = known ? -((logits[labels[row]] - most) - logSum[row]) : 0;
+  });
+  return Status::ok;
+}
+
+Status execute(const Context& context, const op::crossEntropyGradient& o, Tail) {
+  if (absent(o.x, o.labels, o.maximum, o.logSum, o.g, o.out)) return context.fail(Status::missingOperand);
+  if (o.rows < 0 || o.cols < 0) return context.fail(Status::wrongField, o.rows < 0 ? o.rows : o.cols, 0, INT32_MAX);
+  const float* x = context.at<float>(o.x);
+  const int32_t* labels = context.at<int32_t>(o.labels);
+  const float* maximum = context.at<float>(o.maximum);
+  const float* logSum = context.at<float>(o.logSum);
+  const float* g = context.at<float>(o.g);
+  float* out = context.at<float>(o.out);
+  eachRow(context, o.rows, o.cols, [&](Index row) {
+    float* slopes = out + row * o.cols;
+    if (labels[row] < 0 || labels[row] >= o.cols) {
+      for (Index i = 0; i < o.cols; ++i) slopes[i] = 0;
+      return;
     }
+    const vf most = broadcast(maximum[row]), norm = broadcast(logSum[row]), scale = broadcast(g[row]);
+    eachVector(x + row * o.cols, slopes, o.cols, [&](vf v) { return exp((v - most) - norm) * scale; });
+    slopes[labels[row]] -= g[row];
   });
   return Status::ok;
 }

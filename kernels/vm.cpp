@@ -28,6 +28,8 @@ constexpr bool takesTail = false;
 template <>
 constexpr bool takesTail<op::map> = true;
 template <>
+constexpr bool takesTail<op::mapRows> = true;
+template <>
 constexpr bool takesTail<op::reduce> = true;
 template <>
 constexpr bool takesTail<op::matmul> = true;

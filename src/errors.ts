@@ -180,6 +180,17 @@ export function checkList(where: string, given: unknown, expected: string, fix: 
     throw new RondoError({ where, received: `${valueText(given)}${role}`, expected, fix });
 }
 
+/** Throws unless `value` is a whole number of at least `least`. */
+export function checkCount(where: string, name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new RondoError({
+    where,
+    received: `${name}: ${valueText(value)}`,
+    expected: `a whole number of at least ${least}`,
+    fix: `Change ${name}`,
+  });
+}
+
 /**
  * The valid name nearest to `name` by edit distance, ignoring case, `_`, `-` and spaces; `undefined` when
  * none is near (more than a third of the longer name would have to change).

@@ -17,6 +17,7 @@ import type { ConcatAttrs } from "../src/graph/ops/join.js";
 import type { RandomAttrs } from "../src/graph/ops/random.js";
 import type { ReduceAttrs, reductions } from "../src/graph/ops/reduce.js";
 import { gradientOutputs, type RnnAttrs, type RnnGradientAttrs } from "../src/graph/ops/rnn.js";
+import { type EachRowAttrs, firstOperand, type GroupRowsAttrs } from "../src/graph/ops/rows.js";
 import type { ScanAttrs } from "../src/graph/ops/scan.js";
 import type { BroadcastAttrs, ReverseAttrs, SliceAttrs, TransposeAttrs } from "../src/graph/ops/shape.js";
 import { type ConstantAttrs, input, type SizeAttrs, type StateAttrs } from "../src/graph/ops/source.js";
@@ -627,6 +628,89 @@ const otherRules: Readonly<Record<string, Rule>> = {
       return 0;
     });
     return [result];
+  },
+
+  crossEntropy: (inputs) => {
+    const [x, labels] = [given(inputs), given(inputs, 1)];
+    const width = known(x.shape.at(-1), "classes");
+    const rows = [...labels.data].map((label, r) => {
+      const row = [...x.data.slice(r * width, (r + 1) * width)];
+      const top = largest(row);
+      const logSum = Math.log(total(row.map((v) => Math.exp(v - top))));
+      return [label in row ? top + logSum - known(row[label], "logit") : 0, top, logSum];
+    });
+    return [0, 1, 2].map((k) => ({
+      shape: labels.shape,
+      data: Float64Array.from(rows, (row) => known(row[k], "value")),
+    }));
+  },
+  crossEntropyGradient: ([x, labels, top, logSum, g]) => {
+    const width = known(x?.shape.at(-1), "classes");
+    return [
+      build(known(x, "logits").shape, (i) => {
+        const [row, column] = [i.slice(0, -1), known(i.at(-1), "class")];
+        const label = at(known(labels, "labels"), row);
+        if (label < 0 || label >= width) return 0;
+        const norm = at(known(top, "maxima"), row) + at(known(logSum, "sums"), row);
+        const p = Math.exp(at(known(x, "logits"), i) - norm);
+        return at(known(g, "gradient"), row) * (p - Number(label === column));
+      }),
+    ];
+  },
+  groupRows: (inputs, node, run) => {
+    const ids = [...given(inputs).data];
+    const distinct = [...new Set(ids)];
+    const size = bind(attrsOf<GroupRowsAttrs>(node).size, run.bindings ?? {});
+    if (ids.some((id) => id < 0 || id >= size)) throw new Error("groupRows: an id is out of range");
+    const list = (values: readonly number[]): Values => ({
+      shape: [values.length],
+      data: Float64Array.from(values),
+    });
+    return [
+      list([...distinct, ...ids.slice(distinct.length).map(() => 0)]),
+      list(ids.map((id) => distinct.indexOf(id))),
+      { shape: [], data: Float64Array.of(distinct.length) },
+      list(Array.from({ length: size }, (_, row) => distinct.indexOf(row))),
+    ];
+  },
+  sumRows: (inputs) => {
+    const [x, places] = [given(inputs), given(inputs, 1)];
+    const sums = full(x.shape, 0);
+    build(x.shape, ([i = 0, ...rest]) => {
+      const to = offsetOf(x.shape, [known(places.data[i], "place"), ...rest]);
+      sums.data[to] = known(sums.data[to], "sum") + at(x, [i, ...rest]);
+      return 0;
+    });
+    return [sums];
+  },
+  eachRow: (inputs, node, run) => {
+    const attrs = attrsOf<EachRowAttrs>(node);
+    const { width, operands, body, into, counted } = attrs;
+    const first = firstOperand(attrs);
+    const index = given(inputs).data;
+    const count = counted ? known(given(inputs, 1).data[0], "count") : index.length;
+    const results = into.map((operand) => {
+      const table = given(inputs, first + operand);
+      return { shape: table.shape, data: table.data.slice() };
+    });
+    const outputs = evaluator(body.outputs);
+    for (let r = 0; r < count; r++) {
+      const rowOf = (operand: number) => (operands[operand]?.indexed === true ? known(index[r], "index") : r);
+      const placeholders = body.operands.map((placeholder, i): readonly [Node, readonly Values[]] => {
+        const { data } = given(inputs, first + i);
+        const row = rowOf(i);
+        const values = {
+          row: () => (row < 0 ? new Float64Array(width) : data.slice(row * width, (row + 1) * width)),
+          number: () => Float64Array.of(row < 0 ? 0 : known(data[row], "number")),
+          scalar: () => data,
+        }[known(operands[i], "operand").kind]();
+        return [placeholder.node, [{ shape: placeholder.shape.map(Number), data: values }]];
+      });
+      outputs(run, new Map(placeholders)).forEach(({ data }, k) => {
+        results[k]?.data.set(data, rowOf(known(into[k], "output")) * width);
+      });
+    }
+    return results;
   },
 
   random: (inputs, node, run) => [drawn(inputs, node, run)],

@@ -12,6 +12,8 @@ export interface ConfigReader {
   hardSigmoid(where: string): "hardSigmoid" | "hardSigmoidKeras2";
   /** What the caller has given under a registered name: a function of a Lambda. */
   registered?(name: string): unknown;
+  /** The schedule of a learning rate. */
+  schedule?(json: Json, where: string): unknown;
 }
 
 /**

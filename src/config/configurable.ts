@@ -31,7 +31,7 @@ export interface Factory<F extends Fields, T> {
   (...given: Given<F>): T;
   readonly className: string;
   readonly fields: F;
-  fromConfig(config: JsonObject): T;
+  fromConfig(config: JsonObject, reader?: Partial<ConfigReader>): T;
 }
 
 /**
@@ -62,12 +62,13 @@ export function configurable<F extends Fields, T extends object>(
   return Object.assign((...[options]: Given<F>) => from(options), {
     className,
     fields,
-    fromConfig: (config: JsonObject) => from(parseConfig(fields, config, noComponents(where), where)),
+    fromConfig: (config: JsonObject, reader: Partial<ConfigReader> = {}) =>
+      from(parseConfig(fields, config, { ...noComponents(where), ...reader }, where)),
   });
 }
 
-/** Objects that are no layers hold none. */
-const noComponents = (where: string): ConfigReader => ({
+/** For objects that are no layers: they hold none. */
+export const noComponents = (where: string): ConfigReader => ({
   component(): never {
     throw new Error(`${where} has no nested components`);
   },
@@ -96,7 +97,7 @@ export interface Kind<T> {
 interface KindFactory<T> {
   readonly className: string;
   readonly fields: Fields;
-  fromConfig(config: JsonObject): T;
+  fromConfig(config: JsonObject, reader?: Partial<ConfigReader>): T;
 }
 
 const isFactory = (value: unknown): boolean =>
@@ -134,7 +135,7 @@ export function ofKind<T>(kind: Kind<T>, given: unknown, where: string, name: st
 }
 
 /** An object of a kind as Keras's files hold it, or undefined where they cannot: one of one's own. */
-export function writeOfKind<T>(kind: Kind<T>, value: T): Json | undefined {
+export function writeOfKind<T>(kind: Pick<Kind<T>, "module">, value: T): Json | undefined {
   const { className, config } = Object(value) as Partial<Configured>;
   if (className === undefined || config === undefined) return undefined;
   return { module: kind.module, class_name: className, config, registered_name: null };
@@ -144,7 +145,12 @@ export function writeOfKind<T>(kind: Kind<T>, value: T): Json | undefined {
  * An object of a kind from Keras's files: a name, or a class name and its configuration. What is neither is given back as
  * it is, for `ofKind` to refuse.
  */
-export function parseOfKind<T>(kind: Kind<T>, json: Json, where: string): T | Json {
+export function parseOfKind<T>(
+  kind: Kind<T>,
+  json: Json,
+  where: string,
+  reader: Partial<ConfigReader> = {},
+): T | Json {
   const { name: given, config } = namedIn(json);
   if (given === undefined) return json;
   const name = kind.className?.(given) ?? bareName(given);
@@ -153,7 +159,7 @@ export function parseOfKind<T>(kind: Kind<T>, json: Json, where: string): T | Js
   );
   const factory = key === undefined ? undefined : kind.factories[key];
   if (factory === undefined) throw unknownName(where, kind.noun, given, Object.keys(kind.factories));
-  return factory.fromConfig(config ?? {});
+  return factory.fromConfig(config ?? {}, reader);
 }
 
 /** A field that holds an object of a kind, given by name or as it is, or null (the default). */

@@ -66,10 +66,12 @@ const classAliases: Readonly<Record<string, { readonly name: string; readonly im
 /** Names under which a class may be known. */
 export interface ClassNames {
   /** Of a class of one's own, the likeliest first. */
-  readonly own: readonly string[];
+  readonly own: readonly [string, ...string[]];
   /** Of a built-in class; undefined where the configuration says that it is none. */
   readonly builtIn: string | undefined;
   readonly implied: JsonObject;
+  /** The name by which a class of one's own is registered in Python, with its package; undefined where it is not. */
+  readonly registered: string | undefined;
 }
 
 /** The names of the class of an object in a configuration; `name` is its class name there. */
@@ -77,16 +79,17 @@ export function classNames(json: Json, name: string): ClassNames {
   const { module, registered_name: registered } = Object(json) as Readonly<Record<string, Json | undefined>>;
   const full = typeof registered === "string" ? registered : name;
   const bare = bareName(name);
-  // A module that is not one of Keras's, or a package before the name.
+  // A module that is not one of Keras's, a registered name without one, or a package before the name.
   const foreign =
     typeof module === "string"
       ? !/^(tf_)?keras|^tensorflow/.test(module)
-      : bare.includes(">") || bareName(full).includes(">");
+      : (module === null && registered === full) || bare.includes(">") || bareName(full).includes(">");
   const alias = classAliases[bare];
   return {
     own: [full, name, bare.slice(bare.lastIndexOf(">") + 1)],
     builtIn: foreign ? undefined : (alias?.name ?? bare.replace(/V[12]$/, "")),
     implied: alias?.implied ?? {},
+    registered: full.includes(">") ? full : undefined,
   };
 }
 

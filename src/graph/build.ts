@@ -17,6 +17,7 @@ export {
   rnnGradientOp,
   rnnOp,
 } from "./ops/rnn.js";
+export * from "./ops/rows.js";
 export * from "./ops/scan.js";
 export * from "./ops/shape.js";
 export * from "./ops/softmax.js";

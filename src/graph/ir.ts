@@ -70,6 +70,9 @@ export interface Strided {
 
 export type Bindings = Readonly<Record<string, number>>;
 
+/** What a reduction computes of the elements that it meets. */
+export type Reduction = "sum" | "max" | "min" | "logSumExp" | "argMax" | "prod";
+
 /** How an op is run: what the planner must know, and nothing of how it does it. */
 export type Kernel<A extends Attrs> =
   /** Given from outside (inputs, state, literal data). */
@@ -84,12 +87,18 @@ export type Kernel<A extends Attrs> =
   /** Several inputs written side by side into one output. */
   | { readonly kind: "assemble" }
   /** A reduction over axes; `scaled` divides by the number of reduced elements. */
-  | { readonly kind: "reduce"; readonly code: number; readonly scaled: boolean }
+  | { readonly kind: "reduce"; readonly reduction: Reduction; readonly scaled: boolean }
   /**
    * A kernel of its own; `src/plan/instructions.ts` has the rule of this name. `laysOut` tells of which outputs that rule
-   * decides where they lie (as windows on a larger buffer); left out, each can be put wherever it is wanted.
+   * decides where they lie (as windows on a larger buffer); left out, each can be put wherever it is wanted. `overwrites`
+   * tells in the place of which input an output may be written, element on element.
    */
-  | { readonly kind: "instruction"; readonly name: string; laysOut?(output: number): boolean };
+  | {
+      readonly kind: "instruction";
+      readonly name: string;
+      laysOut?(output: number): boolean;
+      overwrites?(output: number, attrs: A): number;
+    };
 
 export interface GradientContext<A extends Attrs> {
   readonly node: Node<A>;

@@ -75,6 +75,7 @@ export {
   softmax,
   softplus,
   split,
+  spread,
   sqrt,
   square,
   squeeze,

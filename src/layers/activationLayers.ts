@@ -4,9 +4,10 @@ import type { SymbolicTensor } from "../graph/ir.js";
 import { widenMask } from "../graph/mask.js";
 import { cast, exp, isFinite as isFiniteOp, sub, where } from "../graph/ops/elementwise.js";
 import { logSumExp, normalizeAxes } from "../graph/ops/reduce.js";
+import { spread } from "../graph/ops/shape.js";
 import { softmax as softmaxOp } from "../graph/ops/softmax.js";
 import { activations } from "./activations.js";
-import { defineLayer, type Inputs, type InputTypes, Layer, spread } from "./layer.js";
+import { defineLayer, type Inputs, type InputTypes, Layer } from "./layer.js";
 import { checkAxes } from "./normalization.js";
 import type { InputShape, Keeps, ShapeRule } from "./types.js";
 

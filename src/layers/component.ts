@@ -11,7 +11,7 @@ import { sameShape, shapeText } from "../graph/dim.js";
 import { SymbolicTensor, type TensorType } from "../graph/ir.js";
 import { type RandomSource, seedOf, streamOf } from "../graph/ops/random.js";
 import { input } from "../graph/ops/source.js";
-import { checkSizes } from "../tensor.js";
+import { checkSizes, type Tensor } from "../tensor.js";
 import { type Constraint, type ConstraintOption, readConstraint } from "./constraints.js";
 import { type Initializer, type InitializerName, readInitializer } from "./initializers.js";
 import { type Regularizer, type RegularizerOption, readRegularizer } from "./regularizers.js";
@@ -31,7 +31,13 @@ export interface Weight {
   readonly regularizer: Regularizer | null;
   /** What it is brought to after each update. */
   readonly constraint: Constraint | null;
+  /** Whether it is a table [R, D] whose rows are looked up; `lazy`: rows that a step does not name stay as they are. */
+  readonly table: TableKind | null;
+  /** First values that are given, in the place of the initializer's. */
+  readonly given: Tensor | null;
 }
+
+export type TableKind = "whole" | "lazy";
 
 /** What a weight is declared with besides its first values. */
 export interface WeightOptions {
@@ -41,6 +47,13 @@ export interface WeightOptions {
   readonly regularizer?: RegularizerOption;
   /** By name, as an object, or a function that gives new values; default none. */
   readonly constraint?: ConstraintOption;
+  /**
+   * For a table [R, D] whose rows are looked up: it lies by itself, and a step changes the rows that it names, where that is
+   * what the optimizer would do or, `lazy`, whatever it would do. Default: an array like others.
+   */
+  readonly table?: TableKind;
+  /** First values, in the place of the initializer's. */
+  readonly given?: Tensor;
 }
 
 /** The inputs of a call: one for most layers; several for those that merge; initial states after that of a recurrent one. */
@@ -69,6 +82,8 @@ export interface Definition<F extends Fields> {
   readonly masks?: MaskRule;
   /** Whether `call` takes more than one input: values to merge, initial states. Left out: one. */
   readonly inputs?: "one" | "several";
+  /** Of a class of one's own: under which name Python knows it. Left out: one of Keras's. */
+  readonly registeredName?: string;
   /** What more there is to say about masks, and where Keras does something else; for the table in the documents. */
   readonly maskNote?: string;
 }
@@ -109,6 +124,7 @@ export abstract class Component<F extends Fields = Fields> {
   #parent: Component | undefined;
   #place = "";
   #scope = "";
+  #registeredName: string | undefined;
   readonly #weights: Weight[] = [];
   #trainable: boolean;
 
@@ -145,9 +161,17 @@ export abstract class Component<F extends Fields = Fields> {
     return this.#parent === undefined ? "" : joined(this.#parent.place, this.#place);
   }
 
-  /** Where Keras finds the class. */
-  get kerasClass(): { readonly module: string; readonly registered_name: string | null } {
-    return { module: "keras.layers", registered_name: null };
+  /** Where Keras finds the class: among its own, or under the name that a class of one's own is registered by. */
+  get kerasClass(): { readonly module: string | null; readonly registered_name: string | null } {
+    const registered = this.#registeredName ?? this.definition.registeredName;
+    return registered === undefined
+      ? { module: "keras.layers", registered_name: null }
+      : { module: null, registered_name: registered };
+  }
+
+  /** Keeps the name by which the class is registered in Python, as the file says it that the component comes from. */
+  keepRegistered(name: string): void {
+    this.#registeredName = name;
   }
 
   /** How error messages call it: `lstm "lstm_1"`. */
@@ -185,7 +209,10 @@ export abstract class Component<F extends Fields = Fields> {
    */
   copy(changes: object = {}): Component {
     const made: unknown = Reflect.construct(this.constructor, [{ ...this.#options, ...changes }]);
-    if (made instanceof Component) return made;
+    if (made instanceof Component) {
+      made.#registeredName = this.#registeredName;
+      return made;
+    }
     throw this.error(
       "a constructor that makes something else",
       "a class made with its options alone",
@@ -240,6 +267,11 @@ export abstract class Component<F extends Fields = Fields> {
     return writeConfig(this.definition.fields, this.settings, this.where);
   }
 
+  /** Options that Keras has not; files keep them beside its configuration. */
+  get ownConfig(): JsonObject | undefined {
+    return undefined;
+  }
+
   /**
    * Where the random numbers of one draw come from. No two draws of a layer share a stream: it hangs on the component's
    * path and the draw's name or, with a seed of the component's own, on its place within the layer, so that the same is
@@ -265,7 +297,7 @@ export abstract class Component<F extends Fields = Fields> {
     name: string,
     shape: readonly number[],
     initializer: Initializer | InitializerName,
-    { trainable = true, regularizer = null, constraint = null }: WeightOptions = {},
+    { trainable = true, regularizer = null, constraint = null, table, given }: WeightOptions = {},
   ): Weight {
     const place = `${this.where}: ${name}`;
     const known = readInitializer(initializer, place, "initializer");
@@ -283,6 +315,8 @@ export abstract class Component<F extends Fields = Fields> {
       trainable,
       regularizer: readRegularizer(regularizer, place),
       constraint: readConstraint(constraint, place),
+      table: table ?? null,
+      given: given ?? null,
     });
     this.#weights.push(weight);
     return weight;
@@ -333,4 +367,5 @@ export const describe = (component: Component): JsonObject => ({
   ...component.kerasClass,
   class_name: component.className,
   config: component.config(),
+  ...(component.ownConfig === undefined ? {} : { rondo: component.ownConfig }),
 });

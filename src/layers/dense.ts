@@ -3,6 +3,7 @@ import { flag, size } from "../config/fields.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import { add, cast } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
+import { spread } from "../graph/ops/shape.js";
 import { activationField } from "./activation.js";
 import { initializer } from "./initializers.js";
 import {
@@ -12,7 +13,6 @@ import {
   type Inputs,
   type InputTypes,
   Layer,
-  spread,
   type Weight,
 } from "./layer.js";
 import { penaltyFields } from "./penalties.js";

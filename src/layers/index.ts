@@ -30,6 +30,7 @@ export {
 export { type CallOptions, DeclaredTensor, type LayerCall } from "./declared.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";
+export type { Embedding, EmbeddingOptions, EmbeddingRule } from "./embedding.js";
 export type {
   Flatten,
   FlattenOptions,
@@ -49,7 +50,7 @@ export {
   type CallContext,
   callContext,
   type Declared,
-  defineLayer,
+  defineOwnLayer as defineLayer,
   type Fit,
   floats,
   type Inputs,
@@ -98,7 +99,7 @@ export {
   type BidirectionalRule,
   type MergeMode,
 } from "./recurrent/bidirectional.js";
-export { Cell, type CellFields, type CellOutput, defineCell } from "./recurrent/cell.js";
+export { Cell, type CellFields, type CellOutput, defineOwnCell as defineCell } from "./recurrent/cell.js";
 export type { GRUCell, GRUCellOptions } from "./recurrent/cells/gru.js";
 export type { LSTMCell, LSTMCellOptions } from "./recurrent/cells/lstm.js";
 export type { SimpleRNNCell, SimpleRNNCellOptions } from "./recurrent/cells/simple.js";

@@ -1,14 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { refusal } from "../../tests/arrays.js";
 import {
+  Cell,
+  type CellFields,
   type ComponentClass,
   type ConfigOptions,
+  defineCell,
   defineLayer,
+  describe as describeComponent,
   type Json,
   type JsonObject,
   Layer,
   type LayerOptions,
   layerFromConfig,
+  type OptionsOf,
 } from "./index.js";
 
 const policy = {
@@ -354,8 +359,82 @@ describe("classes of one's own", () => {
     const json = { module: null, class_name: "LSTM", config: {}, registered_name: "pack>LSTM" };
     expect(layerFromConfig(json, { "pack>LSTM": Mine })).toBeInstanceOf(Mine);
   });
+  class Named extends Layer {
+    static readonly definition = defineLayer("Named", {}, { registeredName: "own>Named" });
+    constructor(options: LayerOptions = {}) {
+      super(Named.definition, options);
+    }
+    override call = (x: never) => x;
+  }
+  class Step extends Cell {
+    static readonly definition = defineCell("Step", {}, { registeredName: "own>Step" });
+    constructor(options: OptionsOf<CellFields> = {}) {
+      super(Step.definition, options);
+    }
+    readonly stateShapes = [[2]];
+    override call = (output: never) => ({ output, states: [output] });
+  }
+  const classOf = (json: unknown) => {
+    const { module, class_name, registered_name } = json as JsonObject;
+    return { module, class_name, registered_name };
+  };
+  const all = { Mine, Named, Step };
+
+  it.each<[string, JsonObject, string]>([
+    ["its class name", { class_name: "Mine" }, "Mine"],
+    ["its definition", { class_name: "Named" }, "own>Named"],
+    [
+      "its definition, where the file says no more than the class",
+      { module: "my.module", class_name: "Named", registered_name: "Named" },
+      "own>Named",
+    ],
+    ["the file", { module: "my.module", class_name: "Named", registered_name: "pack>Other" }, "pack>Other"],
+    ["the file of an old Keras", { class_name: "pack>Mine" }, "pack>Mine"],
+  ])("are written under the name that tells %s", (_from, json, registered) => {
+    const given = { ...json, config: {} };
+    const written = describeComponent(layerFromConfig(given, all));
+    expect(classOf(written)).toEqual({
+      module: null,
+      class_name: String(json.class_name).replace("pack>", ""),
+      registered_name: registered,
+    });
+    const around = { class_name: "TimeDistributed", config: { layer: given } };
+    const inner = layerFromConfig(around, all).config().layer;
+    expect(classOf(inner)).toEqual(classOf(written));
+    expect(describeComponent(layerFromConfig(written, all))).toEqual(written);
+  });
+
+  it.each<[string, JsonObject, string]>([
+    ["its definition", { class_name: "Step" }, "own>Step"],
+    ["the file", { module: "my", class_name: "Step", registered_name: "pack>Step" }, "pack>Step"],
+  ])(
+    "are written as cells, within wrappers that copy them, under the name that tells %s",
+    (_from, json, registered) => {
+      const cell = { ...json, config: {} };
+      const layer = {
+        class_name: "RNN",
+        config: { cell: { class_name: "StackedRNNCells", config: { cells: [cell] } } },
+      };
+      const both = layerFromConfig({ class_name: "Bidirectional", config: { layer } }, all).config();
+      for (const direction of [both.layer, both.backward_layer]) {
+        expect(direction).toMatchObject({
+          module: "keras.layers",
+          registered_name: null,
+          config: {
+            cell: {
+              module: "keras.layers",
+              registered_name: null,
+              config: { cells: [{ module: null, class_name: "Step", registered_name: registered }] },
+            },
+          },
+        });
+      }
+    },
+  );
+
   it.each<JsonObject>([
     { module: null, class_name: "LSTM", registered_name: "pack>LSTM" },
+    { module: null, class_name: "LSTM", registered_name: "LSTM" },
     { module: "my.module", class_name: "LSTM", registered_name: null },
     { class_name: "pack>LSTM" },
   ])("are no built-in ones: %j", (json) => {

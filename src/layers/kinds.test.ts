@@ -429,7 +429,9 @@ describe("lambda", () => {
     const back = layerFromConfig(json, { halve });
     const x = input("x", [1, 2]);
     expect(computed(trace(back, x).outputs[0], { x: array([[2, 4]]) })).toEqual([[1, 2]]);
-    expect(refusal(() => layerFromConfig(json)).received).toBe('the function "halve", which is not known');
+    const { received, fix } = refusal(() => layerFromConfig(json));
+    expect(received).toBe('the function "halve", which is not known');
+    expect(fix).toBe('Give it in custom: { "halve": (x) => … }');
     const again = { ...json, config: { ...(json.config as JsonObject), name: null } };
     expect(describeComponent(layerFromConfig(again, { halve }))).toEqual(again);
   });

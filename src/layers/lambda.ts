@@ -21,7 +21,7 @@ const marshalled = (where: string): RondoError =>
     where,
     received: "a Python function in the form in which Keras marshals it",
     expected: "the registered name of a function",
-    fix: 'Register it in Python with keras.saving.register_keras_serializable, save anew, and give the same function in TypeScript by that name: layerFromConfig(json, { "my_package>halve": (x) => ops.mul(x, 0.5) })',
+    fix: 'Register it in Python with keras.saving.register_keras_serializable, save anew, and give the same function in TypeScript by that name, in custom: { "my_package>halve": (x) => ops.mul(x, 0.5) }',
   });
 
 const callField: Field<LambdaFunction, LambdaFunction, true> = {
@@ -47,7 +47,7 @@ const callField: Field<LambdaFunction, LambdaFunction, true> = {
       where,
       received: `the function "${name}", which is not known`,
       expected: "a function given under that name",
-      fix: `Give it: layerFromConfig(json, { ${JSON.stringify(name)}: (x) => … })`,
+      fix: `Give it in custom: { ${JSON.stringify(name)}: (x) => … }`,
     });
   },
 };

@@ -6,12 +6,13 @@ import {
   snakeCase,
 } from "../config/config.js";
 import { flag, notSaved, optionalName, optionalShape, optionalSize } from "../config/fields.js";
+import type { Dtype } from "../dtype.js";
 import { checkOptions, RondoError, within } from "../errors.js";
 import { type Dim, type Shape, symbol } from "../graph/dim.js";
 import { type StateVariable, SymbolicTensor, type TensorType } from "../graph/ir.js";
 import { cast, div, where } from "../graph/ops/elementwise.js";
 import { gather } from "../graph/ops/gather.js";
-import { broadcastTo, guard, reshape, withoutMask } from "../graph/ops/shape.js";
+import { reshape, withoutMask } from "../graph/ops/shape.js";
 import { size as countOf, input } from "../graph/ops/source.js";
 import {
   Component,
@@ -45,13 +46,6 @@ export interface CallContext extends WeightContext {
   /** Says something once per model: a mask that is dropped, for example. */
   warn(message: string): void;
 }
-
-/**
- * A weight broadcast to the shape of x, to be added to it or multiplied with it. Masked steps of x do not enter the
- * weight's gradient, whatever they hold.
- */
-export const spread = (weight: SymbolicTensor, x: SymbolicTensor): SymbolicTensor =>
-  x.mask === undefined ? weight : guard(broadcastTo(weight, x.shape), x.mask);
 
 /** Types of float32 inputs of these shapes. */
 export const floats = (first: Shape, ...others: readonly Shape[]): InputTypes => [
@@ -89,9 +83,12 @@ export type Fit<R extends ShapeRule, X> =
 /** What `apply` gives: a value, or with several outputs a list of them. */
 export type Applied<R extends ShapeRule, X> = R extends { readonly applied: infer Given }
   ? Given
-  : R extends { readonly several: true }
-    ? readonly [DeclaredTensor<Known<Outcome<R, SizesIn<X>>>>, ...DeclaredTensor[]]
+  : R extends { readonly further: infer Further extends readonly Sizes[] }
+    ? readonly [DeclaredTensor<Known<Outcome<R, SizesIn<X>>>>, ...DeclaredList<Further>]
     : DeclaredTensor<Known<Outcome<R, SizesIn<X>>>>;
+type DeclaredList<F extends readonly Sizes[]> = {
+  readonly [K in keyof F]: F[K] extends Sizes ? DeclaredTensor<F[K]> : never;
+};
 type Known<S> = S extends Sizes ? S : Sizes;
 
 /** The fields that every layer has. */
@@ -108,7 +105,7 @@ export const layerFields = {
 export type LayerFields = typeof layerFields;
 export type LayerOptions = OptionsOf<LayerFields>;
 
-/** A layer class's definition from its own fields. */
+/** A built-in layer class's definition from its own fields. */
 export const defineLayer = <F extends Fields>(
   className: string,
   fields: F,
@@ -117,6 +114,22 @@ export const defineLayer = <F extends Fields>(
   className,
   fields: { ...fields, ...layerFields },
   ...rules,
+});
+
+/**
+ * The definition of a layer class of your own from its fields: `defineLayer` of the package.
+ *
+ * @param className its name in files
+ * @param rules `masks`: what the layer does with masks; `inputs`: "several" where it takes more than one; `registeredName`:
+ *   the name by which the class is registered in Python, such as "my_package>Scale"; default: its class name
+ */
+export const defineOwnLayer = <F extends Fields>(
+  className: string,
+  fields: F,
+  rules: Pick<Definition<F>, "masks" | "maskNote" | "inputs" | "registeredName"> = {},
+): Definition<F & LayerFields> => ({
+  registeredName: className,
+  ...defineLayer(className, fields, rules),
 });
 
 /**
@@ -145,6 +158,11 @@ export abstract class Layer<
   get givenShape(): Shape | undefined {
     const { inputShape, batchSize } = this.settings;
     return inputShape === null ? undefined : batchShape(inputShape, batchSize);
+  }
+
+  /** What its input holds, where nothing else tells: int32 for ids. */
+  get inputDtype(): Dtype {
+    return "float32";
   }
 
   /** Whether `build` has run. */

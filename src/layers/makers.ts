@@ -11,6 +11,7 @@ export { activation } from "./activation.js";
 export { elu, leakyReLU, reLU, softmax } from "./activationLayers.js";
 export { dense } from "./dense.js";
 export { dropout } from "./dropout.js";
+export { embedding } from "./embedding.js";
 export { flatten, reshape } from "./flatten.js";
 export { inputLayer } from "./inputLayer.js";
 export { lambda } from "./lambda.js";

@@ -7,7 +7,7 @@ import * as op from "../graph/ops/elementwise.js";
 import { concat } from "../graph/ops/join.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { normalizeAxis, sum } from "../graph/ops/reduce.js";
-import { broadcastTo, expandDims, reshape, transpose } from "../graph/ops/shape.js";
+import { broadcastTo, expandDims, reshape, spread, transpose } from "../graph/ops/shape.js";
 import {
   batchShapeText,
   type CallContext,
@@ -16,7 +16,6 @@ import {
   type InputTypes,
   Layer,
   type LayerFields,
-  spread,
 } from "./layer.js";
 import type { ShapeRule, Sizes } from "./types.js";
 

@@ -4,7 +4,7 @@ import type { Dim, Shape } from "../graph/dim.js";
 import type { SymbolicTensor, TensorType } from "../graph/ir.js";
 import { add, cast, greater, mul, rsqrt, square, sub, where } from "../graph/ops/elementwise.js";
 import { max, mean, normalizeAxes } from "../graph/ops/reduce.js";
-import { reshape } from "../graph/ops/shape.js";
+import { reshape, spread } from "../graph/ops/shape.js";
 import { constraint } from "./constraints.js";
 import { initializer } from "./initializers.js";
 import {
@@ -14,7 +14,6 @@ import {
   type Inputs,
   type InputTypes,
   Layer,
-  spread,
   type Weight,
 } from "./layer.js";
 import { unit } from "./merging.js";

@@ -160,7 +160,14 @@ describe("configurations", () => {
 
   it("of unknown classes name the nearest", () => {
     const error = refusal(() => layerFromConfig({ class_name: "Lstm2", config: {} }));
-    expect([error.received, error.fix]).toEqual(['the unknown layer class "Lstm2"', 'Did you mean "LSTM"?']);
+    expect([error.received, error.fix]).toEqual([
+      'the unknown layer class "Lstm2"',
+      'Did you mean "LSTM"? Give a class of your own in custom: { Lstm2 }',
+    ]);
+    const own = { module: "mine", class_name: "Scale", config: {}, registered_name: "mine>Scale" };
+    expect(refusal(() => layerFromConfig(own)).fix).toBe(
+      'Give a class of your own in custom: { "mine>Scale": Scale }',
+    );
     expect(refusal(() => layerFromConfig({ class_name: "LSTMCell", config: { units: 2 } })).received).toBe(
       "the cell LSTMCell",
     );

@@ -1,4 +1,11 @@
-import { type ConfigReader, type Fields, type Json, namedIn, parseConfig } from "../config/config.js";
+import {
+  type ConfigReader,
+  type Fields,
+  type Json,
+  type JsonObject,
+  namedIn,
+  parseConfig,
+} from "../config/config.js";
 import {
   ambiguous,
   classNames,
@@ -10,12 +17,13 @@ import {
   modernConfig,
   withoutTuples,
 } from "../config/keras.js";
-import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
+import { checkOptions, namesOf, nearestName, RondoError, valueText } from "../errors.js";
 import { ActivationLayer } from "./activation.js";
 import { ELU, LeakyReLU, ReLU, Softmax } from "./activationLayers.js";
 import { Component, type Definition } from "./component.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
+import { Embedding } from "./embedding.js";
 import { Flatten, Reshape } from "./flatten.js";
 import { InputLayer } from "./inputLayer.js";
 import { Lambda, type LambdaFunction } from "./lambda.js";
@@ -45,6 +53,7 @@ export interface ComponentClass {
 export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   InputLayer,
   Dense,
+  Embedding,
   Activation: ActivationLayer,
   Dropout,
   Flatten,
@@ -111,25 +120,39 @@ export interface ConfigOptions {
  *   configuration of an old Keras whose meaning hangs on a version that is not given
  */
 export function layerFromConfig(json: Json, custom: CustomObjects = {}, options: ConfigOptions = {}): Layer {
-  const where = "layerFromConfig";
-  checkOptions(where, options, namesOf<ConfigOptions>({ kerasVersion: true }));
-  const dialect = dialectOf(options.kerasVersion, where);
-  const made = componentFromConfig(withoutTuples(json), custom, dialect, where);
+  checkOptions("layerFromConfig", options, namesOf<ConfigOptions>({ kerasVersion: true }));
+  return readLayer(json, "layerFromConfig", { ...options, custom, models: {} });
+}
+
+/** How a configuration is read that may hold models as layers. */
+export interface LayerReading extends ConfigOptions {
+  readonly custom: CustomObjects;
+  /** What makes a model of its configuration, by the model's class name. */
+  readonly models: Readonly<Record<string, (json: Json) => Layer>>;
+}
+
+/**
+ * What `layerFromConfig` does, for models too, alone or within a wrapper.
+ *
+ * @param where what errors call the place of the configuration
+ */
+export function readLayer(json: Json, where: string, { kerasVersion, custom, models }: LayerReading): Layer {
+  const told = dialectOf(kerasVersion, where);
+  const made = componentFromConfig(withoutTuples(json), { custom, models, told }, where);
   if (made instanceof Layer) return made;
   throw new RondoError({
-    where: "layerFromConfig",
+    where,
     received: `the cell ${made.className}`,
     expected: "a layer",
     fix: "Put the cell into an RNN layer",
   });
 }
 
-function componentFromConfig(
-  json: Json,
-  custom: CustomObjects,
-  told: Dialect | undefined,
-  where: string,
-): Component {
+interface Reading extends Pick<LayerReading, "custom" | "models"> {
+  readonly told: Dialect | undefined;
+}
+
+function componentFromConfig(json: Json, { custom, models, told }: Reading, where: string): Component {
   const { name, config } = namedIn(json);
   if (name === undefined) {
     throw new RondoError({
@@ -139,14 +162,23 @@ function componentFromConfig(
       fix: "Give the configuration that Keras, or describe, writes for a layer",
     });
   }
-  const { own, builtIn, implied } = classNames(json, name);
+  const { own, builtIn, implied, registered } = classNames(json, name);
   const given = own.find((key) => Object.hasOwn(custom, key));
   const className = given ?? builtIn ?? name;
+  const model = given === undefined && Object.hasOwn(models, className) ? models[className] : undefined;
+  if (model !== undefined && builtIn !== undefined) return model(json);
   const classes: CustomObjects = given === undefined ? componentClasses : custom;
   const reachable = given !== undefined || builtIn !== undefined;
   const found = reachable && Object.hasOwn(classes, className) ? classes[className] : undefined;
   if (found === undefined) {
-    throw unknownName(where, "layer class", name, Object.keys({ ...componentClasses, ...custom }));
+    const nearest = nearestName(className, Object.keys({ ...componentClasses, ...custom }));
+    const entry = /^\w+$/.test(own[0]) ? own[0] : `${JSON.stringify(own[0])}: ${own.at(-1)}`;
+    throw new RondoError({
+      where,
+      received: `the unknown layer class "${name}"`,
+      expected: "one of Rondo's, or one that is given",
+      fix: `${nearest === undefined ? "" : `Did you mean "${nearest}"? `}Give a class of your own in custom: { ${entry} }`,
+    });
   }
   if (!("definition" in found) || found.definition === undefined) {
     throw new RondoError({
@@ -160,7 +192,7 @@ function componentFromConfig(
   const marked = told ?? markedDialect(config ?? {});
   const dialect = marked ?? keras3;
   const reader: ConfigReader = {
-    component: (inner, from) => componentFromConfig(inner, custom, marked, from),
+    component: (inner, from) => componentFromConfig(inner, { custom, models, told: marked }, from),
     hardSigmoid(from) {
       if (dialect.hardSigmoid === undefined) throw ambiguous(from, "hard_sigmoid");
       return dialect.hardSigmoid;
@@ -169,7 +201,11 @@ function componentFromConfig(
   };
   const modern = modernConfig(className, { ...implied, ...config }, dialect, "resetAfter" in fields);
   const options = parseConfig(fields, modern, reader, className);
-  const made: unknown = Reflect.construct(found, [options]);
-  if (made instanceof Component) return made;
+  const { rondo } = Object(json) as JsonObject;
+  const made: unknown = Reflect.construct(found, [{ ...options, ...(rondo as JsonObject | undefined) }]);
+  if (made instanceof Component) {
+    if (given !== undefined && registered !== undefined) made.keepRegistered(registered);
+    return made;
+  }
   throw new Error(`${className} is not a class of layers or cells`);
 }

@@ -1,6 +1,7 @@
 import { type Field, type JsonObject, type OptionsOf, snakeCase } from "../config/config.js";
+import type { Dtype } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
-import { mul, product } from "../graph/dim.js";
+import { mul, product, symbol } from "../graph/dim.js";
 import { nodeOf, type StateVariable, type SymbolicTensor, sameValue, type TensorType } from "../graph/ir.js";
 import { widenMask } from "../graph/mask.js";
 import { cast, elementwise, greater, sigmoid } from "../graph/ops/elementwise.js";
@@ -81,6 +82,10 @@ export class TimeDistributed<R extends ShapeRule = ShapeRule> extends Layer<R, t
     super(definition, options);
   }
 
+  override get inputDtype(): Dtype {
+    return this.settings.layer.inputDtype;
+  }
+
   override parts(): readonly Component[] {
     return [this.settings.layer];
   }
@@ -112,7 +117,9 @@ export class TimeDistributed<R extends ShapeRule = ShapeRule> extends Layer<R, t
         "Give it sequences: set inputShape to [time, ..], or returnSequences: true on the layer before",
       );
     }
-    this.settings.layer.build([rowsOf(x)]);
+    const { shape, dtype } = rowsOf(x);
+    // However many rows: a model inside keeps its own number for files.
+    this.settings.layer.build([{ shape: [symbol("B"), ...shape.slice(1)], dtype }]);
   }
 
   override call([x]: Inputs, context: CallContext): LayerOutput {

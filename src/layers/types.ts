@@ -25,8 +25,8 @@ export interface ShapeRule {
   readonly out: unknown;
   /** The layer's own `inputShape`, where one is given as a literal. */
   readonly given: InputShape | undefined;
-  /** True where `apply` gives a list of values: with returnState, the final states after the output. */
-  readonly several?: boolean;
+  /** The shapes of the values that `apply` gives after the output, such as final states; left out: it gives that alone. */
+  readonly further?: readonly Sizes[] | undefined;
 }
 
 /** What a rule gives where a shape cannot fit; the message appears in the compiler's error on the layer. */

@@ -8,7 +8,7 @@ import { planSteps } from "../plan/compile.js";
 import type { Backend, Memory } from "../runtime/backend.js";
 import { isRefusal } from "../runtime/fault.js";
 import { sizeOf } from "../tensor.js";
-import { Arrangement, type Place } from "./parameters.js";
+import { Arrangement, type Place, separated } from "./parameters.js";
 import { type Move, Store } from "./store.js";
 import { type Assembly, initializationSteps } from "./trace.js";
 import { Turns } from "./turns.js";
@@ -185,11 +185,10 @@ export class Commons {
     const compiled = members.filter(({ trained }) => trained !== undefined);
     const arrangement = new Arrangement(
       [...entries.values()],
-      ({ weight, trainable }) => {
-        if (!weight.trainable) return undefined;
+      separated(({ weight, trainable }) => {
         const trainers = compiled.flatMap((m, i) => (m.trained?.has(weight) ? [i] : []));
         return compiled.length === 0 ? String(trainable) : trainers.join();
-      },
+      }),
       before,
     );
     const moves: Move[] = [];
@@ -266,7 +265,12 @@ export class Commons {
       );
       await program.run({ entry: "main", state: store.memory, inputs: [], outputs: [] });
       program.free();
-      for (const weight of fresh) this.#made.add(weight);
+      for (const weight of fresh) {
+        const place = this.#arrangement.place(weight);
+        if (weight.given !== null && place !== undefined)
+          await store.write(place.variable, Float32Array.from(weight.given.data), place.offset);
+        this.#made.add(weight);
+      }
     }
   }
 }

@@ -20,12 +20,12 @@ import type { Backend, Executable, Memory, Tenant } from "../runtime/backend.js"
 import { isRefusal } from "../runtime/fault.js";
 import { sizeOf, Tensor, zeros } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
+import { rateAt, type Schedule } from "../train/rate.js";
 import type { Report } from "../train/report.js";
-import { rateAt, type Schedule } from "../train/schedules.js";
 import { RecentlyUsed } from "./cache.js";
 import type { Commons, Member } from "./commons.js";
 import type { Network } from "./network.js";
-import { Arrangement, type Group } from "./parameters.js";
+import { Arrangement, type Group, separated } from "./parameters.js";
 import type { Move } from "./store.js";
 import {
   type Assembly,
@@ -92,8 +92,9 @@ function typesText({ x, y = [], sampleWeight = [] }: Types): string {
 /** A model with weights in places of their own, to be looked at. */
 const assembled = (parts: Omit<Assembly, "arrangement">): Assembly => ({
   ...parts,
-  arrangement: new Arrangement(entriesOf(parts.network), ({ weight, trainable }) =>
-    weight.trainable ? String(trainable) : undefined,
+  arrangement: new Arrangement(
+    entriesOf(parts.network),
+    separated(({ trainable }) => String(trainable)),
   ),
 });
 
@@ -169,11 +170,11 @@ export interface OptimizerSnapshot {
   readonly slots: ReadonlyMap<string, readonly Tensor<"float32">[]>;
 }
 
-/** Where the part of a slot lies that belongs to a weight; no weight: one number for all, in every group's. */
+/** Where the part of a slot lies that belongs to a weight; one number for all lies in every group's, nothing nowhere. */
 interface SlotPlace {
-  readonly variables: readonly [StateVariable, ...StateVariable[]];
+  readonly variables: readonly StateVariable[];
   readonly offset: number;
-  readonly weight: Weight | undefined;
+  readonly shape: readonly number[];
 }
 
 /** Throws where states or slots are not those of the model. */
@@ -195,11 +196,18 @@ function checkSnapshot(
   if (given !== text(own)) refuse(`recurrent states ${given}`, text(own));
   if (optimizer === undefined || places === undefined) return;
   for (const [name, list] of places) {
-    const wanted = text(list.map(({ weight }) => weight?.shape ?? []));
+    const wanted = text(list.map(({ shape }) => shape));
     const found = text((optimizer.slots.get(name) ?? []).map(({ shape }) => shape));
     if (found !== wanted) refuse(`the optimizer's ${name}: ${found}`, wanted);
   }
 }
+
+/** Reads a part of a variable. */
+type ReadPiece = (
+  variable: StateVariable,
+  offset: number,
+  shape: readonly number[],
+) => Promise<Tensor<"float32">>;
 
 /** A model at work: its programs, and its optimizer; the weights are those of its commons. */
 export class Engine implements Tenant, Member {
@@ -286,8 +294,12 @@ export class Engine implements Tenant, Member {
         return [...slots].flatMap(([name, to]) => {
           const from = source.slots.get(name);
           if (from === undefined) return [];
-          const one = to.shape.length === 0;
-          return [one ? { from, begin: 0, to, at: 0, size: 1 } : { from, begin, to, at: offset, size }];
+          const whole = sizeOf(to.shape) !== sizeOf(group.variable.shape);
+          return [
+            whole
+              ? { from, begin: 0, to, at: 0, size: sizeOf(to.shape) }
+              : { from, begin, to, at: offset, size },
+          ];
         });
       }),
     );
@@ -472,14 +484,14 @@ export class Engine implements Tenant, Member {
   async snapshot(submitted: () => void): Promise<EngineSnapshot> {
     await this.prepare();
     const { arrangement, store } = this.#commons();
-    const piece = async (variable: StateVariable, offset: number, weight: Weight) => {
-      const data = (await store.read(variable, offset, sizeOf(weight.shape))) as Float32Array;
-      return new Tensor(data, weight.shape, "float32");
+    const piece: ReadPiece = async (variable, offset, shape) => {
+      const data = (await store.read(variable, offset, sizeOf(shape))) as Float32Array;
+      return new Tensor(data, shape, "float32");
     };
     const reading = {
       weights: this.#entries.map(({ weight }) => {
         const place = arrangement.place(weight);
-        return place === undefined ? zeros(weight.shape) : piece(place.variable, place.offset, weight);
+        return place === undefined ? zeros(weight.shape) : piece(place.variable, place.offset, weight.shape);
       }),
       states: this.assembly.network.states().map((state) => store.read(state)),
       step: store.read(this.assembly.counters.step),
@@ -498,9 +510,7 @@ export class Engine implements Tenant, Member {
     };
   }
 
-  async #readOptimizer(
-    piece: (variable: StateVariable, offset: number, weight: Weight) => Promise<Tensor<"float32">>,
-  ): Promise<OptimizerSnapshot | undefined> {
+  async #readOptimizer(piece: ReadPiece): Promise<OptimizerSnapshot | undefined> {
     const state = this.#optimizer;
     if (state === undefined) return undefined;
     const { store } = this.#commons();
@@ -509,10 +519,8 @@ export class Engine implements Tenant, Member {
     for (const [name, places] of this.#slotPlaces(state)) {
       slots.set(
         name,
-        places.map(async ({ variables: [variable], offset, weight }) =>
-          weight === undefined
-            ? new Tensor((await store.read(variable)) as Float32Array, [], "float32")
-            : piece(variable, offset, weight),
+        places.map(async ({ variables: [variable], offset, shape }) =>
+          variable === undefined ? zeros(shape) : piece(variable, offset, shape),
         ),
       );
     }
@@ -527,26 +535,20 @@ export class Engine implements Tenant, Member {
   /** Where each slot lies: for each trained weight in Keras's order, or once where it is one number. */
   #slotPlaces(state: OptimizerState): Map<string, readonly SlotPlace[]> {
     const names = new Set(state.groups.flatMap(({ slots }) => [...slots.keys()]));
-    const places = new Map<string, readonly SlotPlace[]>();
-    for (const name of names) {
-      const [first, ...others] = state.groups.flatMap(({ slots }) => slots.get(name) ?? []);
-      if (first !== undefined && first.shape.length === 0) {
-        places.set(name, [{ variables: [first, ...others], offset: 0, weight: undefined }]);
-        continue;
-      }
-      places.set(
-        name,
-        this.#entries.flatMap(({ weight }) => {
-          const group = state.groups.find(({ group: own }) => own.places.some((p) => p.weight === weight));
-          const offset = group?.group.places.find((p) => p.weight === weight)?.offset;
-          const variable = group?.slots.get(name);
-          return variable === undefined || offset === undefined
-            ? []
-            : [{ variables: [variable], offset, weight }];
-        }),
-      );
-    }
-    return places;
+    const placesOf = (name: string): readonly SlotPlace[] => {
+      const variables = state.groups.flatMap(({ slots }) => slots.get(name) ?? []);
+      if (variables[0]?.shape.length === 0) return [{ variables, offset: 0, shape: [] }];
+      return this.#entries.flatMap(({ weight }) => {
+        const group = state.groups.find(({ group: own }) => own.places.some((p) => p.weight === weight));
+        const offset = group?.group.places.find((p) => p.weight === weight)?.offset;
+        if (group === undefined || offset === undefined) return [];
+        const variable = group.slots.get(name);
+        if (variable === undefined) return [{ variables: [], offset: 0, shape: [0] }];
+        const own = sizeOf(variable.shape) === sizeOf(group.group.variable.shape);
+        return [{ variables: [variable], offset, shape: own ? weight.shape : variable.shape }];
+      });
+    };
+    return new Map([...names].map((name) => [name, placesOf(name)]));
   }
 
   /**

@@ -1,19 +1,12 @@
+import { isNamed, readTensor } from "../data/datasetElement.js";
 import { RondoError, unknownName, valueText } from "../errors.js";
 import { bind, type Shape } from "../graph/dim.js";
 import type { TensorType } from "../graph/ir.js";
 import { batchShape } from "../layers/layer.js";
 import type { Tensor, TensorLike } from "../tensor.js";
-import {
-  checkRows,
-  checkTargets,
-  type DataArray,
-  readDataset,
-  readInput,
-  readTensor,
-  rowsOf,
-} from "../train/dataset.js";
 import { targetBounds } from "../train/measure.js";
 import type { Objective } from "../train/objective.js";
+import { checkRows, checkTargets, type DataArray, readInput, readSamples, rowsOf } from "../train/samples.js";
 import { RecentlyUsed } from "./cache.js";
 import type { Network, NetworkPort } from "./network.js";
 import { arrayName, type Types } from "./trace.js";
@@ -51,10 +44,10 @@ export function byPort(
   required: boolean,
 ): readonly (TensorLike | undefined)[] {
   const [only] = names;
-  const named = given !== undefined && isRecord(given);
-  if (!named && names.length === 1) return [given];
+  const named = isNamed(given) ? (given as Readonly<Record<string, TensorLike | undefined>>) : undefined;
+  if (named === undefined && names.length === 1) return [given as TensorLike | undefined];
   const listed = names.join(", ");
-  if (given === undefined || !named) {
+  if (named === undefined) {
     if (given === undefined && !required) return names.map(() => undefined);
     throw new RondoError({
       where,
@@ -66,15 +59,15 @@ export function byPort(
   if (only === "") {
     throw new RondoError({
       where,
-      received: `arrays by name for ${kind}: ${Object.keys(given).join(", ")}`,
+      received: `arrays by name for ${kind}: ${Object.keys(named).join(", ")}`,
       expected: "one array, because the model has one without a name",
       fix: "Give the array itself",
     });
   }
-  for (const name of Object.keys(given))
+  for (const name of Object.keys(named))
     if (!names.includes(name)) throw unknownName(where, kind === "x" ? "input" : "output", name, names);
   return names.map((name) => {
-    const values = given[name];
+    const values = named[name];
     if (values !== undefined || !required) return values;
     throw new RondoError({
       where,
@@ -84,14 +77,6 @@ export function byPort(
     });
   });
 }
-
-/** An object of arrays, not an array itself. */
-const isRecord = (given: Data): given is Readonly<Record<string, TensorLike | undefined>> =>
-  typeof given === "object" &&
-  given !== null &&
-  !Array.isArray(given) &&
-  !ArrayBuffer.isView(given) &&
-  !("shape" in given && "data" in given);
 
 /** The inputs of a model: their names, and their shapes with the batch axis where the model says them. */
 export interface InputPort {
@@ -121,14 +106,13 @@ export function fitting(
   given: readonly (TensorLike | undefined)[],
   ports: readonly InputPort[],
 ): Tensor[] {
-  const tensors = ports.map(({ name, shape }, i) =>
-    readInput(where, given[i] as TensorLike, shape, arrayName("x", name)),
-  );
-  const [first] = tensors;
-  tensors.forEach((tensor, i) => {
-    if (first !== undefined && i > 0) checkRows(where, first, arrayName("x", ports[i]?.name ?? ""), tensor);
+  const tensors = ports.map(({ name, shape }, i) => {
+    const known = arrayName("x", name);
+    return [known, readInput(where, given[i] as TensorLike, shape, known)] as const;
   });
-  return tensors;
+  const [first, ...others] = tensors;
+  if (first !== undefined) for (const other of others) checkRows(where, first, other);
+  return tensors.map(([, tensor]) => tensor);
 }
 
 /** Lengths come in many sizes; types are worked out anew in a microsecond or two. */
@@ -163,7 +147,7 @@ export class Feeds {
    * @param masked whether the outputs have masks; asked only where a target is wrong
    * @throws RondoError for arrays that do not fit, and for targets that a loss does not take
    */
-  async dataset(
+  async samples(
     where: string,
     x: readonly Tensor[],
     y: Data,
@@ -185,6 +169,7 @@ export class Feeds {
       }
       const loss = objective.losses[i];
       const [yName, weightName] = [arrayName("y", name), arrayName("sampleWeight", name)];
+      const xName = arrayName("x", this.#network.inputs[0]?.name ?? "");
       const given = targets[i];
       if (given === undefined) {
         throw new RondoError({
@@ -197,7 +182,7 @@ export class Feeds {
       const target = await readTensor(`${where}: ${yName}`, given);
       const own = weights[i];
       const weight = own === undefined ? undefined : await readTensor(`${where}: ${weightName}`, own);
-      const data = readDataset(where, first, target, weight, [yName, weightName]);
+      const data = readSamples(where, first, target, weight, [xName, yName, weightName]);
       const isMasked = () => masked(this.types({ x }))[i] === true;
       await checkTargets(where, data, loss && targetBounds(loss, this.classes(i)), isMasked, yName);
       read.y.push(data.y);

@@ -1,5 +1,7 @@
 import type { JsonObject } from "../config/config.js";
+import type { Dtype } from "../dtype.js";
 import { checkOptions, RondoError, valueText } from "../errors.js";
+import type { Shape } from "../graph/dim.js";
 import { describe } from "../layers/component.js";
 import { DeclaredTensor, type LayerCall } from "../layers/declared.js";
 import { type Declared, defineLayer, type Layer } from "../layers/layer.js";
@@ -44,13 +46,18 @@ export class Functional<
   readonly #inputs: readonly NamedValue[];
   readonly #outputs: readonly NamedValue[];
   readonly #graph: Network;
+  readonly #listed: boolean;
 
-  constructor(inputs: DeclaredPorts, outputs: DeclaredPorts, options: ModelOptions = {}) {
+  /** @param listed whether Keras has its inputs and outputs in lists, in the order in which they are given here */
+  constructor(inputs: DeclaredPorts, outputs: DeclaredPorts, options: ModelOptions = {}, listed = false) {
     super("functional", definition, options);
     const where = `model "${this.name}"`;
+    this.#listed = listed;
     this.#inputs = named(where, "inputs", inputs);
     this.#outputs = named(where, "outputs", outputs);
-    this.#graph = new Network(where, this.#inputs, this.#outputs);
+    // Keras goes through what is given by name in the order of the names, and counts layers in the order in which it meets them.
+    const met = listed ? this.#outputs : [...this.#outputs].sort(([a], [b]) => (a < b ? -1 : 1));
+    this.#graph = new Network(where, this.#inputs, this.#outputs, met);
     this.rebuild();
   }
 
@@ -60,6 +67,16 @@ export class Functional<
 
   protected override get inputPorts(): readonly InputPort[] {
     return this.#graph.inputs.map(({ name, type }) => ({ name, shape: type.shape }));
+  }
+
+  /** The shape of its input, where it has one: that of a sequential model which it begins. */
+  override get givenShape(): Shape | undefined {
+    const [only, ...others] = this.#graph.inputs;
+    return others.length > 0 ? undefined : only?.type.shape;
+  }
+
+  override get inputDtype(): Dtype {
+    return this.#graph.inputs[0]?.type.dtype ?? super.inputDtype;
   }
 
   protected override assemble(): Network {
@@ -124,10 +141,16 @@ export class Functional<
         },
       };
     };
+    // In Keras the first node of a functional model is its own making; only ports count it.
+    const port = (value: DeclaredTensor) => {
+      const [name, place, index] = history(value);
+      return [name, value.call.layer instanceof Functional ? place + 1 : place, index];
+    };
     const ports = (list: readonly NamedValue[]) => {
       const [only] = list;
-      if (only?.[0] === "") return history(only[1]);
-      return Object.fromEntries(list.map(([name, value]) => [name, history(value)]));
+      if (only?.[0] === "") return port(only[1]);
+      if (this.#listed) return list.map(([, value]) => port(value));
+      return Object.fromEntries(list.map(([name, value]) => [name, port(value)]));
     };
     return {
       name: this.name,

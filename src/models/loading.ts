@@ -1,18 +1,27 @@
 import { type Json, type JsonObject, namedIn } from "../config/config.js";
-import { checkOptions, namesOf, RondoError, valueText } from "../errors.js";
+import { checkOptions, namesOf, RondoError, valueText, within } from "../errors.js";
 import { readKerasFile } from "../formats/kerasFile.js";
 import { DeclaredTensor } from "../layers/declared.js";
 import { declareInput, InputLayer, ownShape } from "../layers/inputLayer.js";
 import type { Declared, Layer } from "../layers/layer.js";
-import { type CustomObjects, layerFromConfig } from "../layers/registry.js";
+import { type CustomObjects, readLayer } from "../layers/registry.js";
 import { Tensor, zeros } from "../tensor.js";
 import { parseCompileConfig } from "../train/compileConfig.js";
+import type { CompileOptions } from "../train/objective.js";
 import type { Optimizer } from "../train/optimizers/optimizer.js";
 import { entriesOf } from "./engine.js";
 import { Functional } from "./functional.js";
 import type { Model } from "./model.js";
 import type { LoadOptions, ModelOptions } from "./options.js";
-import { bytesOf, componentPaths, type FileSource, nameOf, optimizerFrom, ownVariables } from "./saving.js";
+import {
+  bytesOf,
+  compileAnew,
+  componentPaths,
+  type FileSource,
+  nameOf,
+  optimizerFrom,
+  ownVariables,
+} from "./saving.js";
 import { Sequential } from "./sequential.js";
 
 const optionNames = namesOf<LoadOptions>({
@@ -28,18 +37,28 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
   checkOptions("loadModel", options, optionNames);
   const file = nameOf(source);
   const { custom = {}, compile = true, ...rest } = options;
-  const { config, metadata, groups } = await readKerasFile(await bytesOf("loadModel", source), file);
+  const bytes = await bytesOf("loadModel", source).catch((error: unknown) => {
+    throw isFolder(error) ? savedModel(file, error) : error;
+  });
+  const { config, metadata, groups } = await readKerasFile(bytes, file);
   const state = (metadata.rondo ?? {}) as {
     readonly seed?: number;
     readonly step?: number;
     readonly passes?: number;
   };
   const version = metadata.keras_version;
-  const model = modelFromConfig(config, custom, {
+  const reading: Reading = {
     ...(state.seed === undefined ? {} : { seed: state.seed }),
     ...rest,
     ...(typeof version === "string" ? { kerasVersion: version } : {}),
-  });
+    ownCalls: metadata.rondo !== undefined,
+  };
+  let model: Model<string, string>;
+  try {
+    model = modelFromConfig(config, custom, reading);
+  } catch (error) {
+    throw within(`loadModel ${file}`, error);
+  }
   if (!model.built) {
     throw new RondoError({
       where: `loadModel ${file}`,
@@ -66,10 +85,8 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
         values.set(weight, new Tensor(data, shape, "float32"));
     });
   }
-  const { outputNames } = model;
   const compiled = compile ? compiledOf(config.compile_config) : undefined;
-  const compileOptions = compiled && parseCompileConfig(compiled, outputNames, `loadModel ${file}`);
-  if (compileOptions !== undefined) model.compile(compileOptions);
+  const compileOptions = compiled && compileAs(model, compiled, file);
   const present = await model.snapshot();
   const weights = entriesOf(model).map(({ weight }) => values.get(weight) ?? zeros(weight.shape));
   const optimizer =
@@ -85,35 +102,66 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
   return model;
 }
 
+const isFolder = (error: unknown): boolean =>
+  error instanceof RondoError && Object(error.cause).code === "EISDIR";
+
+const savedModel = (file: string, cause: unknown): RondoError =>
+  new RondoError(
+    {
+      where: `loadModel ${file}`,
+      received: "a folder, such as a SavedModel of TensorFlow",
+      expected: "a .keras file",
+      fix: `Save a SavedModel again in Python with Keras 2, the package tf_keras: tf_keras.models.load_model(${JSON.stringify(file)}).save("model.keras")`,
+    },
+    { cause },
+  );
+
+/** Compiles a model as its file says. */
+function compileAs(model: Model<string, string>, json: JsonObject, file: string): CompileOptions<string> {
+  try {
+    const options = parseCompileConfig(json, model.outputNames, "compile");
+    model.compile(options);
+    return options;
+  } catch (cause) {
+    if (!(cause instanceof RondoError)) throw cause;
+    const { where, received, expected } = cause;
+    const parts = { where: `loadModel ${file}: ${where}`, received, expected, fix: compileAnew };
+    throw new RondoError(parts, { cause });
+  }
+}
+
 /** How a model was compiled, where it has a loss. */
 const compiledOf = (json: Json | undefined): JsonObject | undefined => {
   const config = Object(json) as JsonObject;
   return config.loss === null || config.loss === undefined ? undefined : config;
 };
 
+/** What errors call the place of a model's configuration. */
+const place = "config.json";
+
 interface Reading extends ModelOptions {
   readonly kerasVersion?: string;
+  /** Whether calls are recorded as Rondo means them; Keras notes `training: false` in each, and then ignores it. */
+  readonly ownCalls: boolean;
 }
 
 /** A model from its configuration, without weights. */
 export function modelFromConfig(json: Json, custom: CustomObjects, options: Reading): Model<string, string> {
   const { name, config = {} } = namedIn(json);
-  const { kerasVersion, ...own } = options;
+  const { kerasVersion, ownCalls, ...own } = options;
   const given = { ...(typeof config.name === "string" ? { name: config.name } : {}), ...own };
   const { name: _outer, ...inherited } = options;
-  const layer = (entry: Json): Layer => {
-    const inner = namedIn(entry).name;
-    return inner === "Functional" || inner === "Sequential" || inner === "Model"
-      ? (modelFromConfig(entry, custom, inherited) as unknown as Layer)
-      : layerFromConfig(entry, custom, kerasVersion === undefined ? {} : { kerasVersion });
-  };
+  const inner = (entry: Json) => modelFromConfig(entry, custom, inherited) as unknown as Layer;
+  const models = { Sequential: inner, Functional: inner, Model: inner };
+  const layer = (entry: Json): Layer =>
+    readLayer(entry, place, { custom, models, ...(kerasVersion === undefined ? {} : { kerasVersion }) });
   if (name === "Sequential") {
     const list = Array.isArray(config.layers) ? (config.layers as readonly Json[]) : [];
     return new Sequential(list.map(layer), given) as unknown as Model<string, string>;
   }
-  if (name === "Functional" || name === "Model") return functionalFromConfig(config, layer, given);
+  if (name === "Functional" || name === "Model") return functionalFromConfig(config, layer, given, ownCalls);
   throw new RondoError({
-    where: "loadModel",
+    where: place,
     received: `a model of the class ${name ?? valueText(json)}`,
     expected: "Sequential or Functional",
     fix: "Build it in Keras from layers with the functional API, and save it again",
@@ -130,9 +178,11 @@ function functionalFromConfig(
   config: JsonObject,
   make: (json: Json) => Layer,
   options: ModelOptions,
+  ownCalls: boolean,
 ): Model<string, string> {
   const entries = (Array.isArray(config.layers) ? config.layers : []) as readonly JsonObject[];
   const outputs = new Map<string, readonly DeclaredTensor[]>();
+  const models = new Set<string>();
   const keyOf = (name: string, node: number) => `${node} ${name}`;
   const waiting: {
     readonly layer: Layer;
@@ -143,22 +193,25 @@ function functionalFromConfig(
   for (const entry of entries) {
     const layer = make(entry);
     const name = String(entry.name ?? layer.name ?? "");
+    if (layer instanceof Functional) models.add(name);
     if (layer instanceof InputLayer) outputs.set(keyOf(name, 0), [declareInput(layer, ownShape(layer))]);
     const calls = (Array.isArray(entry.inbound_nodes) ? entry.inbound_nodes : []) as readonly unknown[];
     calls.forEach((call, node) => {
       waiting.push({ layer, name, node, call: call as Inbound });
     });
   }
-  const find = (history: Json | undefined): DeclaredTensor | undefined => {
+  /** @param first the number of the first call of a functional model: ports count its making, too */
+  const find = (history: Json | undefined, first: number): DeclaredTensor | undefined => {
     const [name, node, index] = (Array.isArray(history) ? history : []) as readonly Json[];
-    return outputs.get(keyOf(String(name), Number(node)))?.[Number(index)];
+    const call = Number(node) - (models.has(String(name)) ? first : 0);
+    return outputs.get(keyOf(String(name), call))?.[Number(index)];
   };
   /** A value for each tensor in a piece of a call; undefined where one is not there yet. */
   const valuesIn = (json: Json): readonly (DeclaredTensor | undefined)[] => {
     if (Array.isArray(json)) return json.flatMap(valuesIn);
     const { class_name: kind, config: inner } = Object(json) as JsonObject;
     if (kind !== "__keras_tensor__") return [];
-    return [find((inner as JsonObject).keras_history)];
+    return [find((inner as JsonObject).keras_history, 0)];
   };
   for (let progress = true; progress && waiting.length > 0; ) {
     progress = false;
@@ -167,7 +220,7 @@ function functionalFromConfig(
       const inputs = valuesIn(call.args);
       const initial = valuesIn(call.kwargs.initial_state ?? null);
       if ([...inputs, ...initial].some((x) => x === undefined)) continue;
-      const training = call.kwargs.training;
+      const training = ownCalls ? call.kwargs.training : undefined;
       const given = inputs as readonly DeclaredTensor[];
       const made = layer.apply((given.length === 1 ? given[0] : given) as Declared & DeclaredTensor, {
         initialState: initial as readonly DeclaredTensor[],
@@ -180,10 +233,10 @@ function functionalFromConfig(
   }
   const port = (json: Json | undefined, kind: string): DeclaredTensor | Record<string, DeclaredTensor> => {
     const value = (history: Json): DeclaredTensor => {
-      const found = find(history);
+      const found = find(history, 1);
       if (found !== undefined) return found;
       throw new RondoError({
-        where: "loadModel",
+        where: place,
         received: `${JSON.stringify(history)} among its ${kind}`,
         expected: "an output of one of its layers",
         fix: "Save the model again",
@@ -192,9 +245,13 @@ function functionalFromConfig(
     if (Array.isArray(json)) {
       if (typeof json[0] === "string") return value(json);
       if (json.length === 1) return value(json[0] as Json);
-      return Object.fromEntries(
-        (json as readonly Json[]).map((history) => [String((history as readonly Json[])[0]), value(history)]),
-      );
+      const names: string[] = [];
+      for (const history of json as readonly (readonly Json[])[]) {
+        const name = String(history[0]);
+        const same = names.filter((other) => other === name || other.startsWith(`${name}_`)).length;
+        names.push(names.includes(name) ? `${name}_${same}` : name);
+      }
+      return Object.fromEntries((json as readonly Json[]).map((history, i) => [names[i], value(history)]));
     }
     return Object.fromEntries(Object.entries(Object(json) as JsonObject).map(([k, h]) => [k, value(h)]));
   };
@@ -202,8 +259,12 @@ function functionalFromConfig(
     port(config.input_layers, "inputs"),
     port(config.output_layers, "outputs"),
     options,
+    isList(config.input_layers) || isList(config.output_layers),
   );
 }
+
+/** Whether ports are a list of histories, not one of them. */
+const isList = (ports: Json | undefined): boolean => Array.isArray(ports) && Array.isArray(ports[0]);
 
 /** What `apply` gave as a list. */
 const listOf = (made: unknown): readonly DeclaredTensor[] => {

@@ -1,5 +1,5 @@
 import { atOnce } from "../breather.js";
-import { checkList, checkOptions, RondoError, valueText, within } from "../errors.js";
+import { checkCount, checkList, checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 import type { Dim, Shape } from "../graph/dim.js";
 import type { StateVariable } from "../graph/ir.js";
 import type { Definition, WeightEntry } from "../layers/component.js";
@@ -16,42 +16,45 @@ import {
 } from "../layers/layer.js";
 import type { ShapeRule } from "../layers/types.js";
 import type { Program } from "../plan/program.js";
-import type { Backend, Place } from "../runtime/backend.js";
+import type { Backend } from "../runtime/backend.js";
 import { defaultBackend } from "../runtime/default.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
 import type { History } from "../train/callbacks/history.js";
-import { largestOf, splitPoint } from "../train/dataset.js";
-import { checkCount, type Run, runEvaluation, runFit, runPrediction, type Source } from "../train/fit.js";
 import { type CompileOptions, Objective } from "../train/objective.js";
-import { Totals } from "../train/report.js";
-import { rateAt } from "../train/schedules.js";
+import { rateAt } from "../train/rate.js";
+import { largestOf } from "../train/samples.js";
 import { Commons } from "./commons.js";
-import { Engine, type EngineSnapshot, entriesOf, type Kind } from "./engine.js";
-import { countOf, type Data, fitting, type InputPort, type Rows, readInputs, sliceOf } from "./feeds.js";
+import { Engine, type EngineSnapshot, entriesOf } from "./engine.js";
+import { countOf, type Data, fitting, type InputPort, type Rows } from "./feeds.js";
 import { memoryUse, sampleSizes } from "./memory.js";
 import type { Network } from "./network.js";
 import {
   type BatchOptions,
   type ClassesOf,
-  checkValidationData,
   type DataOf,
+  type DatasetFitOptions,
+  type DatasetLookOptions,
+  type DatasetOf,
   type EvaluateOptions,
   type Figures,
   type FitOptions,
+  type InputsOf,
+  isDataset,
   type MemoryUse,
   type ModelOptions,
   optionNames,
   type PredictionOf,
   type PredictOptions,
-  type RunOptions,
-  readRun,
+  type TargetsOf,
 } from "./options.js";
-import { Runs, type SourceOptions, taken } from "./runs.js";
+import { predictArrays, predictDataset, predictionEffect, predictionPlace } from "./predicting.js";
+import { type Host, Runs, taken } from "./runs.js";
 import type { FileSource } from "./saving.js";
 import { type SummaryRow, summaryText } from "./summary.js";
 import { type Assembly, makeCounters } from "./trace.js";
-import type { Effect, Turns } from "./turns.js";
+import { evaluateArrays, evaluateDataset, fitArrays, fitDataset, onBatch } from "./training.js";
+import type { Turns } from "./turns.js";
 
 /**
  * Training, evaluation and prediction, whatever the model is made of. Nothing needs to be freed. A model is a layer too,
@@ -83,6 +86,7 @@ export abstract class Model<
   readonly #prepareSync = async () => this.#engine?.prepareSync();
   /** Epochs begun so far, by their numbers: no two have the same order of rows, whatever fit they belong to. */
   #passes = 0;
+  readonly #host = this.#hosted();
 
   constructor(kind: string, definition: Definition<LayerFields>, options: ModelOptions) {
     checkOptions(kind, options, optionNames.model);
@@ -118,6 +122,19 @@ export abstract class Model<
 
   /** The layers, in Keras's order. */
   abstract get layers(): readonly Layer[];
+
+  /**
+   * The layer of a name, or in a place of `layers`.
+   *
+   * @throws RondoError where there is none, with the nearest name
+   */
+  getLayer(which: string | number): Layer {
+    const { layers } = this;
+    const found = typeof which === "number" ? layers[which] : layers.find(({ name }) => name === which);
+    if (found !== undefined) return found;
+    const names = layers.map(({ name = "" }) => name);
+    throw unknownName(`model "${this.name}"`, "layer", String(which), names);
+  }
 
   /** The inputs, with their shapes where the model says them; undefined where the data does. */
   protected abstract get inputPorts(): readonly InputPort[];
@@ -216,7 +233,7 @@ export abstract class Model<
 
   // ---- As a layer of another model
 
-  override get kerasClass(): { readonly module: string; readonly registered_name: string | null } {
+  override get kerasClass(): Layer["kerasClass"] {
     return this.className === "Sequential"
       ? { module: "keras", registered_name: null }
       : { module: "keras.src.models.functional", registered_name: this.className };
@@ -353,87 +370,57 @@ export abstract class Model<
    * @returns the history: a list of figures per epoch for `loss`, each metric, and with validation `val_loss` …
    * @throws RondoError when shapes, numbers of samples or labels do not fit, or the model is not compiled
    */
-  async fit(x: DataOf<I>, y: DataOf<O>, options: FitOptions<I, O> = {}): Promise<History> {
-    checkOptions("fit", options, optionNames.fit);
-    this.#compiled("fit");
-    this.#turns.requireNoFit("fit");
-    const { batchSize = this.#built?.rows ?? 32, shuffle = true, verbose = 1 } = options;
-    const { validationData, validationSplit = 0, classWeight } = options;
-    const { validationBatchSize = batchSize } = options;
-    this.#built?.requireSingle("fit", classWeight);
-    const run = this.#run("fit", { ...options, batchSize, shuffle, verbose }, this.#turns.aroundFitHooks);
-    checkCount("fit", "batchSize", batchSize, 1);
-    checkCount("fit", "validationBatchSize", validationBatchSize, 1);
-    checkCount("fit", "epochs", run.epochs, 0);
-    checkCount("fit", "initialEpoch", run.initialEpoch, 0);
-    return this.#turns.fit({ method: this.fit }, async (step) => {
-      let data = await this.#dataset("fit", x, y, options.sampleWeight);
-      let held: Rows | undefined;
-      if (validationData !== undefined) {
-        const [vx, vy, sampleWeight] = checkValidationData(validationData);
-        held = await this.#dataset("fit, validationData", vx, vy, sampleWeight);
-      } else if (validationSplit !== 0) {
-        const at = splitPoint("fit", countOf(data), validationSplit);
-        [data, held] = [sliceOf(data, 0, at), sliceOf(data, at)];
-      }
-      const runs = this.#runs;
-      const objective = this.#compiled("fit");
-      if (classWeight !== undefined) data = await runs.weighed("fit", data, classWeight, objective);
-      runs.checkRows("fit", data, batchSize);
-      if (held !== undefined) runs.checkRows("fit, validation", held, validationBatchSize);
-      const engine = await this.#made();
-      const source = this.#source(engine, "train", data, {
-        turn: (run) => step(true, run),
-        place: "yielding",
-      });
-      const validation = held && {
-        source: this.#source(engine, "evaluate", held, { turn: (run) => step(runs.stateful, run) }),
-        batchSize: validationBatchSize,
-      };
-      // What does not fit is found before the first step.
-      await source.plan(Math.min(source.rows, batchSize));
-      await validation?.source
-        .plan(Math.min(validation.source.rows, validationBatchSize))
-        .catch((error: unknown) => {
-          throw within("fit, validation", error);
-        });
-      return runFit(this, source, validation, run, () =>
-        step(true, (submitted) => engine.average(submitted)),
-      );
-    });
+  async fit(x: DataOf<I>, y: TargetsOf<O>, options?: FitOptions<I, O>): Promise<History>;
+  /**
+   * Trains on batches: elements `{ x, y, sampleWeight }` of a `Dataset`, x [batch, ..] and y [batch, ..], one array or arrays
+   * by the names of inputs and outputs. An epoch is a pass through it, whose orders follow from the model's seed and from
+   * the number of epochs trained so far; or `stepsPerEpoch` batches. Batches may differ in their numbers of rows and time
+   * steps: each size is one program, which is kept.
+   *
+   * Each batch is checked when it comes. There are two at a time, one in the step that runs and one in the next step or being
+   * read, beside what the dataset prefetches. Functions of the dataset must not await what waits for the end of this fit: of this
+   * model they may await predictions alone.
+   *
+   * @throws RondoError, with the batch and the row, for elements that do not fit; what a function or generator of the
+   *   dataset throws, with its place
+   */
+  async fit(dataset: DatasetOf<I, O>, options?: DatasetFitOptions<I, O>): Promise<History>;
+  async fit(
+    data: DataOf<I> | DatasetOf<I, O>,
+    y?: TargetsOf<O> | DatasetFitOptions<I, O>,
+    options: FitOptions<I, O> = {},
+  ): Promise<History> {
+    return isDataset(data)
+      ? fitDataset(this.#host, this.fit, data, (y ?? {}) as DatasetFitOptions<I, O>)
+      : fitArrays(this.#host, this.fit, data, y as Data, options);
   }
 
   /** Loss and metrics over x [N, ..] and y [N, ..], which are read while it runs and must stay as they are until it resolves. */
-  async evaluate(x: DataOf<I>, y: DataOf<O>, options: EvaluateOptions<O> = {}): Promise<Figures> {
-    checkOptions("evaluate", options, optionNames.evaluate);
-    this.#compiled("evaluate");
-    const { batchSize = this.#built?.rows ?? 32, verbose = 0 } = options;
-    checkCount("evaluate", "batchSize", batchSize, 1);
-    const run = this.#run("evaluate", { ...options, batchSize, verbose });
-    const effect = this.#stateful ? "write" : "look";
-    return this.#turns.measure({ method: this.evaluate }, effect, async (submitted) => {
-      const data = await this.#dataset("evaluate", x, y, options.sampleWeight);
-      this.#runs.checkRows("evaluate", data, batchSize);
-      const source = this.#source(await this.#made(), "evaluate", data, {
-        submitted: heldFor(run, submitted),
-      });
-      await source.plan(Math.min(source.rows, batchSize));
-      return (await runEvaluation(this, source, run)).figures();
-    });
+  async evaluate(x: DataOf<I>, y: TargetsOf<O>, options?: EvaluateOptions<O>): Promise<Figures>;
+  /** Loss and metrics over batches: elements `{ x, y, sampleWeight }` of a `Dataset`, always in the same order. */
+  async evaluate(dataset: DatasetOf<I, O>, options?: DatasetLookOptions): Promise<Figures>;
+  async evaluate(
+    data: DataOf<I> | DatasetOf<I, O>,
+    y?: TargetsOf<O> | DatasetLookOptions,
+    options: EvaluateOptions<O> = {},
+  ): Promise<Figures> {
+    return isDataset(data)
+      ? evaluateDataset(this.#host, this.evaluate, data, (y ?? {}) as DatasetLookOptions)
+      : evaluateArrays(this.#host, this.evaluate, data, y as Data, options);
   }
 
   /**
    * One training step on these rows; resolves with its loss and metrics, before the update. The arrays are read while it
    * runs, so they must stay as they are until then.
    */
-  async trainOnBatch(x: DataOf<I>, y: DataOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
+  async trainOnBatch(x: DataOf<I>, y: TargetsOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
     this.#turns.requireNoFit("trainOnBatch");
-    return await this.#runBatch(this.trainOnBatch, "train", x, y, options);
+    return await this.#onBatch(this.trainOnBatch, "train", x, y, options);
   }
 
   /** Loss and metrics of these rows as one batch. The arrays must stay as they are until it resolves. */
-  async testOnBatch(x: DataOf<I>, y: DataOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
-    return await this.#runBatch(this.testOnBatch, "evaluate", x, y, options);
+  async testOnBatch(x: DataOf<I>, y: TargetsOf<O>, options: BatchOptions<O> = {}): Promise<Figures> {
+    return await this.#onBatch(this.testOnBatch, "evaluate", x, y, options);
   }
 
   // ---- Prediction
@@ -447,43 +434,22 @@ export abstract class Model<
    * It goes before steps of training that wait, those of other models on its backend and, where it is one batch, those of
    * a `fit` of its own: at most the step that runs is waited for. All batches see the same weights.
    */
-  async predict(x: DataOf<I>, options: PredictOptions = {}): Promise<PredictionOf<O>> {
-    checkOptions("predict", options, optionNames.predict);
-    if (options.batchSize !== undefined) checkCount("predict", "batchSize", options.batchSize, 1);
-    const given = taken("predict", x, this.#ports);
-    const place = this.#predictionPlace;
-    return await this.#turns.take(
-      { method: this.predict, quick: true },
-      this.#predicting,
-      async (submitted) => {
-        const data = this.#input("predict", await given);
-        const rows = countOf(data);
-        const runs = this.#runs;
-        if (runs.rows !== undefined) runs.checkRows("predict", data, options.batchSize ?? runs.rows);
-        const engine = await this.#made();
-        const { batchSize = await runs.predictionRows(engine, data), verbose = 0 } = options;
-        const run = this.#run("predict", { ...options, batchSize, verbose });
-        const job = runs.predictionJob(data, Math.min(rows, batchSize));
-        await engine.prepare(job);
-        const sizes = engine.program(job).program.outputs.map(({ shape }) => shape.slice(1));
-        const outputs = sizes.map(
-          (size) => new Tensor(new Float32Array(rows * sizeOf(size)), [rows, ...size], "float32"),
-        );
-        const source = this.#source(engine, "predict", data, {
-          // Steps of a fit must not come between: all batches see the same weights.
-          place: rows > batchSize ? "overtakingOthers" : place,
-          submitted: heldFor(run, submitted),
-        });
-        await runPrediction(
-          this,
-          source,
-          outputs.map((output) => output.data),
-          sizes.map(sizeOf),
-          run,
-        );
-        return this.#named(outputs);
-      },
-    );
+  async predict(x: DataOf<I>, options?: PredictOptions): Promise<PredictionOf<O>>;
+  /**
+   * The model's output for the batches of a `Dataset`, elements `{ x }`, one below the other; y may be there and is not
+   * looked at. All see the same weights.
+   *
+   * @throws RondoError where the outputs of batches differ in more than their rows
+   */
+  async predict(dataset: InputsOf<I>, options?: DatasetLookOptions): Promise<PredictionOf<O>>;
+  async predict(
+    data: DataOf<I> | InputsOf<I>,
+    options: PredictOptions | DatasetLookOptions = {},
+  ): Promise<PredictionOf<O>> {
+    const outputs = isDataset(data)
+      ? predictDataset(this.#host, this.predict, data, options)
+      : predictArrays(this.#host, this.predict, data, options);
+    return this.#named(await outputs);
   }
 
   /**
@@ -492,8 +458,14 @@ export abstract class Model<
    *
    * @param options as those of `predict`
    */
-  async predictClasses(x: DataOf<I>, options: PredictOptions = {}): Promise<ClassesOf<O>> {
-    const predicted = await this.predict(x, options);
+  async predictClasses(x: DataOf<I>, options?: PredictOptions): Promise<ClassesOf<O>>;
+  /** The classes that `predict` gives for the batches of a `Dataset`. */
+  async predictClasses(dataset: InputsOf<I>, options?: DatasetLookOptions): Promise<ClassesOf<O>>;
+  async predictClasses(
+    data: DataOf<I> | InputsOf<I>,
+    options: PredictOptions | DatasetLookOptions = {},
+  ): Promise<ClassesOf<O>> {
+    const predicted = await this.predict(data as InputsOf<I>, options);
     const ports = this.network?.outputs ?? [];
     const [only] = ports;
     if (only?.name === "") return classesOf(predicted as Tensor<"float32">) as ClassesOf<O>;
@@ -508,15 +480,15 @@ export abstract class Model<
    * one must stay as it is until it resolves.
    */
   async predictOnBatch(x: DataOf<I>): Promise<PredictionOf<O>> {
-    const given = taken("predictOnBatch", x, this.#ports);
-    const place = this.#predictionPlace;
+    const given = taken("predictOnBatch", x, this.#host.ports);
+    const place = predictionPlace(this.#host);
     return await this.#turns.take(
       { method: this.predictOnBatch, quick: true },
-      this.#predicting,
+      predictionEffect(this.#host),
       async (submitted) => {
-        const data = this.#input("predictOnBatch", await given);
+        const { runs, rows: data } = this.#input("predictOnBatch", await given);
         const engine = await this.#made();
-        const job = this.#runs.predictionJob(data, countOf(data));
+        const job = runs.predictionJob(data, countOf(data));
         await engine.prepare(job);
         const executable = engine.program(job);
         const outputs = room(executable.program);
@@ -624,15 +596,15 @@ export abstract class Model<
    * The model as a `.keras` file, Keras's own format: configuration, weights, how it was compiled and what its optimizer
    * keeps, and the seeds and steps from which it goes on; written to a path in Node.
    *
-   * @param path where the file goes; left out: nothing is written
+   * @param path where the file goes, ending in `.keras`; left out: nothing is written
    * @returns the bytes of the file
    * @throws RondoError for functions of one's own in the configuration, which no file can hold, and paths that cannot be written
    */
-  async save(path?: string): Promise<Uint8Array> {
+  async save(path?: string): Promise<Uint8Array<ArrayBuffer>> {
     const snapshot = await this.snapshot();
     const { delivered, kerasFileOf } = await files();
     const bytes = await kerasFileOf(this, this.#entries, this.seed, snapshot, this.#objective);
-    return delivered(path, bytes);
+    return delivered("save", path, ".keras", bytes);
   }
 
   /**
@@ -663,12 +635,13 @@ export abstract class Model<
   /**
    * The weights as a safetensors file, by the names of `weightNames`; written to a path in Node.
    *
+   * @param path where the file goes, ending in `.safetensors`; left out: nothing is written
    * @returns the bytes of the file
    */
-  async saveWeights(path?: string): Promise<Uint8Array> {
+  async saveWeights(path?: string): Promise<Uint8Array<ArrayBuffer>> {
     const weights = await this.getWeights();
     const { delivered, safetensorsOf } = await files();
-    return delivered(path, safetensorsOf(this.weightNames(), weights));
+    return delivered("saveWeights", path, ".safetensors", safetensorsOf(this.weightNames(), weights));
   }
 
   /**
@@ -759,15 +732,11 @@ export abstract class Model<
   }
 
   /** x as tensors that fit; builds the model where its shapes come from the data. */
-  #input(where: string, values: readonly Tensor[]): Rows {
-    if (this.#built !== undefined) return this.#built.input(where, values);
-    const data = { x: fitting(where, values, this.inputPorts) };
-    this.#build(batchShape(data.x[0]?.shape.slice(1) ?? []));
-    return data;
-  }
-
-  get #ports(): readonly InputPort[] {
-    return this.#built?.ports ?? this.inputPorts;
+  #input(where: string, values: readonly Tensor[]): { readonly runs: Runs; readonly rows: Rows } {
+    const built = this.#built;
+    if (built !== undefined) return { runs: built, rows: built.input(where, values) };
+    const rows = { x: fitting(where, values, this.inputPorts) };
+    return { runs: this.#build(batchShape(rows.x[0]?.shape.slice(1) ?? [])), rows };
   }
 
   get #runs(): Runs {
@@ -775,81 +744,53 @@ export abstract class Model<
     return this.#built;
   }
 
-  async #dataset(where: string, x: DataOf<I>, y: DataOf<O>, sampleWeight: Data | undefined): Promise<Rows> {
-    const objective = this.#compiled(where);
-    const data = this.#input(where, await readInputs(where, x, this.#ports));
-    return this.#runs.dataset(where, data, y, sampleWeight, objective);
-  }
-
-  #source(engine: Engine, kind: Kind, data: Rows, options: SourceOptions): Source {
-    return this.#runs.source(engine, kind, data, this.#objective, {
-      ...options,
+  /** What its runs need of it. */
+  #hosted(): Host {
+    const model = this;
+    return {
+      model,
+      get seed() {
+        return model.seed;
+      },
+      get turns() {
+        return model.#turns;
+      },
+      get built() {
+        return model.#built;
+      },
+      get ports() {
+        return model.#built?.ports ?? model.inputPorts;
+      },
+      compiled: (where) => this.#compiled(where),
+      engine: () => this.#made(),
+      input: (where, values) => this.#input(where, values),
+      passOf: (epoch) => {
+        const pass = Math.max(epoch, this.#passes);
+        this.#passes = pass + 1;
+        return pass;
+      },
       reported: ({ names }) => {
         this.#figureNames = names;
       },
-    });
+    };
   }
 
-  async #runBatch(
+  /** A step by hand, with the learning rate of now. */
+  #onBatch(
     method: CallableFunction,
     kind: "train" | "evaluate",
     x: DataOf<I>,
-    y: DataOf<O>,
+    y: TargetsOf<O>,
     options: BatchOptions<O>,
   ): Promise<Figures> {
-    const where = method.name;
-    checkOptions(where, options, optionNames.batch);
-    const objective = this.#compiled(where);
-    const { sampleWeight, classWeight } = options;
-    this.#built?.requireSingle(where, classWeight);
+    this.#compiled(method.name);
     const rate = this.#scheduled ? undefined : this.learningRate;
-    const effect = kind === "train" || this.#stateful ? "write" : "look";
-    return await this.#turns.measure({ method, quick: true }, effect, async (submitted) => {
-      let data = await this.#dataset(where, x, y, sampleWeight);
-      if (classWeight !== undefined) data = await this.#runs.weighed(where, data, classWeight, objective);
-      const source = this.#source(await this.#made(), kind, data, {
-        submitted,
-        ...(rate === undefined ? {} : { rate }),
-      });
-      await source.plan(source.rows);
-      const report = source.report();
-      const accumulators = new Float32Array(report.size);
-      const arrays = source.arrays.map(({ tensor }) => tensor.data);
-      const { done } = await source.submit(arrays, source.rows, [accumulators]);
-      await done;
-      const totals = new Totals(report);
-      totals.add(accumulators);
-      return totals.figures();
-    });
+    return onBatch(this.#host, method, kind, x, y, options, rate);
   }
 
   /** Whether the learning rate follows a schedule. */
   get #scheduled(): boolean {
     return typeof this.#objective?.optimizer.learningRate === "object";
-  }
-
-  /** Whether every run changes recurrent states. */
-  get #stateful(): boolean {
-    return this.#built?.stateful === true;
-  }
-
-  /** What a prediction does: one that changes recurrent states is not let in between the steps of a fit. */
-  get #predicting(): Effect {
-    return this.#stateful ? "write" : "prediction";
-  }
-
-  /** The place of predictions among the runs of the backend: what a callback asks for comes after the steps before it. */
-  get #predictionPlace(): Place {
-    return this.#turns.inCallback ? "overtakingOthers" : "overtaking";
-  }
-
-  #run(where: string, options: RunOptions, aroundHook = this.#turns.aroundHooks): Run {
-    const passOf = (epoch: number) => {
-      const pass = Math.max(epoch, this.#passes);
-      this.#passes = pass + 1;
-      return pass;
-    };
-    return readRun(where, options, this.seed, { passOf, aroundHook });
   }
 }
 
@@ -861,10 +802,6 @@ export interface Snapshot extends EngineSnapshot {
 
 /** What reads and writes files is loaded when it is used. */
 const files = () => import("./saving.js");
-
-/** A run with callbacks keeps its turn until the last of them is done: they see the model as the run does. */
-const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>
-  callbacks.length === 0 ? submitted : () => {};
 
 /** A size, or null where it is open. */
 export const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);

@@ -38,10 +38,18 @@ export class Network {
   /** The sizes that inputs leave open: which axis of which input, the symbol, and how errors call it. */
   readonly #open: readonly OpenSize[];
 
-  /** @throws RondoError for what is no input, and for outputs that need an input which is not given */
-  constructor(where: string, inputs: readonly NamedValue[], outputs: readonly NamedValue[]) {
+  /**
+   * @param met the outputs in the order from which layers are met going back from them; default: as they are
+   * @throws RondoError for what is no input, and for outputs that need an input which is not given
+   */
+  constructor(
+    where: string,
+    inputs: readonly NamedValue[],
+    outputs: readonly NamedValue[],
+    met: readonly NamedValue[] = outputs,
+  ) {
     checkPorts(where, inputs, outputs);
-    const { calls, layers } = ordered(where, inputs, outputs);
+    const { calls, layers } = ordered(where, inputs, met);
     this.calls = calls.filter(({ inputs: given }) => given.length > 0);
     this.layers = layers;
     const ties = joinTies(

@@ -1,11 +1,13 @@
+import type { ElementSource } from "../data/datasetIterator.js";
 import { namesOf, RondoError, valueText } from "../errors.js";
 import type { CustomObjects } from "../layers/registry.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
 import { ProgressBar } from "../train/callbacks/progressBar.js";
-import type { ClassWeights } from "../train/dataset.js";
 import type { Run, Verbosity } from "../train/fit.js";
+import type { ClassWeights } from "../train/samples.js";
+import type { Data } from "./feeds.js";
 
 export interface ModelOptions {
   /** Default: the kind of model, such as `sequential`. */
@@ -51,21 +53,44 @@ export type ClassesOf<N extends string> = [N] extends [never]
     ? Tensor<"int32"> & Readonly<Record<string, Tensor<"int32">>>
     : Readonly<Record<N, Tensor<"int32">>>;
 
-/** Weights of samples: for each output that has some. */
-export type WeightsOf<N extends string> = [N] extends [never]
+/** Targets of outputs, as `DataOf`; an output without a loss and metrics needs none. */
+export type TargetsOf<N extends string> = [N] extends [never]
   ? TensorLike
   : string extends N
     ? TensorLike | Readonly<Record<string, TensorLike>>
     : { readonly [K in N]?: TensorLike };
 
-export interface PredictOptions {
-  /** Rows of one step; default: as many as the memory allows. */
-  readonly batchSize?: number;
+/** Weights of samples: for each output that has some. */
+export type WeightsOf<N extends string> = TargetsOf<N>;
+
+/** Batches to train or evaluate a model on: a `Dataset`, say, of elements [batch, ..]. */
+export type DatasetOf<I extends string = never, O extends string = never> = ElementSource<{
+  readonly x: DataOf<I>;
+  readonly y: TargetsOf<O>;
+  /** [batch], or [batch, T] where the model has an output per time step: how much each counts in the loss. */
+  readonly sampleWeight?: WeightsOf<O> | undefined;
+}>;
+
+/** Batches to predict from: a `Dataset`, say, whose elements have x. */
+export type InputsOf<I extends string = never> = ElementSource<{ readonly x: DataOf<I> }>;
+
+interface LookOptions {
   /** 0 silent (default), 1 progress bar, 2 one line. */
   readonly verbose?: Verbosity;
   readonly callbacks?: CallbackHooks | readonly CallbackHooks[];
   /** Rejects with the signal's reason after the steps under way. */
   readonly signal?: AbortSignal;
+}
+
+export interface PredictOptions extends LookOptions {
+  /** Rows of one step; default: as many as the memory allows. */
+  readonly batchSize?: number;
+}
+
+/** How a dataset is evaluated or predicted from. */
+export interface DatasetLookOptions extends LookOptions {
+  /** Batches that are taken from its beginning; default: all. */
+  readonly steps?: number;
 }
 
 export interface EvaluateOptions<O extends string = never> extends PredictOptions {
@@ -77,8 +102,8 @@ export interface EvaluateOptions<O extends string = never> extends PredictOption
 
 /** [x, y] or [x, y, sampleWeight]. */
 export type ValidationData<I extends string = never, O extends string = never> =
-  | readonly [x: DataOf<I>, y: DataOf<O>]
-  | readonly [x: DataOf<I>, y: DataOf<O>, sampleWeight: WeightsOf<O>];
+  | readonly [x: DataOf<I>, y: TargetsOf<O>]
+  | readonly [x: DataOf<I>, y: TargetsOf<O>, sampleWeight: WeightsOf<O>];
 
 export interface BatchOptions<O extends string = never> {
   /** [N], or [N, T] where the model has an output per time step: how much each counts in the loss. */
@@ -87,20 +112,19 @@ export interface BatchOptions<O extends string = never> {
   readonly classWeight?: ClassWeights;
 }
 
-export interface FitOptions<I extends string = never, O extends string = never> extends BatchOptions<O> {
-  /** Rows of one step; default 32. */
-  readonly batchSize?: number;
+interface TrainingOptions<I extends string, O extends string> {
   /** The number of the epoch to stop before, counted from 0 as `initialEpoch` is; default 1. */
   readonly epochs?: number;
   /** Default 0. */
   readonly initialEpoch?: number;
-  readonly validationData?: ValidationData<I, O>;
-  /** The last fraction of the rows, as they stand before shuffling, is validated on instead of trained on. */
-  readonly validationSplit?: number;
-  /** Default: `batchSize`. */
+  /** What is validated on after each epoch: arrays, or a dataset, which begins anew each time, in the same order. */
+  readonly validationData?: ValidationData<I, O> | DatasetOf<I, O>;
+  /** Rows of one step of validation on arrays; default: those of a training step, 32 for a dataset. */
   readonly validationBatchSize?: number;
-  /** Whether rows come in another order each epoch; a function of the seed and of the epochs trained so far. Default true. */
-  readonly shuffle?: boolean;
+  /** Batches that validation takes from the beginning of a dataset; default: all. */
+  readonly validationSteps?: number;
+  /** How much the samples of each class count; multiplied with the samples' own weights. */
+  readonly classWeight?: ClassWeights;
   /** 0 silent, 1 progress bar (default; no terminal: a line per epoch and every ten seconds), 2 a line per epoch. */
   readonly verbose?: Verbosity;
   readonly callbacks?: CallbackHooks | readonly CallbackHooks[];
@@ -108,26 +132,71 @@ export interface FitOptions<I extends string = never, O extends string = never> 
   readonly signal?: AbortSignal;
 }
 
-const predictNames = { batchSize: true, verbose: true, callbacks: true, signal: true } as const;
+/** How arrays are trained on. */
+export interface FitOptions<I extends string = never, O extends string = never>
+  extends TrainingOptions<I, O>,
+    BatchOptions<O> {
+  /** Rows of one step; default 32. */
+  readonly batchSize?: number;
+  /** The last fraction of the rows, as they stand before shuffling, is validated on instead of trained on. */
+  readonly validationSplit?: number;
+  /** Whether rows come in another order each epoch; a function of the seed and of the epochs trained so far. Default true. */
+  readonly shuffle?: boolean;
+}
+
+/** Options of a model whose names the types do not know. */
+type Erased<T> = Omit<T, "sampleWeight" | "validationData"> & {
+  readonly sampleWeight?: Data | undefined;
+  readonly validationData?: unknown;
+};
+export type AnyFitOptions = Erased<FitOptions>;
+export type AnyDatasetFitOptions = Erased<DatasetFitOptions>;
+export type AnyEvaluateOptions = Erased<EvaluateOptions>;
+export type AnyBatchOptions = Erased<BatchOptions>;
+
+/** How a dataset is trained on. */
+export interface DatasetFitOptions<I extends string = never, O extends string = never>
+  extends TrainingOptions<I, O> {
+  /**
+   * Batches of an epoch; the next epoch goes on where it stopped, and a dataset that has come to its end begins its next
+   * pass. Default: a pass of the dataset. A dataset without an end needs it.
+   */
+  readonly stepsPerEpoch?: number;
+}
+
+const lookNames = { verbose: true, callbacks: true, signal: true } as const;
+const predictNames = { ...lookNames, batchSize: true } as const;
 const batchNames = { sampleWeight: true, classWeight: true } as const;
+const trainingNames = {
+  ...lookNames,
+  classWeight: true,
+  epochs: true,
+  initialEpoch: true,
+  validationData: true,
+  validationBatchSize: true,
+  validationSteps: true,
+} as const;
 
 /** What the methods of a model are told by. */
 export const optionNames = {
   model: namesOf<ModelOptions>({ name: true, seed: true, backend: true }),
   predict: namesOf<PredictOptions>(predictNames),
   evaluate: namesOf<EvaluateOptions>({ ...predictNames, sampleWeight: true }),
+  lookAtDataset: namesOf<DatasetLookOptions>({ ...lookNames, steps: true }),
   batch: namesOf<BatchOptions>(batchNames),
   fit: namesOf<FitOptions>({
-    ...predictNames,
+    ...trainingNames,
     ...batchNames,
-    epochs: true,
-    initialEpoch: true,
-    validationData: true,
+    batchSize: true,
     validationSplit: true,
-    validationBatchSize: true,
     shuffle: true,
   }),
+  fitDataset: namesOf<DatasetFitOptions>({ ...trainingNames, stepsPerEpoch: true }),
 };
+
+/** Whether data are a dataset and not arrays. */
+export const isDataset = <E>(given: unknown): given is ElementSource<E> =>
+  typeof given === "object" && given !== null && "iterator" in given && typeof given.iterator === "function";
 
 /** The loss, and the metrics in the order of `metricsNames`. */
 export type Figures = [loss: number, ...metrics: number[]];
@@ -142,29 +211,26 @@ export interface MemoryUse {
   readonly prediction: number;
 }
 
-/** What a run is read from: the options of fit, evaluate or predict, with what has been decided already. */
-export type RunOptions = Pick<Run, "batchSize" | "verbose"> &
-  Omit<FitOptions, "validationData" | "sampleWeight">;
+/** What a run is read from: the options of fit, evaluate or predict. */
+export type RunOptions = Pick<
+  TrainingOptions<never, never>,
+  "epochs" | "initialEpoch" | "callbacks" | "signal"
+> &
+  Pick<Run, "verbose">;
 
 /**
  * The run that options ask for.
  *
- * @param own what the model does: the number of the order of rows that an epoch takes, and what is done around hooks
+ * @param own what the model does
  * @throws RondoError for callbacks and signals that are none
  */
-export function readRun(
-  where: string,
-  options: RunOptions,
-  seed: number,
-  own: Pick<Run, "passOf" | "aroundHook">,
-): Run {
-  const { batchSize, verbose, epochs = 1, initialEpoch = 0, shuffle = false, signal } = options;
+export function readRun(where: string, options: RunOptions, own: Pick<Run, "seed" | "aroundHook">): Run {
+  const { verbose, epochs = 1, initialEpoch = 0, signal } = options;
   const callbacks = callbacksOf(where, options.callbacks ?? []);
-  const refuse = (name: string, value: unknown, expected: string) =>
-    new RondoError({ where, received: `${name}: ${valueText(value)}`, expected, fix: `Change ${name}` });
-  if (![0, 1, 2].includes(verbose))
-    throw refuse("verbose", verbose, "0 (silent), 1 (progress bar) or 2 (one line per epoch)");
-  if (typeof shuffle !== "boolean") throw refuse("shuffle", shuffle, "true or false");
+  if (![0, 1, 2].includes(verbose)) {
+    const expected = "0 (silent), 1 (progress bar) or 2 (one line per epoch)";
+    throw refusedOption(where, "verbose", verbose, expected);
+  }
   if (signal !== undefined && typeof (signal as AbortSignal | null)?.aborted !== "boolean") {
     throw new RondoError({
       where,
@@ -174,25 +240,26 @@ export function readRun(
     });
   }
   return {
-    batchSize,
     epochs,
     initialEpoch,
-    shuffle,
     ...own,
-    seed,
     verbose,
     callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],
     signal,
   };
 }
 
+export const refusedOption = (where: string, name: string, value: unknown, expected: string): RondoError =>
+  new RondoError({ where, received: `${name}: ${valueText(value)}`, expected, fix: `Change ${name}` });
+
 /** Throws for what is no `ValidationData`. */
-export function checkValidationData<V>(given: V): V {
-  if (Array.isArray(given) && (given.length === 2 || given.length === 3)) return given;
+export function checkValidationData(given: unknown): readonly [x: Data, y: Data, sampleWeight?: Data] {
+  if (Array.isArray(given) && (given.length === 2 || given.length === 3))
+    return given as readonly Data[] as readonly [Data, Data, Data?];
   throw new RondoError({
     where: "fit",
     received: `validationData: ${Array.isArray(given) ? `a list of ${given.length}` : valueText(given)}`,
-    expected: "[x, y] or [x, y, sampleWeight]",
+    expected: "[x, y] or [x, y, sampleWeight], or a dataset",
     fix: "Write validationData: [x, y]",
   });
 }

@@ -3,7 +3,7 @@ import type { StateVariable, SymbolicTensor, Update } from "../graph/ir.js";
 import { concat } from "../graph/ops/join.js";
 import { type RandomSource, streamOf } from "../graph/ops/random.js";
 import { reshape, slice } from "../graph/ops/shape.js";
-import { read } from "../graph/ops/source.js";
+import { read, zeros } from "../graph/ops/source.js";
 import type { WeightEntry } from "../layers/component.js";
 import type { Weight } from "../layers/layer.js";
 import { sizeOf } from "../tensor.js";
@@ -24,6 +24,15 @@ export interface Group {
   readonly places: readonly Place[];
 }
 
+/** Which weights lie side by side: those of the same answer; undefined: by itself. */
+export type KindOf = (entry: WeightEntry) => string | undefined;
+
+/** The kind of what training changes alike, as `kind` tells it; tables and what no one trains lie by themselves. */
+export const separated =
+  (kind: KindOf): KindOf =>
+  (entry) =>
+    entry.weight.trainable && entry.weight.table === null ? kind(entry) : undefined;
+
 /**
  * Where the weights of connected models lie. Those that the same models train are one flat vector, so that clipping and
  * the optimizer see them as one; what training never changes has a variable of its own.
@@ -33,14 +42,10 @@ export class Arrangement {
   readonly #places = new Map<Weight, Place>();
 
   /**
-   * @param kindOf equal for weights that belong into one vector; undefined: a variable of its own
+   * @param kindOf equal for weights that belong into one vector; undefined: a variable of its own, as tables have
    * @param before groups of the same weights stay what they were
    */
-  constructor(
-    entries: readonly WeightEntry[],
-    kindOf: (entry: WeightEntry) => string | undefined,
-    before?: Arrangement,
-  ) {
+  constructor(entries: readonly WeightEntry[], kindOf: KindOf, before?: Arrangement) {
     const kinds = new Map<string, WeightEntry[]>();
     for (const entry of entries) {
       if (sizeOf(entry.weight.shape) === 0) continue;
@@ -112,11 +117,13 @@ export class Arrangement {
     const pieces: SymbolicTensor[] = [];
     for (const { weight, path, offset, size } of group.places) {
       yield;
-      const { initializer, shape, place } = weight;
+      const { initializer, shape, place, given } = weight;
       pieces.push(
-        isNew(weight)
-          ? reshape(initializer.values(shape, random, streamOf(path), place), [-1])
-          : slice(read(group.variable), [offset], [size]),
+        isNew(weight) && given !== null
+          ? zeros([size]) // written afterwards: a table is no literal of a program
+          : isNew(weight)
+            ? reshape(initializer.values(shape, random, streamOf(path), place), [-1])
+            : slice(read(group.variable), [offset], [size]),
       );
     }
     return concat(pieces, 0);
@@ -132,7 +139,7 @@ export interface WeightValues {
 
 function groupOf(entries: readonly WeightEntry[], taken: ReadonlySet<string>): Group {
   const [first] = entries;
-  const own = entries.length === 1 && first?.weight.trainable === false;
+  const own = entries.length === 1 && (first?.weight.trainable === false || first?.weight.table != null);
   const base = own ? first.path : first?.trainable === true ? "trainable" : "fixed";
   let name = base;
   for (let i = 1; taken.has(name); i++) name = `${base}_${i}`;

@@ -1,10 +1,12 @@
 import { RondoError } from "../errors.js";
 import type { Place } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
-import { type ClassWeights, weighClasses } from "../train/dataset.js";
-import type { Source } from "../train/fit.js";
+import type { CallbackModel } from "../train/callbacks/callback.js";
+import type { Source } from "../train/feed.js";
+import type { Run } from "../train/fit.js";
 import type { Objective } from "../train/objective.js";
 import type { Report } from "../train/report.js";
+import { type ClassWeights, weighClasses } from "../train/samples.js";
 import { type Engine, entriesOf, type Job, type Kind } from "./engine.js";
 import {
   byPort,
@@ -18,7 +20,7 @@ import {
 } from "./feeds.js";
 import { Arrangement } from "./parameters.js";
 import { type Assembly, maskedOutputs, type Types } from "./trace.js";
-import type { Work } from "./turns.js";
+import type { Turns, Work } from "./turns.js";
 
 /** Scratch memory of one step of `predict`, unless batchSize is given. */
 const predictionBytes = 32 * 2 ** 20;
@@ -31,6 +33,30 @@ export function taken(where: string, x: Data, ports: readonly InputPort[]): Prom
   const reading = readInputs(where, x, ports, copiedBytes);
   reading.catch(() => {});
   return reading;
+}
+
+/** A run with callbacks keeps its turn until the last of them is done: they see the model as the run does. */
+export const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void) =>
+  callbacks.length === 0 ? submitted : () => {};
+
+/** What runs need of their model. */
+export interface Host {
+  readonly model: CallbackModel;
+  readonly seed: number;
+  readonly turns: Turns;
+  /** What it runs, once the shapes of its inputs are known. */
+  readonly built: Runs | undefined;
+  readonly ports: readonly InputPort[];
+  /** @throws RondoError where it is not compiled */
+  compiled(where: string): Objective;
+  /** Made on the first use. */
+  engine(): Promise<Engine>;
+  /** x as tensors that fit; builds the model where its shapes come from the data. */
+  input(where: string, values: readonly Tensor[]): { readonly runs: Runs; readonly rows: Rows };
+  /** Counts an epoch that begins; its number among those of all fits, on which the order of its rows hangs. */
+  passOf(epoch: number): number;
+  /** Is told the figures of a run. */
+  reported(report: Report): void;
 }
 
 /** How the batches of a run come about. */
@@ -90,7 +116,7 @@ export class Runs {
    *
    * @throws RondoError for arrays that do not fit, and for targets that a loss does not take
    */
-  dataset(
+  samples(
     where: string,
     { x }: Rows,
     y: Data,
@@ -101,7 +127,7 @@ export class Runs {
       const arrangement = new Arrangement(entriesOf(this.assembly.network), () => "all");
       return maskedOutputs({ ...this.assembly, arrangement }, types);
     };
-    return this.feeds.dataset(where, x, y, sampleWeight, objective, masked);
+    return this.feeds.samples(where, x, y, sampleWeight, objective, masked);
   }
 
   /** The rows with class weights in their sample weights. */
@@ -143,14 +169,18 @@ export class Runs {
     });
   }
 
-  /** Whether the model takes batches of so many rows. */
-  requireRows(rows: number): void {
+  /** Refuses batches of another number of rows than the model takes. */
+  requireRows(
+    rows: number,
+    where = this.#where,
+    fix = "Leave batchSize out, and give a multiple of so many rows",
+  ): void {
     if (this.rows === undefined || rows === this.rows) return;
     throw new RondoError({
-      where: this.#where,
+      where,
       received: `a batch of ${rows} rows`,
       expected: `${this.rows} rows, the batchSize of the first layer`,
-      fix: "Leave batchSize out, and give a multiple of so many rows",
+      fix,
     });
   }
 
@@ -201,6 +231,7 @@ export class Runs {
       arrays: this.feeds.arrays(data, kind === "predict" ? undefined : objective),
       rows,
       plan: (count) => engine.prepare(job(count)),
+      shapes: (count) => engine.program(job(count)).program.outputs.map(({ shape }) => shape),
       report: () => {
         const report = engine.report(last ?? job(rows));
         reported?.(report);

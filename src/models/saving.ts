@@ -1,4 +1,5 @@
 import { readBytes, writeBytes } from "#files";
+import type { JsonObject } from "../config/config.js";
 import type { Configured } from "../config/configurable.js";
 import { RondoError, valueText } from "../errors.js";
 import type { FileArray } from "../formats/arrayTypes.js";
@@ -8,11 +9,17 @@ import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.js"
 import { type Component, describe, type WeightEntry } from "../layers/component.js";
 import { InputLayer } from "../layers/inputLayer.js";
 import type { Weight } from "../layers/layer.js";
-import { shapeText, Tensor } from "../tensor.js";
-import { compileConfig } from "../train/compileConfig.js";
+import { shapeText, sizeOf, Tensor, zeros } from "../tensor.js";
+import { compileConfig, inLists } from "../train/compileConfig.js";
 import type { Objective } from "../train/objective.js";
 import type { Optimizer } from "../train/optimizers/optimizer.js";
-import { accumulatorSlot, averageSlot, countSlot, unknownCount } from "../train/optimizers/update.js";
+import {
+  accumulatorSlot,
+  averageSlot,
+  countSlot,
+  seenSlot,
+  unknownCount,
+} from "../train/optimizers/update.js";
 import type { EngineSnapshot, OptimizerSnapshot } from "./engine.js";
 
 /** Where a file is: a path (Node), an address, its bytes, or a Blob. */
@@ -32,13 +39,36 @@ export async function bytesOf(where: string, source: FileSource): Promise<Uint8A
   });
 }
 
+/** How a model is loaded of which it cannot be read how it was compiled. */
+export const compileAnew = "Load it with loadModel(path, { compile: false }), and compile it";
+
 /** How errors call a file. */
 export const nameOf = (source: FileSource): string =>
   typeof source === "string" || source instanceof URL ? String(source) : "the file";
 
-/** Writes bytes where a path says, or gives them back. */
-export async function delivered(path: string | undefined, bytes: Uint8Array): Promise<Uint8Array> {
-  if (path !== undefined) await writeBytes(path, bytes);
+/**
+ * Writes bytes where a path says, and gives them back.
+ *
+ * @param ending of paths: by it Keras and others know the format
+ * @throws RondoError for a path that does not end so
+ */
+export async function delivered(
+  where: string,
+  path: string | undefined,
+  ending: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (path === undefined) return bytes;
+  if (typeof path !== "string" || !path.endsWith(ending)) {
+    const name = typeof path === "string" ? path.replace(/\.[^./\\]*$/, "") : "model";
+    throw new RondoError({
+      where,
+      received: `the path ${valueText(path)}`,
+      expected: `one that ends in ${ending}, the format that is written`,
+      fix: `Write ${where}(${JSON.stringify(name + ending)})`,
+    });
+  }
+  await writeBytes(path, bytes);
   return bytes;
 }
 
@@ -109,12 +139,12 @@ const kerasVersion = "3.15.1";
  * @param entries its weights in the order of the snapshot's
  */
 export function kerasFileOf(
-  model: Component,
+  model: Component & { readonly outputNames: readonly string[] },
   entries: readonly WeightEntry[],
   seed: number,
   { weights, step, passes, optimizer }: EngineSnapshot & { readonly passes: number },
   objective: Objective | undefined,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const values = new Map(entries.map(({ weight }, i) => [weight, weights[i]]));
   const groups: [string, NewKerasGroup][] = [...componentPaths(model)].map(([path, component]) => [
     path,
@@ -138,11 +168,21 @@ export function kerasFileOf(
     const variables = accumulationOf(optimizer.slots).flatMap(([, tensors]) => tensors);
     if (variables.some(({ data }) => data.some((value) => value !== 0)))
       groups.push([accumulationPath, { variables }]);
+    const rows = behind(objective?.optimizer, optimizer.slots);
+    if (rows.length > 0)
+      groups.push([
+        rowsPath,
+        { variables: rows.map(([name, i]) => optimizer.slots.get(name)?.[i] ?? zeros([0])) },
+      ]);
   }
   const state: RondoState = { seed, step, passes };
+  const description = describe(model);
+  const { output_layers: ports } = description.config as JsonObject;
+  const isList = Array.isArray(ports) && Array.isArray(ports[0]);
+  const compile_config = compiled && isList ? inLists(compiled, model.outputNames) : compiled;
   return writeKerasFile({
     metadata: { keras_version: kerasVersion, date_saved: "", rondo: { ...state } },
-    config: { ...describe(model), ...(compiled === undefined ? {} : { compile_config: compiled }) },
+    config: { ...description, ...(compile_config === undefined ? {} : { compile_config }) },
     groups,
   });
 }
@@ -163,10 +203,42 @@ function accumulationOf(slots: Slots): (readonly [string, readonly Tensor<"float
   return found;
 }
 
-/** The slots as Keras has them: the gradients of all terms of the loss are accumulated together. */
-function kerasSlots(slots: Slots): Slots {
-  const own = new Set(accumulationOf(slots).map(([name]) => name));
+/** Where a file has the slots of tables whose rows are behind, and how far they are. */
+const rowsPath = "rondo/rows";
+
+/** The slots of tables that are brought up to date where a step names their rows: which, of which of the trained weights. */
+const behind = (optimizer: Optimizer | undefined, slots: Slots): (readonly [name: string, index: number])[] =>
+  [...(slots.get(seenSlot) ?? []).entries()].flatMap(([i, { size }]) =>
+    size === 0 ? [] : [seenSlot, ...Object.keys(optimizer?.idle ?? {})].map((name) => [name, i] as const),
+  );
+
+/** A slot of a table [R, D] as it is after all steps: rows that steps did not name have shrunk. */
+function upToDate(slot: Tensor<"float32">, seen: Tensor<"float32">, factor: number, steps: number) {
+  const { data, shape } = slot;
+  const width = data.length / seen.size;
+  const values = data.map(
+    (value, i) => value * factor ** (steps - (seen.data[Math.floor(i / width)] ?? steps)),
+  );
+  return new Tensor(values, shape, "float32");
+}
+
+/**
+ * The slots as Keras has them: the gradients of all terms of the loss are accumulated together, and tables are updated as a
+ * whole.
+ */
+function kerasSlots(
+  optimizer: Optimizer | undefined,
+  { slots, iterations }: Pick<OptimizerSnapshot, "slots" | "iterations">,
+): Slots {
+  const own = new Set([seenSlot, ...accumulationOf(slots).map(([name]) => name)]);
   const shared = new Map([...slots].filter(([name]) => !own.has(name)));
+  for (const [name, i] of behind(optimizer, slots)) {
+    const list = shared.get(name);
+    const [slot, seen] = [list?.[i], slots.get(seenSlot)?.[i]];
+    const factor = optimizer?.idle?.[name];
+    if (list === undefined || slot === undefined || seen === undefined || factor === undefined) continue;
+    shared.set(name, list.with(i, upToDate(slot, seen, factor, iterations)));
+  }
   const first = slots.get(accumulatorSlot(0));
   if (first === undefined) return shared;
   const terms = [...own].filter((name) => name.startsWith(accumulatorSlot(0)));
@@ -205,7 +277,7 @@ function optimizerGroup(
   optimizer: Optimizer | undefined,
   { iterations, learningRate, slots }: OptimizerSnapshot,
 ): NewKerasGroup {
-  const kept = kerasSlots(slots);
+  const kept = kerasSlots(optimizer, { slots, iterations });
   const scalar = <D extends "int64" | "float32">(dtype: D, data: FileArray["data"]) =>
     ({ dtype, shape: [], data }) as FileArray;
   return {
@@ -232,17 +304,21 @@ export function optimizerFrom(
 ): OptimizerSnapshot | undefined {
   const [steps, ...rest] = groups.get("optimizer")?.variables ?? [];
   if (steps === undefined) return undefined;
+  const refuse = (received: string, expected: string) =>
+    new RondoError({ where: `loadModel ${file}`, received, expected, fix: compileAnew });
   const rate = present.learningRate === undefined ? undefined : rest.shift();
-  const order = slotOrder(optimizer, kerasSlots(present.slots));
+  if (rate !== undefined && rate.shape.length > 0)
+    throw refuse(
+      "the state of an optimizer without its learning rate, as Keras 2 writes it",
+      "one of Keras 3",
+    );
+  const order = slotOrder(optimizer, kerasSlots(optimizer, present));
   if (rest.length === 0 && order.length > 0) return undefined;
   const slots = new Map([...present.slots].map(([name, list]) => [name, [...list]]));
   if (rest.length !== order.length) {
-    throw new RondoError({
-      where: `loadModel ${file}`,
-      received: `${rest.length} arrays of its optimizer`,
-      expected: `${order.length}, as ${optimizer?.name ?? "it"} has`,
-      fix: "Load it with compile: false, and compile it",
-    });
+    const stored = rest.length + (rate === undefined ? 1 : 2);
+    const wanted = order.length + (present.learningRate === undefined ? 1 : 2);
+    throw refuse(`${stored} arrays of its optimizer`, `${wanted}, as ${optimizer?.name ?? "it"} has`);
   }
   const put = (name: string, i: number, { data, shape }: Partial<FileArray> = {}) => {
     const list = slots.get(name);
@@ -250,6 +326,13 @@ export function optimizerFrom(
       list[i] = new Tensor(data, shape, "float32");
   };
   order.forEach(([name, i], k) => {
+    const [stored, wanted] = [rest[k]?.shape ?? [], slots.get(name)?.[i]?.shape ?? []];
+    if (shapeText(stored) !== shapeText(wanted)) {
+      throw refuse(
+        `an array of shape ${shapeText(stored)} for ${name} of its optimizer`,
+        `shape ${shapeText(wanted)}`,
+      );
+    }
     put(name, i, rest[k]);
   });
   const iterations = Number(steps.data[0] ?? 0);
@@ -265,6 +348,15 @@ export function optimizerFrom(
     for (let term = 0; slots.has(countSlot(term)); term++)
       put(countSlot(term), 0, { data: Float32Array.of(unknownCount), shape: [] });
   }
+  const rows = behind(optimizer, slots);
+  const kept = groups.get(rowsPath)?.variables;
+  for (const [k, [name, i]] of rows.entries()) {
+    const known = kept?.length === rows.length ? kept[k] : undefined;
+    const { shape } = slots.get(name)?.[i] ?? { shape: [] };
+    if (known !== undefined) put(name, i, known);
+    else if (name === seenSlot)
+      put(name, i, { shape, data: new Float32Array(sizeOf(shape)).fill(iterations) });
+  }
   return {
     iterations,
     learningRate: rate === undefined ? undefined : Number(rate.data[0]),
@@ -273,7 +365,10 @@ export function optimizerFrom(
 }
 
 /** A safetensors file of arrays by their names. */
-export const safetensorsOf = (names: readonly string[], weights: readonly Tensor[]): Uint8Array =>
+export const safetensorsOf = (
+  names: readonly string[],
+  weights: readonly Tensor[],
+): Uint8Array<ArrayBuffer> =>
   encodeSafetensors(
     weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
     { format: "rondo" },

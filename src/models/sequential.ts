@@ -1,4 +1,5 @@
 import type { JsonObject } from "../config/config.js";
+import type { Dtype } from "../dtype.js";
 import { checkList, RondoError, valueText } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
 import { describe } from "../layers/component.js";
@@ -39,6 +40,11 @@ export class Sequential extends Model {
   /** The shape of the input with its batch axis, where the first layer says it. */
   override get givenShape(): Shape | undefined {
     return this.#layers[0]?.givenShape;
+  }
+
+  override get inputDtype(): Dtype {
+    const [first] = this.#layers;
+    return first === undefined ? super.inputDtype : first.inputDtype;
   }
 
   /**
@@ -87,7 +93,11 @@ export class Sequential extends Model {
     const told = first instanceof InputLayer;
     const source = told
       ? first
-      : new InputLayer({ batchShape: inputShape.map(knownSize), name: "input_layer" });
+      : new InputLayer({
+          batchShape: inputShape.map(knownSize),
+          dtype: this.inputDtype,
+          name: "input_layer",
+        });
     const input = declareInput(source, inputShape);
     let value = input;
     for (const layer of told ? rest : this.#layers)
@@ -116,7 +126,7 @@ export class Sequential extends Model {
     const told: readonly Layer[] =
       batchShape === undefined || first instanceof InputLayer
         ? []
-        : [new InputLayer({ batchShape, name: "input_layer" })];
+        : [new InputLayer({ batchShape, dtype: this.inputDtype, name: "input_layer" })];
     return { name: this.name, layers: [...told, ...this.#layers].map(describe) };
   }
 }

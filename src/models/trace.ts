@@ -1,18 +1,36 @@
 import { atOnce, type Steps } from "../breather.js";
 import { RondoError, valueText } from "../errors.js";
-import { type Shape, sameShape, shapeText } from "../graph/dim.js";
-import { type Graph, type StateVariable, SymbolicTensor, type TensorType, type Update } from "../graph/ir.js";
+import { type Dim, product, type Shape, sameShape, shapeText } from "../graph/dim.js";
+import {
+  type Graph,
+  type Node,
+  type StateVariable,
+  SymbolicTensor,
+  type TensorType,
+  topological,
+  type Update,
+} from "../graph/ir.js";
 import { add, cast, mul } from "../graph/ops/elementwise.js";
+import { gather } from "../graph/ops/gather.js";
+import { concat } from "../graph/ops/join.js";
 import { drawCounter } from "../graph/ops/random.js";
+import { reshape } from "../graph/ops/shape.js";
 import { input, read, zeros } from "../graph/ops/source.js";
 import { type CallContext, callContext, type Layer, type Weight } from "../layers/layer.js";
 import { penaltyOf } from "../layers/regularizers.js";
 import { gradientSteps } from "../passes/autodiff.js";
 import type { Measured, Objective } from "../train/objective.js";
 import type { Optimizer, Slot } from "../train/optimizers/optimizer.js";
-import { averageSlot, slotsOf, updateGroups } from "../train/optimizers/update.js";
+import {
+  averageSlot,
+  keepsSeen,
+  type NamedRows,
+  seenSlot,
+  slotsOf,
+  updateGroups,
+} from "../train/optimizers/update.js";
+import { rateOf } from "../train/rate.js";
 import type { Report } from "../train/report.js";
-import { rateOf } from "../train/schedules.js";
 import type { Network } from "./network.js";
 import type { Arrangement, Group } from "./parameters.js";
 
@@ -66,8 +84,15 @@ export function makeOptimizerState(
     iterations: before?.iterations ?? { name: "iterations", shape: [], dtype: "int32", role: "counter" },
     groups: groups.map((group) => {
       const known = before?.groups.find((other) => other.group === group);
-      const slots = slotsOf(optimizer, terms).map((one) => [one.name, slot(one, group)] as const);
-      return known ?? { group, slots: new Map(slots) };
+      if (known !== undefined) return known;
+      const slots = new Map(slotsOf(optimizer, terms).map((one) => [one.name, slot(one, group)]));
+      const [{ weight } = { weight: undefined }] = group.places;
+      if (weight !== undefined && keepsSeen(optimizer, weight.table)) {
+        const [size = 0] = weight.shape;
+        const seen = slot({ name: seenSlot, initial: 0, scalar: true }, group);
+        slots.set(seenSlot, { ...seen, shape: [size] });
+      }
+      return { group, slots };
     }),
   };
 }
@@ -105,10 +130,18 @@ interface Forward {
   readonly inputs: readonly SymbolicTensor[];
   readonly predictions: readonly SymbolicTensor[];
   readonly weight: CallContext["weight"];
+  /** What was looked up in tables. */
+  readonly lookups: ReadonlyMap<Weight, readonly Lookup[]>;
   readonly updates: Update[];
   /** What layers add to the loss: one number for the batch each. */
   readonly penalties: readonly SymbolicTensor[];
   readonly added: readonly AddedMetric[];
+}
+
+/** Rows of a table [R, D] at ids: [..ids, D]. */
+interface Lookup {
+  readonly ids: SymbolicTensor;
+  readonly rows: SymbolicTensor;
 }
 
 /** A metric that a layer reports. */
@@ -126,6 +159,7 @@ function* forward(
   const penalties: SymbolicTensor[] = [];
   const regularized = new Map<Weight, string>();
   const added: AddedMetric[] = [];
+  const lookups = new Map<Weight, readonly Lookup[]>();
   const values = arrangement.values();
   const weight = values.of;
   const context = callContext({
@@ -133,6 +167,12 @@ function* forward(
     random: { seed: read(counters.seed), step: read(counters.step) },
     countDraw: drawCounter(),
     weight,
+    lookup(table, ids) {
+      const rows = gather(weight(table), ids);
+      const known = lookups.get(table) ?? [];
+      lookups.set(table, [...known, { ids: ids.withMask(undefined), rows }]);
+      return rows;
+    },
     assign: values.assign,
     readState: read,
     writeState: (variable, value) => updates.push({ variable, value }),
@@ -151,7 +191,7 @@ function* forward(
       if (trainable && one.regularizer !== null) regularized.set(one, path);
   for (const [one, path] of regularized)
     if (one.regularizer !== null) penalties.push(penaltyOf(path, one.regularizer, weight(one)));
-  return { inputs, predictions, weight, updates, penalties, added };
+  return { inputs, predictions, weight, lookups, updates, penalties, added };
 }
 
 /** What a layer of a sequential model hands to the next one. */
@@ -220,6 +260,41 @@ export function* evaluationSteps(assembly: Assembly, objective: Objective, types
   return { graph: { name: "evaluate", inputs, outputs: { figures: accumulators }, updates }, report };
 }
 
+/** A table, and what a pass looked up in it. */
+interface LookedUp {
+  readonly table: Weight;
+  readonly lookups: readonly [Lookup, ...Lookup[]];
+}
+
+/** What was looked up in a table, where the loss depends on it in no other way; else undefined. */
+function lookedUp(group: Group, { lookups, weight }: Forward, loss: SymbolicTensor): LookedUp | undefined {
+  const [place] = group.places;
+  const [first, ...others] = (place && lookups.get(place.weight)) ?? [];
+  if (place === undefined || first === undefined || place.weight.table === null) return undefined;
+  const gathers = new Set([first, ...others].map(({ rows }) => rows.node));
+  const { node: value } = weight(place.weight);
+  const reads = (node: Node) => node.inputs.some((x) => x.node === value);
+  if (topological([loss]).some((node) => reads(node) && !gathers.has(node))) return undefined;
+  return { table: place.weight, lookups: [first, ...others] };
+}
+
+/** All lookups as one: ids [N], gradients [N, D]. */
+function namedRows({ table, lookups }: LookedUp, gradients: readonly SymbolicTensor[]): NamedRows {
+  const width = table.shape[1] ?? 1;
+  const count = ({ ids }: Lookup): Dim => product(ids.shape);
+  return {
+    ids: concat(
+      lookups.map((one) => reshape(one.ids, [count(one)])),
+      0,
+    ),
+    gradients: concat(
+      lookups.map((one, i) => reshape(gradients[i] ?? zeros(one.rows.shape), [count(one), width])),
+      0,
+    ),
+    lazy: table.table === "lazy",
+  };
+}
+
 /** How many terms the loss has whose gradients are accumulated. 1 where none are. */
 export function termsOf(assembly: Assembly, { optimizer, losses }: Objective): number {
   if (!optimizer.gradientAccumulationSteps) return 1;
@@ -243,22 +318,31 @@ export function* trainingSteps(
   const iterations = add(read(optimizer.iterations), 1);
   updates.push(step, { variable: optimizer.iterations, value: iterations });
   const { groups } = optimizer;
-  const trained = groups.map(({ group }) => group.places.map((place) => weight(place.weight)));
-  const targets = trained.flat();
-  const slopes: SymbolicTensor[][] = [];
   const sums = own.gradientAccumulationSteps ? terms.map(({ sum, scale }) => mul(sum, scale)) : [loss];
+  const looked = groups.map(({ group }) =>
+    own.gradientAccumulationSteps ? undefined : lookedUp(group, pass, loss),
+  );
+  const wanted = groups.map(
+    ({ group }, i) =>
+      looked[i]?.lookups.map(({ rows }) => rows) ?? group.places.map((place) => weight(place.weight)),
+  );
+  const targets = wanted.flat();
+  const slopes: SymbolicTensor[][] = [];
   for (const sum of sums) {
     const taken = targets.length === 0 ? [] : yield* gradientSteps(sum, targets);
     slopes.push(taken.map((g, i) => g ?? zeros(targets[i]?.shape ?? [])));
   }
   const before = read(optimizer.iterations);
   let begin = 0;
-  const states = groups.map(({ group, slots }) => {
-    begin += group.places.length;
+  const states = groups.map(({ group, slots }, i) => {
+    const from = begin;
+    begin += wanted[i]?.length ?? 0;
+    const gradients = slopes.map((all) => all.slice(from, begin));
     return {
       parameters: read(group.variable),
       weights: group.places.map(({ weight, offset, size }) => ({ ...weight, offset, size })),
-      gradients: slopes.map((all) => all.slice(begin - group.places.length, begin)),
+      gradients,
+      named: looked[i] && namedRows(looked[i], gradients[0] ?? []),
       slot: (name: string) => read(stateOf(slots, name)),
     };
   });

@@ -42,8 +42,11 @@ export interface Operation {
     readonly body: readonly Operation[];
     readonly advances: readonly { readonly buffer: Buffer; readonly bytes: number }[];
   };
-  emit(encoder: Encoder, index: (buffer: Buffer) => number): void;
+  emit(encoder: Encoder, index: IndexOf): void;
 }
+
+/** The place of a buffer in the program's table. */
+export type IndexOf = (buffer: Buffer) => number;
 
 export const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
@@ -79,8 +82,10 @@ export const whole = (buffer: Buffer, dtype: Dtype, shape: readonly number[]): V
 export const byteSize = (dtype: Dtype, shape: readonly number[]): number =>
   elements(shape) * bytesPerElement[dtype];
 
-/** The operand that stands for the first element of a view. */
-export const pointer = (view: View, index: (buffer: Buffer) => number): Pointer => ({
-  buffer: index(view.buffer),
-  offset: view.offset,
-});
+/** The operand that stands for the first element of a view; no view is an absent operand. */
+export const pointer = (view: View | undefined, index: IndexOf): Pointer =>
+  view === undefined ? null : { buffer: index(view.buffer), offset: view.offset };
+
+/** The operand that stands for the start of a buffer; no buffer is an absent operand. */
+export const startOf = (buffer: Buffer | undefined, index: IndexOf): Pointer =>
+  buffer === undefined ? null : { buffer: index(buffer), offset: 0 };

@@ -2,13 +2,16 @@ import { atOnce, type Steps } from "../breather.js";
 import type { Bindings, Graph } from "../graph/ir.js";
 import type { InputAttrs } from "../graph/ops/source.js";
 import { optimize } from "../passes/index.js";
-import { type Buffer, byteSize, elements, type Operation, whole } from "./buffer.js";
+import { type Buffer, elements, type Operation } from "./buffer.js";
 import { Encoder } from "./encode.js";
 import { instructions } from "./instructions.js";
-import { Constants, Lowering, type Sink } from "./lower.js";
+import { lower } from "./lower.js";
 import { layCache, layScratch, lifetimes, placeInOrder, resolve, rootOf } from "./memory.js";
 import type { BufferSlot, Entry, Port, Program } from "./program.js";
+import type { Sink } from "./sinks.js";
 import type { StateLayout } from "./state.js";
+import { Storage } from "./storage.js";
+import { Values } from "./values.js";
 
 export interface CompileOptions {
   /** Values of the graph's symbols, such as B. */
@@ -28,40 +31,36 @@ export const plan = (optimized: Graph, options: CompileOptions): Program =>
 
 /** `plan`, as work that can pause. */
 export function* planSteps(optimized: Graph, options: CompileOptions): Steps<Program> {
-  const constants = new Constants();
-  const lowering = new Lowering(options, instructions, constants, undefined);
+  const { bindings, layout, vectorWidth } = options;
+  const storage = new Storage(layout);
+  const values = new Values(bindings, storage);
 
   const inputs = optimized.inputs.map((x, i): Port => {
     const { name } = x.node.attrs as InputAttrs;
-    const shape = lowering.shape(x.shape);
-    const view = whole(lowering.fixed("input", i, 0, byteSize(x.dtype, shape)), x.dtype, shape);
-    lowering.define(x, view);
+    const shape = values.shape(x.shape);
+    values.set(x.node, x.index, storage.port("input", i, x.dtype, shape));
     return { name, dtype: x.dtype, shape, size: elements(shape) };
   });
   const sinks: Sink[] = [];
   const outputs = Object.entries(optimized.outputs).map(([name, value], i): Port => {
-    const shape = lowering.shape(value.shape);
-    const to = whole(lowering.fixed("output", i, 0, byteSize(value.dtype, shape)), value.dtype, shape);
-    sinks.push({ value, to });
+    const shape = values.shape(value.shape);
+    sinks.push({ value, to: storage.port("output", i, value.dtype, shape) });
     return { name, dtype: value.dtype, shape, size: elements(shape) };
   });
   for (const { variable, value } of optimized.updates) {
-    const to = whole(lowering.stateBuffer(variable), variable.dtype, variable.shape);
-    sinks.push({ value, to, replaces: variable });
+    sinks.push({ value, to: storage.state(variable), replaces: variable });
   }
-  yield* lowering.run(sinks);
+  const operations = yield* lower(values, sinks, { rules: instructions, vectorWidth });
 
   const weights = new Set<Buffer>();
-  for (const [variable, buffer] of lowering.states) if (variable.role === "weight") weights.add(buffer);
+  for (const [variable, buffer] of storage.states) if (variable.role === "weight") weights.add(buffer);
   const changesWeights = optimized.updates.some((u) => u.variable.role === "weight");
-  const { prepare, main } = changesWeights
-    ? { prepare: [], main: lowering.operations }
-    : hoist(lowering.operations, weights);
+  const { prepare, main } = changesWeights ? { prepare: [], main: operations } : hoist(operations, weights);
   return yield* assemble(optimized.name, prepare, main, {
     inputs,
     outputs,
-    constants: constants.bytes(),
-    stateBytes: options.layout.bytes,
+    constants: storage.constants.bytes(),
+    stateBytes: layout.bytes,
     writes: changesWeights ? "weights" : optimized.updates.length > 0 ? "states" : "nothing",
   });
 }

@@ -35,7 +35,7 @@ export function collapse(
 }
 
 /** The view's strides under a broadcast to `shape`. */
-export function broadcastStrides(view: View, shape: readonly number[]): number[] {
+export function broadcastStrides(view: Pick<View, "shape" | "strides">, shape: readonly number[]): number[] {
   const lead = shape.length - view.shape.length;
   return shape.map((d, i) =>
     i < lead || (view.shape[i - lead] === 1 && d !== 1) ? 0 : (view.strides[i - lead] ?? 0),
@@ -110,14 +110,13 @@ export function mapComputation(
   const take = (): number => free.pop() ?? registers++;
   const constants = new Map<string, number>();
   const constant = (value: number, dtype: Dtype): number => {
-    const op = dtype === "float32" ? "constant" : "constantInt";
-    const key = `${op}${Object.is(value, -0) ? "-0" : value}`;
+    const step = literal(value, dtype, registers);
+    const key = `${step.op}${Object.is(value, -0) ? "-0" : value}`;
     const known = constants.get(key);
     if (known !== undefined) return known;
-    const to = registers++;
-    steps.push({ op, to, args: [value] });
-    constants.set(key, to);
-    return to;
+    steps.push(step);
+    constants.set(key, registers);
+    return registers++;
   };
   const aliases = new Map<Node, Node>();
   nodes.forEach((node, i) => {
@@ -219,6 +218,13 @@ export function mapOperation(
   };
 }
 
+/** Puts a number into a register. */
+const literal = (value: number, dtype: Dtype, to: number): MapStep => ({
+  op: dtype === "float32" ? "constant" : "constantInt",
+  to,
+  args: [value],
+});
+
 const isMapOp = (name: string): name is MapOpName => Object.hasOwn(mapOp, name);
 
 /** Copies a view element by element into another of the same shape, or fills it with a number. */
@@ -233,10 +239,6 @@ export function copyOperation(from: MapOperand, to: View): Operation {
     reads: source === undefined ? [] : [source.buffer],
     writes: [to.buffer],
     emit(encoder, index) {
-      const steps: MapStep[] =
-        "value" in from
-          ? [{ op: from.dtype === "float32" ? "constant" : "constantInt", to: 0, args: [from.value] }]
-          : [];
       encoder.map({
         dims,
         inputs:
@@ -259,7 +261,7 @@ export function copyOperation(from: MapOperand, to: View): Operation {
             strides: strides.at(-1) ?? [],
           },
         ],
-        steps,
+        steps: "value" in from ? [literal(from.value, from.dtype, 0)] : [],
       });
     },
   };

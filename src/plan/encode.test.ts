@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { codes } from "./abi.js";
 import { bitsFloat, decode, Encoder, floatBits } from "./encode.js";
 import { printWords } from "./print.js";
 
@@ -19,7 +20,8 @@ function sample(): Int32Array {
     ],
   });
   encoder.loop(3, [{ buffer: 5, bytes: 80 }], (body) => {
-    const reduction = { kind: 0, dtype: 0, work: null, scale: 0.25, kept: 1, reduced: 1 };
+    const [kind, dtype] = [codes.reduction.sum, codes.dtype.float32];
+    const reduction = { kind, dtype, work: null, scale: 0.25, kept: 1, reduced: 1 };
     body.emit(
       "reduce",
       { ...reduction, x: { buffer: 5, offset: 0 }, out: { buffer: 6, offset: 2 } },
@@ -46,7 +48,7 @@ test("a program prints as stable text", () => {
 
 test("decode gives back what emit was given", () => {
   const fields = {
-    kind: 3,
+    kind: codes.distribution.dropout,
     x: null,
     out: { buffer: 2, offset: 7 },
     rows: 2,

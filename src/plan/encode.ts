@@ -92,32 +92,19 @@ export class Encoder {
    *
    * @throws RondoError when there are more dims than the kernels go through
    */
-  map({ dims, inputs, outputs, steps }: MapSpec): void {
-    checkRank("elementwise operation", dims.length);
-    const tail = [...dims];
-    let registers = inputs.length;
-    for (const { buffer, offset, dtype, strides } of inputs) {
-      tail.push(buffer, offset, codes.dtype[dtype], ...strides);
-    }
-    for (const { buffer, offset, dtype, register, strides } of outputs) {
-      tail.push(buffer, offset, codes.dtype[dtype], register, ...strides);
-    }
-    for (const { op, to, args } of steps) {
-      const words = op === "constant" ? args.map(floatBits) : args;
-      tail.push(mapOp[op].code, to, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0);
-      registers = Math.max(registers, to + 1);
-    }
-    this.emit(
-      "map",
-      {
-        rank: dims.length,
-        inputs: inputs.length,
-        outputs: outputs.length,
-        steps: steps.length,
-        registers,
-      },
-      tail,
-    );
+  map(spec: MapSpec): void {
+    checkRank("elementwise operation", spec.dims.length);
+    const { tail, ...counts } = mapWords(spec);
+    this.emit("map", { rank: spec.dims.length, ...counts }, tail);
+  }
+
+  /** Appends a `mapRows` from its parts; dims [rows, width]. */
+  mapRows(
+    spec: MapSpec,
+    rows: Pick<Fields<"mapRows">, "index" | "count" | "size" | "indexedInputs" | "indexedOutputs">,
+  ): void {
+    const { tail, ...counts } = mapWords(spec);
+    this.emit("mapRows", { ...rows, ...counts }, tail);
   }
 
   /**
@@ -139,6 +126,24 @@ export class Encoder {
       ...inner.#words,
     ]);
   }
+}
+
+/** What the instructions around a map have in common. */
+function mapWords({ dims, inputs, outputs, steps }: MapSpec) {
+  const tail = [...dims];
+  let registers = inputs.length;
+  for (const { buffer, offset, dtype, strides } of inputs) {
+    tail.push(buffer, offset, codes.dtype[dtype], ...strides);
+  }
+  for (const { buffer, offset, dtype, register, strides } of outputs) {
+    tail.push(buffer, offset, codes.dtype[dtype], register, ...strides);
+  }
+  for (const { op, to, args } of steps) {
+    const words = op === "constant" ? args.map(floatBits) : args;
+    tail.push(mapOp[op].code, to, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0);
+    registers = Math.max(registers, to + 1);
+  }
+  return { inputs: inputs.length, outputs: outputs.length, steps: steps.length, registers, tail };
 }
 
 /** One instruction, decoded. */

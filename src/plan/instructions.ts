@@ -1,27 +1,24 @@
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { GatherAttrs } from "../graph/ops/gather.js";
+import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
-import { type Buffer, elements, isContiguous, pointer, type View } from "./buffer.js";
-import { collapse } from "./elementwise.js";
-import { checkRank, type Pointer } from "./encode.js";
+import { elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
+import { broadcastStrides, collapse } from "./elementwise.js";
+import { checkRank } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
-import { matmulWork, orthogonalWork } from "./sizes.js";
-
-type Index = (buffer: Buffer) => number;
+import { lowerEachRow, lowerGroupRows, lowerSumRows } from "./rows.js";
+import { matmulWork, orthogonalWork, reduceWork } from "./sizes.js";
 
 const first = (node: Node, i = 0): SymbolicTensor => {
   const x = node.inputs[i];
   if (x === undefined) throw new Error(`${node.op.name}: operand ${i} is missing`);
   return x;
 };
-
-export const workPointer = (buffer: Buffer | undefined, index: Index): Pointer =>
-  buffer === undefined ? null : { buffer: index(buffer), offset: 0 };
 
 const reduce: LowerRule = (l, node) => {
   const { axes } = node.attrs as ReduceAttrs;
@@ -30,7 +27,7 @@ const reduce: LowerRule = (l, node) => {
   const operand = first(node);
   let x = l.materialize(operand, () => true);
   if (x.dtype === "bool" || x.dtype === "uint8") {
-    const wide = l.temporary("int32", x.shape);
+    const wide = l.storage.temporary("int32", x.shape);
     l.copy(x, wide);
     x = wide;
   }
@@ -40,7 +37,7 @@ const reduce: LowerRule = (l, node) => {
   const [outer, inner] = [merged(x, kept), merged(x, axes)];
   checkRank(node.op.name, outer.dims.length + inner.dims.length);
 
-  const work = l.work(8192);
+  const work = l.storage.work(reduceWork);
   l.emit({
     name: node.op.name,
     reads: [x.buffer],
@@ -49,11 +46,11 @@ const reduce: LowerRule = (l, node) => {
       encoder.emit(
         "reduce",
         {
-          kind: kernel.code,
+          kind: codes.reduction[kernel.reduction],
           dtype: codes.dtype[x.dtype],
           x: pointer(x, index),
           out: pointer(out, index),
-          work: workPointer(work, index),
+          work: startOf(work, index),
           scale: kernel.scaled ? 1 / count : 1,
           kept: outer.dims.length,
           reduced: inner.dims.length,
@@ -62,7 +59,7 @@ const reduce: LowerRule = (l, node) => {
       );
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 /** Some axes of a view: their sizes and strides, those that follow one another in memory as one. */
@@ -77,7 +74,7 @@ function merged(view: View, axes: readonly number[]): { dims: number[]; strides:
 
 /** A place that the kernel can write row by row; it is where the value waits to be, or a temporary that is copied there. */
 function contiguousPlace(l: Lowering, node: Node, index = 0): View {
-  const place = l.place(node, index);
+  const place = l.destinations.place(node, index);
   if (!isContiguous(place)) throw new Error(`${node.op.name}: its place has gaps`);
   return place;
 }
@@ -88,14 +85,9 @@ const matmul: LowerRule = (l, node) => {
   const batch = out.shape.slice(0, -2);
   const [m, n] = [out.shape.at(-2) ?? 1, out.shape.at(-1) ?? 1];
   const k = a.shape.at(-1) ?? 1;
-  const work = l.work(matmulWork(m, n, k, l.options.vectorWidth));
-  const batchStrides = (v: View): number[] => {
-    const own = v.shape.slice(0, -2);
-    const lead = batch.length - own.length;
-    return batch.map((d, i) =>
-      i < lead || (own[i - lead] === 1 && d !== 1) ? 0 : (v.strides[i - lead] ?? 0),
-    );
-  };
+  const work = l.storage.work(matmulWork(m, n, k, l.target.vectorWidth));
+  const batchStrides = ({ shape, strides }: View): number[] =>
+    broadcastStrides({ shape: shape.slice(0, -2), strides: strides.slice(0, -2) }, batch);
   const { dims, strides } =
     batch.length === 0 ? { dims: [], strides: [] } : collapse(batch, [a, b, out].map(batchStrides));
   checkRank("matMul", dims.length);
@@ -120,32 +112,32 @@ const matmul: LowerRule = (l, node) => {
           c: pointer(out, index),
           cRow: n,
           accumulate: 0,
-          work: workPointer(work, index),
+          work: startOf(work, index),
           batchRank: dims.length,
         },
         [...dims, ...strides.flat()],
       );
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 /** Joins pieces; those that were computed in place are there already. */
 const assemble: LowerRule = (l, node) => {
-  const { axis } = node.attrs as GatherAttrs;
-  const out = l.place(node);
+  const { axis } = node.attrs as ConcatAttrs;
+  const out = l.destinations.place(node);
   let begin = 0;
   for (const piece of node.inputs) {
-    const shape = l.shape(piece.shape);
+    const shape = l.values.shape(piece.shape);
     const target: View = { ...out, shape, offset: out.offset + begin * (out.strides[axis] ?? 0) };
     begin += shape[axis] ?? 0;
-    const from = l.operand(piece);
+    const from = l.values.operand(piece);
     const there = !("value" in from) && from.buffer.alias?.of === out.buffer;
     const offset =
       "value" in from ? 0 : (from.buffer.alias?.offset ?? 0) / bytesPerElement[out.dtype] + from.offset;
     if (!(there && offset === target.offset)) l.copy(from, target);
   }
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 const gather: LowerRule = (l, node) => {
@@ -166,10 +158,11 @@ const gather: LowerRule = (l, node) => {
         count: elements(ids.shape),
         inner: elements(table.shape.slice(axis + 1)),
         bytes: bytesPerElement[table.dtype],
+        perRow: ids.shape.length < 2 ? 0 : elements(ids.shape.slice(1)),
       });
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 const scatterAdd: LowerRule = (l, node) => {
@@ -192,7 +185,7 @@ const scatterAdd: LowerRule = (l, node) => {
       });
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 const softmax =
@@ -217,10 +210,56 @@ const softmax =
         });
       },
     });
-    l.set(node, 0, out);
+    l.values.set(node, 0, out);
   };
 
-const kinds = { uniform: 0, normal: 1, truncatedNormal: 2, dropout: 3 } as const;
+const crossEntropy: LowerRule = (l, node) => {
+  const [x, labels] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const [loss, maximum, logSum] = [0, 1, 2].map((i) => contiguousPlace(l, node, i)) as [View, View, View];
+  l.emit({
+    name: node.op.name,
+    reads: [x.buffer, labels.buffer],
+    writes: [loss.buffer, maximum.buffer, logSum.buffer],
+    emit(encoder, index) {
+      encoder.emit("crossEntropy", {
+        x: pointer(x, index),
+        labels: pointer(labels, index),
+        loss: pointer(loss, index),
+        maximum: pointer(maximum, index),
+        logSum: pointer(logSum, index),
+        rows: elements(labels.shape),
+        cols: x.shape.at(-1) ?? 1,
+      });
+    },
+  });
+  [loss, maximum, logSum].forEach((view, i) => {
+    l.values.set(node, i, view);
+  });
+};
+
+const crossEntropyGradient: LowerRule = (l, node) => {
+  const operands = node.inputs.map((x) => l.contiguous(x)) as [View, View, View, View, View];
+  const [x, labels, maximum, logSum, g] = operands;
+  const out = contiguousPlace(l, node);
+  l.emit({
+    name: node.op.name,
+    reads: operands.map((view) => view.buffer),
+    writes: [out.buffer],
+    emit(encoder, index) {
+      encoder.emit("crossEntropyGradient", {
+        x: pointer(x, index),
+        labels: pointer(labels, index),
+        maximum: pointer(maximum, index),
+        logSum: pointer(logSum, index),
+        g: pointer(g, index),
+        out: pointer(out, index),
+        rows: elements(labels.shape),
+        cols: x.shape.at(-1) ?? 1,
+      });
+    },
+  });
+  l.values.set(node, 0, out);
+};
 
 const random: LowerRule = (l, node) => {
   const { kind, stream, a, b, hasStep, hasRowBase } = node.attrs as RandomAttrs;
@@ -237,33 +276,32 @@ const random: LowerRule = (l, node) => {
     reads: used.map((v) => v.buffer),
     writes: [out.buffer],
     emit(encoder, index) {
-      const at = (v: View | undefined) => (v === undefined ? null : pointer(v, index));
       encoder.emit("random", {
-        kind: kinds[kind],
-        x: at(x),
+        kind: codes.distribution[kind],
+        x: pointer(x, index),
         out: pointer(out, index),
         rows,
         rowElements: elements(out.shape.slice(1)),
-        seed: at(seed),
-        step: at(step),
-        rowBase: at(rowBase),
+        seed: pointer(seed, index),
+        step: pointer(step, index),
+        rowBase: pointer(rowBase, index),
         opId: stream,
         a,
         b,
       });
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 const orthogonal: LowerRule = (l, node) => {
   const { rows, cols, gain } = node.attrs as { rows: number; cols: number; gain: number };
   const gaussian = l.contiguous(first(node));
   // The kernel overwrites its operand.
-  const x = l.temporary("float32", gaussian.shape);
+  const x = l.storage.temporary("float32", gaussian.shape);
   l.copy(gaussian, x);
   const out = contiguousPlace(l, node);
-  const work = l.work(orthogonalWork(rows, cols));
+  const work = l.storage.work(orthogonalWork(rows, cols));
   l.emit({
     name: "orthogonal",
     reads: [x.buffer],
@@ -275,11 +313,11 @@ const orthogonal: LowerRule = (l, node) => {
         rows,
         cols,
         gain,
-        work: workPointer(work, index),
+        work: startOf(work, index),
       });
     },
   });
-  l.set(node, 0, out);
+  l.values.set(node, 0, out);
 };
 
 /** One rule per kernel name that ops declare. */
@@ -289,8 +327,13 @@ export const instructions: Readonly<Record<string, LowerRule>> = {
   matmul,
   gather,
   scatterAdd,
+  groupRows: lowerGroupRows,
+  sumRows: lowerSumRows,
+  mapRows: lowerEachRow,
   softmax: softmax(0),
   logSoftmax: softmax(1),
+  crossEntropy,
+  crossEntropyGradient,
   random,
   orthogonal,
   scan: lowerScan,

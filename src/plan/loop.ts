@@ -2,8 +2,11 @@ import { atOnce } from "../breather.js";
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { ScanAttrs } from "../graph/ops/scan.js";
-import { type Buffer, byteSize, type Loop, type Operation, type View, whole } from "./buffer.js";
-import { Lowering, type Sink } from "./lower.js";
+import type { Buffer, Loop, Operation, View } from "./buffer.js";
+import { copyOperation } from "./elementwise.js";
+import { type Lowering, lower } from "./lower.js";
+import type { Sink } from "./sinks.js";
+import { Values } from "./values.js";
 
 /**
  * scan → a loop of the VM around the lowered body. Each sequence and each stacked output is seen through a cursor: a
@@ -11,9 +14,9 @@ import { Lowering, type Sink } from "./lower.js";
  */
 export function lowerScan(l: Lowering, node: Node): void {
   const { body, length } = node.attrs as ScanAttrs;
-  const T = l.size(length);
-  const loop: Loop = { parent: l.scope };
-  const inner = new Lowering(l.options, l.rules, l.constants, loop, l.states);
+  const T = l.values.size(length);
+  const loop: Loop = { parent: l.storage.scope };
+  const inner = new Values(l.values.bindings, l.storage.within(loop));
   const advances: Advance[] = [];
 
   /** The time steps of a view [T, ..], one after the other. */
@@ -21,12 +24,7 @@ export function lowerScan(l: Lowering, node: Node): void {
     const bytes = bytesPerElement[v.dtype];
     // The cursor's entry moves; its offset in the parent may be that of the last step, for a sequence run backwards.
     const offset = v.offset * bytes;
-    const buffer: Buffer = {
-      ...v.buffer,
-      bytes: v.buffer.bytes - offset,
-      alias: { of: v.buffer, offset },
-      scope: l.scope,
-    };
+    const buffer = l.storage.part(v.buffer, offset, v.buffer.bytes - offset);
     advances.push({ buffer, bytes: (v.strides[0] ?? 0) * bytes });
     return { buffer, dtype: v.dtype, offset: 0, shape: v.shape.slice(1), strides: v.strides.slice(1) };
   };
@@ -38,48 +36,43 @@ export function lowerScan(l: Lowering, node: Node): void {
     return x;
   };
   body.sequences.forEach((p, i) => {
-    inner.define(p, cursor(l.materialize(input(i), () => true)));
+    inner.set(p.node, p.index, cursor(l.materialize(input(i), () => true)));
   });
   body.constants.forEach((p, i) => {
-    inner.define(
-      p,
-      l.materialize(input(s + m + i), () => true),
-    );
+    const value = l.materialize(input(s + m + i), () => true);
+    inner.set(p.node, p.index, value);
   });
   const carried = body.states.map((p, i) => {
-    const state = l.temporary(p.dtype, l.shape(p.shape));
-    l.copy(l.operand(input(s + i)), state);
-    inner.define(p, state);
+    const state = l.storage.temporary(p.dtype, l.values.shape(p.shape));
+    l.copy(l.values.operand(input(s + i)), state);
+    inner.set(p.node, p.index, state);
     return state;
   });
 
   const stacked = (index: number): View => {
     const type = node.outputs[index];
     if (type === undefined) throw new Error(`scan: there is no output ${index}`);
-    const shape = l.shape(type.shape);
-    const all = whole(l.buffer(byteSize(type.dtype, shape)), type.dtype, shape);
-    l.set(node, index, all);
+    const all = l.storage.temporary(type.dtype, l.values.shape(type.shape));
+    l.values.set(node, index, all);
     return cursor(all);
   };
   // The states as they were before each step, for the gradient.
-  body.states.forEach((_, i) => {
-    const state = carried[i];
-    if (state !== undefined && l.isUsed(node, n + m + i)) inner.copy(state, stacked(n + m + i));
-  });
+  const saves = carried.flatMap((state, i) =>
+    l.values.isUsed(node, n + m + i) ? [copyOperation(state, stacked(n + m + i))] : [],
+  );
   const sinks: Sink[] = [];
   body.outputs.forEach((value, i) => {
-    if (l.isUsed(node, i)) sinks.push({ value, to: stacked(i) });
+    if (l.values.isUsed(node, i)) sinks.push({ value, to: stacked(i) });
   });
   body.newStates.forEach((value, i) => {
     const to = carried[i];
     const old = body.states[i];
     if (to === undefined || old === undefined) return;
-    l.set(node, n + i, to);
+    l.values.set(node, n + i, to);
     sinks.push({ value, to, replaces: old.node });
   });
-  atOnce(inner.run(sinks));
+  const operations = [...saves, ...atOnce(lower(inner, sinks, l.target))];
 
-  const operations = inner.operations;
   l.emit({
     name: "loop",
     reads: [],

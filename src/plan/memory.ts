@@ -1,8 +1,6 @@
 import { isRest, type Steps } from "../breather.js";
 import type { Buffer, Operation } from "./buffer.js";
-import type { Region } from "./program.js";
-
-const alignment = 64;
+import { aligned, type Region } from "./program.js";
 
 /** The buffer at the root of a chain of aliases, and the byte offset in it. */
 export function resolve(buffer: Buffer): { root: Buffer; offset: number } {
@@ -111,8 +109,6 @@ export interface Arena {
   readonly bytes: number;
 }
 
-const padded = ({ bytes }: Buffer): number => Math.ceil(bytes / alignment) * alignment;
-
 const ofRegion = (lives: Lifetimes, region: Region): Buffer[] =>
   [...lives.keys()].filter((buffer) => buffer.region === region);
 
@@ -122,7 +118,7 @@ export function layCache(lives: Lifetimes): Arena {
   let bytes = 0;
   for (const buffer of ofRegion(lives, "cache")) {
     offsets.set(buffer, bytes);
-    bytes += padded(buffer);
+    bytes += aligned(buffer.bytes);
   }
   return { offsets, bytes };
 }
@@ -143,7 +139,7 @@ export function* layScratch(lives: Lifetimes, look: () => void = () => undefined
   for (const buffer of buffers) {
     yield;
     const { first, last } = lifeOf(buffer);
-    const size = padded(buffer);
+    const size = aligned(buffer.bytes);
     const offset = placed.lowest(size, first, last, look);
     placed.add({ offset, end: offset + size, first, last });
     offsets.set(buffer, offset);

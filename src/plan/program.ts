@@ -2,22 +2,25 @@ import type { Dtype, TypedArray } from "../dtype.js";
 
 export type { Dtype, TypedArray };
 
-/** Where a buffer lives. */
-export type Region =
+/** Where buffers live, with the codes that executors have for it: the order of the VM's base-pointer table. */
+export const regionCode = {
   /** temporaries of one run; contents do not survive it */
-  | "scratch"
+  scratch: 0,
   /** parameters, optimizer slots, recurrent states, counters: outlives programs, shared by them */
-  | "state"
+  state: 1,
   /** what `prepare` computes from the state alone (packed weights); valid until the state changes */
-  | "cache"
+  cache: 2,
   /** literal values, loaded with the program */
-  | "constant"
+  constant: 3,
   /** the caller's arrays, one buffer region each */
-  | "input"
-  | "output";
+  input: 4,
+  output: 5,
+} as const;
 
-/** Region codes shared with the executors, in the order of the VM's base-pointer table. */
-export const regionCode = { scratch: 0, state: 1, cache: 2, constant: 3, input: 4, output: 5 } as const;
+export type Region = keyof typeof regionCode;
+
+/** So many bytes rounded up to a multiple of 64, where the next buffer of a region may begin. */
+export const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 /** A buffer: `bytes` bytes at byte `offset` of region `region` (for input and output: of the `index`-th array). */
 export interface BufferSlot {

@@ -1,10 +1,19 @@
+import { bytesPerElement } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import { gradientOutputs, operand, type RnnAttrs, type RnnGradientAttrs, rnnOp } from "../graph/ops/rnn.js";
 import { codes } from "./abi.js";
-import { type Buffer, elements, isContiguous, pointer, type View, whole } from "./buffer.js";
-import type { Pointer } from "./encode.js";
+import {
+  type Buffer,
+  elements,
+  type IndexOf,
+  isContiguous,
+  pointer,
+  startOf,
+  type View,
+  whole,
+} from "./buffer.js";
 import type { Lowering } from "./lower.js";
 import {
   type RnnShape,
@@ -19,20 +28,15 @@ import {
 
 // T time, B batch, D input features, H units.
 
-type Index = (buffer: Buffer) => number;
-
 const rowsOf = (v: View): boolean => (v.shape.at(-1) ?? 1) <= 1 || v.strides.at(-1) === 1;
 const stride = (v: View | undefined, axis: number): number => v?.strides[axis] ?? 0;
-const at = (v: View | undefined, index: Index): Pointer => (v === undefined ? null : pointer(v, index));
-const buffer = (b: Buffer | undefined, index: Index): Pointer =>
-  b === undefined ? null : { buffer: index(b), offset: 0 };
 const present = (...views: readonly (View | undefined)[]): Buffer[] =>
   views.filter((v) => v !== undefined).map((v) => v.buffer);
 
 /** The operands that forward, backward and weight kernels share. */
 function common(l: Lowering, node: Node<RnnAttrs>) {
   const { attrs } = node;
-  const { vectorWidth: v } = l.options;
+  const { vectorWidth: v } = l.target;
   const given = (x: SymbolicTensor | undefined, fits: (view: View) => boolean) =>
     x === undefined ? undefined : l.materialize(x, fits);
   const x = given(operand(node, "x"), rowsOf);
@@ -61,11 +65,11 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
     u: given(operand(node, "recurrentKernel"), isContiguous),
     b: given(operand(node, "bias"), isContiguous),
   };
-  const window = (index: Index) => ({
-    mask: at(mask, index),
+  const window = (index: IndexOf) => ({
+    mask: pointer(mask, index),
     maskT: stride(mask, 0),
     maskB: stride(mask, 1),
-    dropout: at(dropout, index),
+    dropout: pointer(dropout, index),
   });
   return { v, x, mask, dropout, shape, sizes, activations, rows, weights, window };
 }
@@ -90,11 +94,11 @@ function pack(
         cell: c.sizes.cell,
         D: c.sizes.D,
         H: c.sizes.H,
-        w: at(w, index),
-        u: at(u, index),
-        b: at(b, index),
-        forward: buffer(forward, index),
-        backward: buffer(backward, index),
+        w: pointer(w, index),
+        u: pointer(u, index),
+        b: pointer(b, index),
+        forward: startOf(forward, index),
+        backward: startOf(backward, index),
         dx: dx ? 1 : 0,
       });
     },
@@ -110,15 +114,15 @@ export function lowerRnn(l: Lowering, node: Node): void {
   const c = common(l, rnn);
   const { T, B, D, H } = c.sizes;
   const lstm = c.shape.cell === "lstm";
-  const trains = l.isUsed(node, 3);
-  const keepsAll = trains || l.isUsed(node, 0);
+  const trains = l.values.isUsed(node, 3);
+  const keepsAll = trains || l.values.isUsed(node, 0);
   const keep = keepsAll ? T + 1 : 2;
   const ldh = rowStride(H, c.v);
-  const hs = l.buffer(keep * B * ldh * 4);
-  const forward = l.buffer(rnnForwardPack(c.shape.cell, D, H, c.v) * 4);
-  const reserve = trains ? l.buffer(rnnReserve(c.shape, c.v) * 4) : undefined;
-  const cFinal = lstm && l.isUsed(node, 2) ? l.temporary("float32", [B, H]) : undefined;
-  const work = l.work(rnnForwardWork(c.shape, c.v));
+  const hs = l.storage.floats(keep * B * ldh);
+  const forward = l.storage.floats(rnnForwardPack(c.shape.cell, D, H, c.v));
+  const reserve = trains ? l.storage.floats(rnnReserve(c.shape, c.v)) : undefined;
+  const cFinal = lstm && l.values.isUsed(node, 2) ? l.storage.temporary("float32", [B, H]) : undefined;
+  const work = l.storage.work(rnnForwardWork(c.shape, c.v));
   const [h0, c0] = [c.rows("h0"), c.rows("c0")];
   pack(l, c, forward, undefined, false);
   l.emit({
@@ -133,34 +137,40 @@ export function lowerRnn(l: Lowering, node: Node): void {
         x: pointer(c.x, index),
         xT: stride(c.x, 0),
         xB: stride(c.x, 1),
-        h0: at(h0, index),
+        h0: pointer(h0, index),
         h0Row: stride(h0, 0),
-        c0: at(c0, index),
+        c0: pointer(c0, index),
         c0Row: stride(c0, 0),
-        pack: { buffer: index(forward), offset: 0 },
-        hs: { buffer: index(hs), offset: 0 },
+        pack: startOf(forward, index),
+        hs: startOf(hs, index),
         ldh,
         keep,
-        cFinal: at(cFinal, index),
-        reserve: buffer(reserve, index),
-        work: buffer(work, index),
+        cFinal: pointer(cFinal, index),
+        reserve: startOf(reserve, index),
+        work: startOf(work, index),
       });
     },
   });
   const slot = B * ldh;
   if (keepsAll) {
-    l.set(node, 0, { buffer: hs, dtype: "float32", offset: slot, shape: [T, B, H], strides: [slot, ldh, 1] });
+    l.values.set(node, 0, {
+      buffer: hs,
+      dtype: "float32",
+      offset: slot,
+      shape: [T, B, H],
+      strides: [slot, ldh, 1],
+    });
   }
-  l.set(node, 1, {
+  l.values.set(node, 1, {
     buffer: hs,
     dtype: "float32",
     offset: (T % keep) * slot,
     shape: [B, H],
     strides: [ldh, 1],
   });
-  if (cFinal !== undefined) l.set(node, 2, cFinal);
+  if (cFinal !== undefined) l.values.set(node, 2, cFinal);
   if (reserve !== undefined) {
-    l.set(node, 3, { buffer: reserve, dtype: "float32", offset: 0, shape: [], strides: [] });
+    l.values.set(node, 3, { buffer: reserve, dtype: "float32", offset: 0, shape: [], strides: [] });
   }
 }
 
@@ -175,17 +185,13 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
     throw new Error("rnnGradient: its forward pass is missing");
   }
   const { node: forwardNode, index: reserveIndex } = reserveValue;
-  const users = l
-    .consumers(forwardNode)
+  const users = l.values
+    .readers(forwardNode)
     .filter((n) => n.inputs.some((x) => x.node === forwardNode && x.index === reserveIndex));
-  const hs = l.view(ys).buffer;
-  const saved = l.view(reserveValue).buffer;
+  const hs = l.values.view(ys).buffer;
+  const saved = l.values.view(reserveValue).buffer;
   // The kernel overwrites what the forward pass saved: where that is differentiated more than once, each has a copy.
-  const reserve = users.length > 1 ? l.buffer(saved.bytes) : saved;
-  if (reserve !== saved) {
-    const all = [saved.bytes / 4];
-    l.copy(whole(saved, "float32", all), whole(reserve, "float32", all));
-  }
+  const reserve = users.length > 1 ? copyOf(l, saved) : saved;
   const ldh = rowStride(H, c.v);
   const seed = (i: number): View | undefined => {
     if (seeds[i] !== true) return undefined;
@@ -195,13 +201,13 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const [dy, dh, dc] = [seed(0), seed(1), seed(2)];
 
   const used = (role: (typeof gradientOutputs)[number]) =>
-    roles.includes(role) && l.isUsed(node, gradientOutputs.indexOf(role));
+    roles.includes(role) && l.values.isUsed(node, gradientOutputs.indexOf(role));
   const dx = used("x") ? paddedRows(l, T, B, D, c.v) : undefined;
   const state = (role: "h0" | "c0") =>
-    used(role) ? l.place(node, gradientOutputs.indexOf(role)) : undefined;
+    used(role) ? l.destinations.place(node, gradientOutputs.indexOf(role)) : undefined;
   const [dh0, dc0] = [state("h0"), state("c0")];
-  const backward = l.buffer(rnnBackwardPack(c.shape.cell, D, H, c.v, dx !== undefined) * 4);
-  const work = l.work(rnnBackwardWork(c.shape, c.v));
+  const backward = l.storage.floats(rnnBackwardPack(c.shape.cell, D, H, c.v, dx !== undefined));
+  const work = l.storage.work(rnnBackwardWork(c.shape, c.v));
   pack(l, c, undefined, backward, dx !== undefined);
   l.emit({
     name: "rnnBackward",
@@ -212,23 +218,23 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
         ...c.sizes,
         ...c.activations,
         ...c.window(index),
-        pack: { buffer: index(backward), offset: 0 },
-        hs: { buffer: index(hs), offset: 0 },
+        pack: startOf(backward, index),
+        hs: startOf(hs, index),
         ldh,
-        dy: at(dy, index),
+        dy: pointer(dy, index),
         dyT: stride(dy, 0),
         dyB: stride(dy, 1),
-        dhFinal: at(dh, index),
+        dhFinal: pointer(dh, index),
         dhRow: stride(dh, 0),
-        dcFinal: at(dc, index),
+        dcFinal: pointer(dc, index),
         dcRow: stride(dc, 0),
-        dx: at(dx, index),
+        dx: pointer(dx, index),
         dxT: stride(dx, 0),
         dxB: stride(dx, 1),
-        dh0: at(dh0, index),
-        dc0: at(dc0, index),
-        reserve: { buffer: index(reserve), offset: 0 },
-        work: buffer(work, index),
+        dh0: pointer(dh0, index),
+        dc0: pointer(dc0, index),
+        reserve: startOf(reserve, index),
+        work: startOf(work, index),
       });
     },
   });
@@ -238,16 +244,19 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
     ["c0", dc0],
   ]);
   for (const role of ["kernel", "recurrentKernel", "bias"] as const) {
-    made.set(role, used(role) ? l.place(node, gradientOutputs.indexOf(role)) : undefined);
+    made.set(role, used(role) ? l.destinations.place(node, gradientOutputs.indexOf(role)) : undefined);
   }
   const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
-  if (dw !== undefined || du !== undefined || db !== undefined) {
-    const products = l.work(rnnWeightsWork(c.shape, c.v));
+  // One step from zeros: the recurrent kernel was multiplied by nothing.
+  const alone = T === 1 && operand(gradient, "h0") === undefined;
+  if (alone && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
+  if (dw !== undefined || (du !== undefined && !alone) || db !== undefined) {
+    const products = l.storage.work(rnnWeightsWork(c.shape, c.v));
     checkStep(c);
     l.emit({
       name: "rnnWeights",
       reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
-      writes: [products, ...present(dw, du, db)].filter((b) => b !== undefined),
+      writes: [products, ...present(dw, alone ? undefined : du, db)].filter((b) => b !== undefined),
       emit(encoder, index) {
         encoder.emit("rnnWeights", {
           ...c.sizes,
@@ -255,21 +264,29 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
           x: pointer(c.x, index),
           xT: stride(c.x, 0),
           xB: stride(c.x, 1),
-          hs: { buffer: index(hs), offset: 0 },
+          hs: startOf(hs, index),
           ldh,
-          reserve: { buffer: index(reserve), offset: 0 },
-          dw: at(dw, index),
-          du: at(du, index),
-          db: at(db, index),
-          work: buffer(products, index),
+          reserve: startOf(reserve, index),
+          dw: pointer(dw, index),
+          du: alone ? null : pointer(du, index),
+          db: pointer(db, index),
+          work: startOf(products, index),
         });
       },
     });
   }
   gradientOutputs.forEach((role, i) => {
     const view = made.get(role);
-    if (view !== undefined) l.set(node, i, view);
+    if (view !== undefined) l.values.set(node, i, view);
   });
+}
+
+/** A copy of float32 numbers. */
+function copyOf(l: Lowering, from: Buffer): Buffer {
+  const all = [from.bytes / bytesPerElement.float32];
+  const copy = l.storage.temporary("float32", all);
+  l.copy(whole(from, "float32", all), copy);
+  return copy.buffer;
 }
 
 /** [T, B, D] with rows padded as the kernels like them. */
@@ -277,7 +294,7 @@ function paddedRows(l: Lowering, T: number, B: number, D: number, v: number): Vi
   const row = rowStride(D, v);
   const shape = [T, B, D];
   return {
-    buffer: l.buffer(elements([T, B, row]) * 4),
+    buffer: l.storage.floats(elements([T, B, row])),
     dtype: "float32",
     offset: 0,
     shape,

@@ -5,7 +5,9 @@
  * zeros; what is private to them is laid out in rnn.h, and a test holds both sides equal.
  */
 
-export type CellKind = "simple" | "lstm" | "gru" | "gruResetBefore";
+import type { codes } from "./abi.js";
+
+export type CellKind = keyof typeof codes.cell;
 
 export interface RnnShape {
   readonly cell: CellKind;
@@ -98,3 +100,31 @@ export function orthogonalWork(rows: number, cols: number): number {
 
 /** `work` of reduce: the partial sums of a large reduction. */
 export const reduceWork = 8192;
+
+/** What decides how skipGram lays out its rounds. */
+export interface SkipGramShape {
+  readonly rounds: number;
+  readonly roundWords: number;
+  readonly lanes: number;
+  readonly window: number;
+  readonly negative: number;
+  readonly cols: number;
+}
+
+/**
+ * `work` of skipGram: the words that are kept; what each round decides before it begins; sums of a row for each lane; copies of
+ * the rows that lanes share.
+ */
+export function skipGramWork(shape: SkipGramShape): number {
+  const { rounds, roundWords, lanes, window, negative, cols } = shape;
+  const line = (n: number): number => roundUp(n, 16);
+  const words = rounds * roundWords;
+  const targets = negative + 1;
+  const centres = Math.ceil(roundWords / lanes);
+  const reach = Math.min(centres + 2 * window, words);
+  const places = lanes * (reach + centres * targets);
+  const table = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * places)));
+  const kept = 4 * line(words) + line(rounds + 1);
+  const lists = line(roundWords * targets) + line(lanes * reach) + line(lanes + 1) + 6 * line(places);
+  return kept + rounds * (line(1) + lists + line(table)) + (lanes + places) * cols;
+}

@@ -1,5 +1,6 @@
-import { bytesPerElement } from "../dtype.js";
 import type { StateVariable } from "../graph/ir.js";
+import { byteSize } from "./buffer.js";
+import { aligned } from "./program.js";
 
 /** Where each variable of a model's state lies in its memory block. Shared by all programs of the model. */
 export interface StateLayout {
@@ -8,8 +9,6 @@ export interface StateLayout {
   readonly bytes: number;
 }
 
-const alignment = 64;
-
 /** Lays the variables side by side in the given order, each at a multiple of 64 bytes. */
 export function layoutState(variables: readonly StateVariable[]): StateLayout {
   const offsets = new Map<StateVariable, number>();
@@ -17,8 +16,7 @@ export function layoutState(variables: readonly StateVariable[]): StateLayout {
   for (const variable of variables) {
     if (offsets.has(variable)) continue;
     offsets.set(variable, bytes);
-    const size = variable.shape.reduce((p, d) => p * d, bytesPerElement[variable.dtype]);
-    bytes += Math.ceil(size / alignment) * alignment;
+    bytes += aligned(byteSize(variable.dtype, variable.shape));
   }
   return { offsets, bytes };
 }

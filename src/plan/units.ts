@@ -1,6 +1,7 @@
 import { isRest, type Steps } from "../breather.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
-import type { StateAttrs } from "../graph/ops/source.js";
+import { codes } from "./abi.js";
+import { type Flow, flowOf } from "./flow.js";
 
 /** What one instruction (or one view) computes: a node, or several elementwise nodes over the same elements. */
 export interface Unit {
@@ -18,7 +19,7 @@ export interface Replacement {
 
 /** A `map` works on blocks of registers; longer chains are cut. */
 const maxNodes = 48;
-const maxOperands = 24;
+const maxOperands = codes.limit.mapInputs;
 
 /**
  * Groups elementwise nodes of the same shape into units, as long as no path leaves a unit and comes back into it, and
@@ -100,7 +101,7 @@ class Groups {
     for (const node of this.#flow.nodes) {
       yield;
       const i = place++;
-      const reads = this.#flow.reads[i] ?? none;
+      const reads = this.#flow.reads[i] ?? [];
       const key = node.op.kernel.kind === "map" ? shapeKey(node) : undefined;
       let home: Group | undefined;
       if (key !== undefined) {
@@ -301,101 +302,3 @@ function widen(group: Group, last: number, first: number): void {
 
 const levelAfter = (groups: readonly Group[]): number =>
   groups.reduce((level, group) => Math.max(level, group.level + 1), 0);
-
-const none: readonly number[] = [];
-
-/** What reads what, by the nodes' places in the topological order. */
-interface Flow {
-  readonly nodes: readonly Node[];
-  readonly placeOf: ReadonlyMap<Node, number>;
-  /** By node: the nodes that it reads, each once. */
-  readonly reads: readonly (readonly number[])[];
-  /** By node: the nodes that read it, where there are any. */
-  readonly readers: readonly (readonly number[] | undefined)[];
-  /**
-   * Landmarks are the places on the longest path, counted from 1; by node the last that it comes after (or is) and the
-   * first that comes after it (or that it is). A node comes after another for certain when its last landmark is not
-   * before the other's first. A training step is mostly such a path: through all layers to the loss, and back.
-   */
-  readonly last: Int32Array;
-  readonly first: Int32Array;
-}
-
-function* flowOf(nodes: readonly Node[]): Steps<Flow> {
-  const placeOf = new Map<Node, number>();
-  const reads: (readonly number[])[] = [];
-  const readers: number[][] = new Array(nodes.length);
-  const depth = new Int32Array(nodes.length);
-  let end = 0;
-  for (const node of nodes) {
-    const i = placeOf.size;
-    if (isRest(i)) yield;
-    placeOf.set(node, i);
-    const places = node.inputs.map((x) => placeOf.get(x.node) as number);
-    const own = new Set(places).size === places.length ? places : [...new Set(places)];
-    reads.push(own);
-    let deepest = 0;
-    for (const j of own) {
-      deepest = Math.max(deepest, depth[j] ?? 0);
-      const known = readers[j];
-      if (known === undefined) readers[j] = [i];
-      else known.push(i);
-    }
-    depth[i] = deepest + 1;
-    if (deepest >= (depth[end] ?? 0)) end = i;
-  }
-  const last = new Int32Array(nodes.length);
-  const first = new Int32Array(nodes.length).fill(nodes.length + 1);
-  let at: number | undefined = nodes.length === 0 ? undefined : end;
-  for (let place = depth[end] ?? 0; at !== undefined; place--) {
-    last[at] = place;
-    first[at] = place;
-    at = reads[at]?.find((j) => depth[j] === place - 1);
-  }
-  for (let i = 0; i < nodes.length; i++) {
-    if (isRest(i)) yield;
-    for (const j of reads[i] ?? none) last[i] = Math.max(last[i] ?? 0, last[j] ?? 0);
-  }
-  for (let i = nodes.length - 1; i >= 0; i--) {
-    if (isRest(i)) yield;
-    for (const j of readers[i] ?? none) first[i] = Math.min(first[i] ?? 0, first[j] ?? 0);
-  }
-  return { nodes, placeOf, reads, readers, last, first };
-}
-
-/** Who reads the memory of sources. */
-export interface MemoryUses {
-  /** What the memory that a source holds, or a window on it shows, is named by: the state variable, or the source. */
-  readonly memoryOf: ReadonlyMap<Node, object>;
-  /** By memory: the nodes other than views that read it, directly or through views, in order. */
-  readonly readers: ReadonlyMap<object, readonly Node[]>;
-}
-
-/**
- * @param nodes in topological order
- * @param wanted the memory in question: state variables and sources
- */
-export function* memoryUses(nodes: readonly Node[], wanted: ReadonlySet<object>): Steps<MemoryUses> {
-  const memoryOf = new Map<Node, object>();
-  const readers = new Map<object, Node[]>();
-  for (const memory of wanted) readers.set(memory, []);
-  let looked = 0;
-  for (const node of nodes) {
-    if (isRest(looked++)) yield;
-    const { kind } = node.op.kernel;
-    if (kind === "source") {
-      const memory = node.op.name === "state" ? (node.attrs as StateAttrs).variable : node;
-      if (wanted.has(memory)) memoryOf.set(node, memory);
-    }
-    for (const x of node.inputs) {
-      const memory = memoryOf.get(x.node);
-      if (memory === undefined) continue;
-      if (kind === "view") memoryOf.set(node, memory);
-      else {
-        const known = readers.get(memory);
-        if (known?.at(-1) !== node) known?.push(node);
-      }
-    }
-  }
-  return { memoryOf, readers };
-}

@@ -60,7 +60,7 @@ export function threadsRefused(where: string, threads: number): ErrorParts {
 }
 
 function describe(program: Program, { status, opcode, word, details }: Fault) {
-  const [first = 0, second = 0, third = 0] = details;
+  const [first = 0, second = 0, third = 0, perRow = 0] = details;
   if (status === outOfMemory) {
     return {
       where: `program "${program.name}"`,
@@ -74,7 +74,7 @@ function describe(program: Program, { status, opcode, word, details }: Fault) {
   if (status === codes.status.indexOutOfRange) {
     return {
       where,
-      received: `the id ${second} at position ${first}`,
+      received: `the id ${second} ${idPlace(first, perRow)}`,
       expected: third > 0 ? `ids from 0 to ${third - 1}` : "no ids, as the table is empty",
       fix: "Check the ids or labels that are fed in, or make room for them (inputDim, number of classes)",
     };
@@ -86,6 +86,12 @@ function describe(program: Program, { status, opcode, word, details }: Fault) {
     expected: "the layout of kernels/abi.def",
     fix: "Rebuild the library and its kernels together (npm run build); if that does not help, it is a defect of Rondo",
   };
+}
+
+/** Where an id stands: in a batch of rows with so many ids each, or (0) in a list. */
+function idPlace(position: number, perRow: number): string {
+  if (perRow === 0) return `at position ${position}`;
+  return `in row ${Math.floor(position / perRow)}, step ${position % perRow} of the batch`;
 }
 
 function nameOf<T>(table: Readonly<Record<string, T>>, matches: (entry: T) => boolean): string | undefined {

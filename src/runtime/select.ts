@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { checkOptions, namesOf, RondoError, unknownName, within } from "../errors.js";
 import { codes } from "../plan/abi.js";
 import type { Backend, BackendOptions } from "./backend.js";
-import { type Addon, nativeBackend } from "./native.js";
+import type { Addon } from "./native.js";
 import type { WasmSet } from "./platform.js";
 import { wasmBackend } from "./wasm.js";
 
@@ -40,7 +40,11 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
         `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}; or set RONDO_BACKEND=wasm, which leaves out this line.`,
       );
     });
-    if (addon !== undefined) return nativeBackend(addon, () => platform.collect(), threads, instructionSet);
+    if (addon !== undefined) {
+      // A page has none, and need not load what runs it.
+      const { nativeBackend } = await import("./native.js");
+      return nativeBackend(addon, () => platform.collect(), threads, instructionSet);
+    }
   }
   return wasmBackend(platform, wasmSetOf(instructionSet), platform.sharedMemory ? threads : 1);
 }

@@ -1,9 +1,12 @@
 import { type Json, type JsonObject, namedIn } from "../config/config.js";
 import { type Kind, parseOfKind, writeOfKind } from "../config/configurable.js";
+import { functionIn } from "../config/keras.js";
+import { RondoError } from "../errors.js";
 import { lossKind, resolveLoss } from "./losses.js";
 import { type MetricSpec, metricKind } from "./metrics/index.js";
 import type { CompileOptions, LossSpec, Objective } from "./objective.js";
 import { optimizerKind } from "./optimizers/index.js";
+import { scheduleKind } from "./schedules.js";
 
 // How a model was compiled, as Keras's files hold it: compile_config.
 
@@ -61,11 +64,32 @@ const metricsJson = (given: NonNullable<CompileOptions<string>["metrics"]>): Jso
     return forms.includes(undefined) ? undefined : (forms as Json[]);
   });
 
+const parts: readonly string[] = ["loss", "loss_weights", "metrics", "weighted_metrics"];
+
+/** A compile configuration with a list in the place of each object by the names of outputs, for a model that has these in a list. */
+export const inLists = (config: JsonObject, outputs: readonly string[]): JsonObject =>
+  Object.fromEntries(
+    Object.entries(config).map(([key, value]) => {
+      const byName = parts.includes(key) && typeof value === "object" && !Array.isArray(value);
+      if (!byName || value === null || namedIn(value).name !== undefined) return [key, value];
+      return [key, outputs.map((name) => (value as JsonObject)[name] ?? null)];
+    }),
+  );
+
 /** `accuracy` is the one that fits the shapes, in Keras as here, and stays a name. */
 function metricJson(spec: MetricSpec): Json | undefined {
   if (spec === "accuracy" || spec === "acc") return "accuracy";
   if (typeof spec !== "string") return writeOfKind(metricKind, spec);
   return writeOfKind(metricKind, metricKind.factories[spec]?.fromConfig({}));
+}
+
+/** A part of a configuration without what stands for Python's functions: one of Keras's own goes by its name. */
+function asObject(json: Json): Json {
+  const { class_name: kind, config } = Object(json) as JsonObject;
+  if (kind === "function") return functionIn(json) ?? json;
+  // Keras 2 names the function of a loss beside its class.
+  const { fn, ...rest } = Object(config) as JsonObject;
+  return fn === undefined ? json : { ...(json as JsonObject), config: rest };
 }
 
 /**
@@ -79,7 +103,9 @@ export function parseCompileConfig(
   outputs: readonly string[],
   where: string,
 ): CompileOptions<string> {
-  const of = <T>(kind: Kind<T>, value: Json): T => parseOfKind(kind, value, where) as T;
+  const schedule = (inner: Json, at: string) => parseOfKind(scheduleKind, inner, at);
+  const of = <T>(kind: Kind<T>, value: Json): T =>
+    parseOfKind(kind, asObject(value), where, { schedule }) as T;
   const { optimizer = null, loss = null, loss_weights: weights = null } = json;
   const byName = <V>(
     value: Json,
@@ -97,8 +123,17 @@ export function parseCompileConfig(
     return Object.fromEntries(given.map(([name, inner]) => [name, read(inner)]));
   };
   const isNamed = (inner: Json) => namedIn(inner).name !== undefined;
-  const metricOf = (inner: Json): MetricSpec =>
-    /^acc(uracy)?$/.test(String(inner)) ? "accuracy" : of(metricKind, inner);
+  const metricOf = (inner: Json): MetricSpec => {
+    if (typeof inner !== "string" && asObject(inner) === "cosine_similarity") {
+      throw new RondoError({
+        where,
+        received: "the function cosine_similarity as a metric",
+        expected: "the class CosineSimilarity: the function is the loss, which has the other sign",
+        fix: "Compile with keras.metrics.CosineSimilarity()",
+      });
+    }
+    return /^acc(uracy)?$/i.test(String(inner)) ? "accuracy" : of(metricKind, inner);
+  };
   const metricsOf = (value: Json | undefined) => {
     if (value === null || value === undefined) return undefined;
     const isList = (inner: Json) => Array.isArray(inner) && inner.every(isNamed);

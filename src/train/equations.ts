@@ -1,6 +1,8 @@
 import type { Field, Fields, SettingsOf } from "../config/config.js";
 import { invalid } from "../config/config.js";
 import { flag, fraction, integer, optionalInteger, real } from "../config/fields.js";
+import { RondoError } from "../errors.js";
+import { shapeText } from "../graph/dim.js";
 import type { SymbolicTensor } from "../graph/ir.js";
 import {
   abs,
@@ -10,7 +12,6 @@ import {
   div,
   elementwise,
   equalTo,
-  greater,
   lessEqual,
   log,
   logicalAnd,
@@ -28,10 +29,9 @@ import {
   sub,
   where,
 } from "../graph/ops/elementwise.js";
-import { oneHot } from "../graph/ops/gather.js";
-import { max, mean, sum } from "../graph/ops/reduce.js";
+import { max, mean, normalizeAxis, sum } from "../graph/ops/reduce.js";
 import { expandDims, reshape } from "../graph/ops/shape.js";
-import { logSoftmax, softmax, softmaxOp } from "../graph/ops/softmax.js";
+import { crossEntropy, logSoftmax, softmax, softmaxOp } from "../graph/ops/softmax.js";
 import { constant } from "../graph/ops/source.js";
 import type { Measure } from "./measure.js";
 
@@ -169,7 +169,18 @@ export const equations = {
   /** Σ t·p / (‖t‖·‖p‖), 0 where one is 0. `axis`: −1; not that of the samples. */
   cosineSimilarity: equation("CosineSimilarity", { axis: integer(-1) }, ({ axis }) => ({
     target: "values",
-    values: (t, p) => sum(mul(unit(t, axis), unit(p, axis)), axis),
+    values(t, p) {
+      if (normalizeAxis("cosineSimilarity", p, axis) === 0) {
+        const given = `${axis}, the axis of the samples of an output of shape ${shapeText(p.shape)}`;
+        throw new RondoError({
+          where: "cosineSimilarity",
+          received: `axis: ${given}`,
+          expected: "one value for each sample, of an axis within it",
+          fix: "Leave axis out for the last one, and give each sample an axis of features",
+        });
+      }
+      return sum(mul(unit(t, axis), unit(p, axis)), axis);
+    },
   })),
   /**
    * Mean of −t·log p − (1 − t)·log(1 − p). `fromLogits`: the prediction is a logit; a sigmoid as the model's last op is undone
@@ -262,10 +273,8 @@ export const equations = {
       ignoreClass,
       values(t, p, linked) {
         const entropy = (target: SymbolicTensor, prediction: SymbolicTensor) => {
-          const hit = greater(oneHot(target, classesOf(prediction)), 0);
           const logits = linked !== undefined || fromLogits ? prediction : clippedLog(prediction);
-          // Selected, not multiplied: the logarithms of other classes may be −∞.
-          return neg(sum(where(hit, logSoftmax(logits), 0), -1));
+          return crossEntropy(logits, target);
         };
         if (ignoreClass === null) return entropy(t, p);
         const { mask } = p;

@@ -1,53 +1,25 @@
-import type { TypedArray } from "../dtype.js";
-import { RondoError, valueText } from "../errors.js";
-import { Batches } from "./batches.js";
 import {
   type AroundHook,
   type CallbackHooks,
   CallbackList,
   type CallbackModel,
   type CallbackParams,
+  type Logs,
 } from "./callbacks/callback.js";
 import { History } from "./callbacks/history.js";
 import { WarnOnNaN } from "./callbacks/terminateOnNaN.js";
-import type { DataArray } from "./dataset.js";
+import type { Batch, Feed } from "./feed.js";
 import { pipeline } from "./pipeline.js";
-import { type Report, Totals } from "./report.js";
-import { permutation } from "./shuffle.js";
+import { Totals } from "./report.js";
+import type { DataArray } from "./samples.js";
 
 /** 0 silent, 1 progress bar, 2 one line per epoch. */
 export type Verbosity = 0 | 1 | 2;
 
-/**
- * Submits one batch in its turn; then `done` settles when `outputs` are filled. The arrays must stay as they are until then.
- */
-export type SubmitBatch = (
-  arrays: readonly TypedArray[],
-  rows: number,
-  outputs: readonly Float32Array[],
-) => Promise<{ readonly done: Promise<void> }>;
-
-/** Data and the program that takes it batch by batch. */
-export interface Source {
-  readonly arrays: readonly DataArray[];
-  readonly rows: number;
-  /** Makes ready for batches of so many rows. */
-  plan(rows: number): Promise<void>;
-  /** The figures of training and evaluation, once `plan` has run. */
-  report(): Report;
-  readonly submit: SubmitBatch;
-}
-
-const tensorsOf = ({ arrays }: Source) => arrays.map(({ tensor }) => tensor);
-
 /** How a fit, an evaluation or a prediction goes through its data. */
 export interface Run {
-  readonly batchSize: number;
   readonly epochs: number;
   readonly initialEpoch: number;
-  readonly shuffle: boolean;
-  /** The pass that an epoch is, called once when it begins: with the seed it gives the order of the rows. */
-  readonly passOf: (epoch: number) => number;
   readonly seed: number;
   readonly verbose: Verbosity;
   readonly callbacks: readonly CallbackHooks[];
@@ -55,32 +27,26 @@ export interface Run {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Data to validate on after each epoch. */
-export interface Validation {
-  readonly source: Source;
-  readonly batchSize: number;
-}
-
 /**
- * Trains epoch by epoch. The order of an epoch's rows is a function of (seed, pass) alone. Ends early when
- * `model.stopTraining` is set (the epoch is then closed with its validation) or when the signal aborts (the step under
- * way is finished; an epoch that was cut short is not in the history).
+ * Trains epoch by epoch. Ends early when `model.stopTraining` is set (the epoch is then closed with its validation) or when
+ * the signal aborts (the step under way is finished; an epoch that was cut short is not in the history).
  *
+ * @param held what is validated on after each epoch
  * @param finish what is done with the weights after the last epoch
  */
 export async function runFit(
   model: CallbackModel,
-  source: Source,
-  validation: Validation | undefined,
+  feed: Feed,
+  held: Feed | undefined,
   run: Run,
   finish: () => Promise<void>,
 ): Promise<History> {
-  const { epochs, initialEpoch, seed, shuffle, signal } = run;
+  const { epochs, initialEpoch, signal } = run;
   const history = new History();
-  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, shuffle);
-  const params = paramsOf(source.report().names, source, batches, run);
   const own = [history, new WarnOnNaN()];
-  const callbacks = new CallbackList([...run.callbacks, ...own], model, params, run.aroundHook);
+  const going = begun(model, feed, feed.report().names, { ...run, callbacks: [...run.callbacks, ...own] });
+  const { callbacks } = going;
+  const validating: Going = { callbacks, inputs: [] };
   const aborted = () => signal?.aborted === true;
   const stopped = () => model.stopTraining || aborted();
 
@@ -89,15 +55,12 @@ export async function runFit(
   for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
     await callbacks.epochBegin(epoch);
     if (stopped()) break;
-    const row = shuffle ? permutation(seed, run.passOf(epoch), source.rows) : undefined;
-    const totals = await runBatches("Train", batches, source, callbacks, row, stopped);
+    const totals = await measured("Train", feed, epoch, going, stopped);
     if (aborted()) break;
     const logs = totals.logs();
-    if (validation !== undefined) {
-      const { source: held, batchSize } = validation;
-      const fixed = new Batches(tensorsOf(held), held.rows, batchSize, false);
+    if (held !== undefined) {
       await callbacks.begin("Test");
-      const figures = await runBatches("Test", fixed, held, callbacks, undefined, aborted);
+      const figures = await measured("Test", held, epoch, validating, aborted);
       await callbacks.end("Test", figures.logs());
       if (aborted()) break;
       Object.assign(logs, figures.logs("val_"));
@@ -110,103 +73,112 @@ export async function runFit(
 }
 
 /** Loss and metrics over all rows. */
-export async function runEvaluation(model: CallbackModel, source: Source, run: Run): Promise<Totals> {
-  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
-  const params = paramsOf(source.report().names, source, batches, run);
-  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
-  const { signal } = run;
-  await callbacks.begin("Test");
-  const totals = await runBatches("Test", batches, source, callbacks, undefined, () => {
-    signal?.throwIfAborted();
-    return false;
-  });
-  await callbacks.end("Test", totals.logs());
+export async function runEvaluation(model: CallbackModel, feed: Feed, run: Run): Promise<Totals> {
+  const going = begun(model, feed, feed.report().names, run);
+  await going.callbacks.begin("Test");
+  const totals = await measured("Test", feed, 0, going, notAborted(run));
+  await going.callbacks.end("Test", totals.logs());
   return totals;
 }
 
-/** Fills `outputs`, `widths` elements for each row. */
-export async function runPrediction(
+/** @param room where the outputs of a batch go; asked in the order of the batches */
+export async function runPrediction<B extends Batch>(
   model: CallbackModel,
-  source: Source,
-  outputs: readonly Float32Array[],
-  widths: readonly number[],
+  feed: Feed<B>,
+  room: (batch: B) => readonly Float32Array[],
   run: Run,
 ): Promise<void> {
-  const batches = new Batches(tensorsOf(source), source.rows, run.batchSize, false);
-  const params = paramsOf([], source, batches, run);
-  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
-  const { signal } = run;
-  await callbacks.begin("Predict");
-  await pipeline(
-    batches.count,
-    async (i) => {
-      signal?.throwIfAborted();
-      await callbacks.batchBegin("Predict", i);
-      const first = i * batches.batchSize;
-      const parts = outputs.map((output, k) => {
-        const width = widths[k] ?? 0;
-        return output.subarray(first * width, (first + batches.size(i)) * width);
-      });
-      const arrays = await batches.arrays(i);
-      return source.submit(arrays, batches.size(i), parts);
-    },
-    (i) => callbacks.batchEnd("Predict", i, {}),
-  );
-  await callbacks.end("Predict");
+  const going = begun(model, feed, [], run);
+  await going.callbacks.begin("Predict");
+  await through("Predict", feed, 0, going, { room, stopped: notAborted(run) });
+  await going.callbacks.end("Predict");
 }
 
-async function runBatches(
+/** Never says stop, but rejects with the signal's reason. */
+const notAborted =
+  ({ signal }: Run) =>
+  (): boolean => {
+    signal?.throwIfAborted();
+    return false;
+  };
+
+/** A run that has begun. */
+interface Going {
+  readonly callbacks: CallbackList;
+  /** What its callbacks see of the data. */
+  inputs: readonly DataArray[];
+}
+
+function begun(model: CallbackModel, feed: Feed, metrics: readonly string[], run: Run): Going {
+  const { epochs, verbose, seed } = run;
+  const { steps, samples, batchSize } = feed;
+  const params: CallbackParams = {
+    ...{ epochs, steps, samples, batchSize, verbose, seed, metrics },
+    get inputs() {
+      return going.inputs;
+    },
+  };
+  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
+  const going: Going = { callbacks, inputs: feed.arrays };
+  return going;
+}
+
+/** The figures of an epoch. */
+async function measured(
   mode: "Train" | "Test",
-  batches: Batches,
-  source: Source,
-  callbacks: CallbackList,
-  row: ((place: number) => number) | undefined,
+  feed: Feed,
+  epoch: number,
+  going: Going,
   stopped: () => boolean,
 ): Promise<Totals> {
-  const report = source.report();
+  const report = feed.report();
   const totals = new Totals(report);
   const outputs = [new Float32Array(report.size), new Float32Array(report.size)] as const;
   const outputOf = (i: number) => outputs[i % 2 === 0 ? 0 : 1];
-  await pipeline(
-    batches.count,
-    async (i) => {
-      await callbacks.batchBegin(mode, i);
-      const rows = batches.size(i);
-      const arrays = await batches.arrays(i, row);
-      return source.submit(arrays, rows, [outputOf(i)]);
-    },
-    async (i) => {
-      totals.add(outputOf(i));
-      await callbacks.batchEnd(mode, i, totals.logs());
-    },
-    stopped,
-  );
+  const logs = (i: number) => {
+    totals.add(outputOf(i));
+    return totals.logs();
+  };
+  await through(mode, feed, epoch, going, { room: (_, i) => [outputOf(i)], logs, stopped });
   return totals;
 }
 
-const paramsOf = (
-  metrics: readonly string[],
-  { arrays, rows }: Source,
-  { count }: Batches,
-  { epochs, batchSize, verbose, seed }: Run,
-): CallbackParams => ({
-  epochs,
-  steps: count,
-  samples: rows,
-  batchSize,
-  verbose,
-  seed,
-  metrics,
-  inputs: arrays,
-});
+/** How batches are gone through. */
+interface Through<B> {
+  /** Where the outputs of a batch go. */
+  readonly room: (batch: B, index: number) => readonly Float32Array[];
+  /** What there is to say when it is done; default: nothing. */
+  readonly logs?: (index: number) => Logs;
+  readonly stopped: () => boolean;
+}
 
-/** Throws unless `value` is a whole number of at least `least`. */
-export function checkCount(where: string, name: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return;
-  throw new RondoError({
-    where,
-    received: `${name}: ${valueText(value)}`,
-    expected: `a whole number of at least ${least}`,
-    fix: `Change ${name}`,
-  });
+/** The batches of an epoch, one after the other. */
+async function through<B extends Batch>(
+  mode: "Train" | "Test" | "Predict",
+  feed: Feed<B>,
+  epoch: number,
+  going: Going,
+  { room, logs = () => ({}), stopped }: Through<B>,
+): Promise<void> {
+  const { callbacks } = going;
+  const batches = feed.pass(epoch);
+  const running: B[] = [];
+  try {
+    await pipeline(
+      async (i) => {
+        const batch = await batches.next();
+        if (batch === undefined) return undefined;
+        await callbacks.batchBegin(mode, i);
+        running.push(batch);
+        return batch.submit(room(batch, i));
+      },
+      async (i) => {
+        going.inputs = running.shift()?.arrays ?? [];
+        await callbacks.batchEnd(mode, i, logs(i));
+      },
+      stopped,
+    );
+  } finally {
+    await batches.close();
+  }
 }

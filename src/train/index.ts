@@ -32,7 +32,6 @@ export {
   type CallbackParams,
   type Logs,
 } from "./callbacks/callback.js";
-export type { ClassWeights, DataArray } from "./dataset.js";
 export type { Verbosity } from "./fit.js";
 export { type Loss, type LossName, losses, lossKind } from "./losses.js";
 export type {
@@ -57,9 +56,10 @@ export type { NadamOptions } from "./optimizers/nadam.js";
 export type { Optimizer, SharedFields, Slot, UpdateContext, Updated } from "./optimizers/optimizer.js";
 export type { RMSpropOptions } from "./optimizers/rmsprop.js";
 export type { SGDOptions } from "./optimizers/sgd.js";
+export type { Schedule } from "./rate.js";
+export type { ClassWeights, DataArray } from "./samples.js";
 export {
   type BuiltInSchedule,
-  type Schedule,
   type ScheduleName,
   scheduleKind,
   schedules,

@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { pipeline } from "./pipeline.js";
 
 /** Steps that finish when told to. */
-function manual() {
+function manual(count: number) {
   const events: string[] = [];
   const finishers: (() => void)[] = [];
   const failers: ((error: Error) => void)[] = [];
   const submit = async (i: number) => {
+    if (i === count) return undefined;
     events.push(`submit ${i}`);
     const done = new Promise<void>((resolve, reject) => {
       finishers.push(resolve);
@@ -23,8 +24,8 @@ function manual() {
 
 describe("pipeline", () => {
   it("has two steps under way and never three", async () => {
-    const { events, finishers, submit, finish, turn } = manual();
-    const all = pipeline(4, submit, finish);
+    const { events, finishers, submit, finish, turn } = manual(4);
+    const all = pipeline(submit, finish);
     await turn();
     expect(events).toEqual(["submit 0", "submit 1"]);
     finishers[1]?.(); // the second alone changes nothing
@@ -40,9 +41,9 @@ describe("pipeline", () => {
   });
 
   it("finishes what is under way when stopped", async () => {
-    const { events, finishers, submit, finish, turn } = manual();
+    const { events, finishers, submit, finish, turn } = manual(10);
     let stop = false;
-    const all = pipeline(10, submit, finish, () => stop);
+    const all = pipeline(submit, finish, () => stop);
     await turn();
     stop = true;
     for (const done of finishers) done();
@@ -51,9 +52,9 @@ describe("pipeline", () => {
   });
 
   it("rejects with the first failure, after the other step has ended", async () => {
-    const { events, finishers, failers, submit, finish, turn } = manual();
+    const { events, finishers, failers, submit, finish, turn } = manual(10);
     let settled = false;
-    const all = pipeline(10, submit, finish).finally(() => {
+    const all = pipeline(submit, finish).finally(() => {
       settled = true;
     });
     all.catch(() => {});
@@ -67,8 +68,8 @@ describe("pipeline", () => {
   });
 
   it("runs nothing for no steps", async () => {
-    const { events, submit, finish } = manual();
-    await pipeline(0, submit, finish);
+    const { events, submit, finish } = manual(0);
+    await pipeline(submit, finish);
     expect(events).toEqual([]);
   });
 });

@@ -1,15 +1,15 @@
-/** One step: prepares and submits it; resolves with the step's own promise once it is submitted. */
-export type Submit = (index: number) => Promise<{ readonly done: Promise<void> }>;
+/** One step: prepares and submits it; resolves with the step's own promise once it is submitted, with undefined at the end. */
+export type Submit = (index: number) => Promise<{ readonly done: Promise<void> } | undefined>;
 
 /**
- * Runs `count` steps in order, never more than two under way: while step i runs, step i + 1 is prepared and submitted.
+ * Runs steps in order until there are no more, never more than two under way: while step i runs, step i + 1 is prepared
+ * and submitted.
  *
  * @param submit called for i when step i − 2 has finished
  * @param finish called in order, after step i is done
  * @param stopped asked before each step; the steps under way are finished
  */
 export async function pipeline(
-  count: number,
   submit: Submit,
   finish: (index: number) => Promise<void>,
   stopped: () => boolean = () => false,
@@ -21,12 +21,13 @@ export async function pipeline(
     await finish(finished++);
   };
   try {
-    for (let i = 0; i < count && !stopped(); i++) {
+    for (let i = 0; !stopped(); i++) {
       if (running.length === 2) await settle();
       if (stopped()) break;
-      const { done } = await submit(i);
-      done.catch(() => {}); // reported by settle; until then it is not unhandled
-      running.push(done);
+      const step = await submit(i);
+      if (step === undefined) break;
+      step.done.catch(() => {}); // reported by settle; until then it is not unhandled
+      running.push(step.done);
     }
     while (running.length > 0) await settle();
   } finally {

@@ -1,9 +1,8 @@
 import { type Fields, invalid, type SettingsOf } from "../config/config.js";
 import { type Configured, configurable, type Kind } from "../config/configurable.js";
 import { amount, flag, numbers, optionalAmount, requiredAmount, requiredPositive } from "../config/fields.js";
-import { RondoError, valueText } from "../errors.js";
-import { shapeText } from "../graph/dim.js";
-import { SymbolicTensor } from "../graph/ir.js";
+import { RondoError } from "../errors.js";
+import type { SymbolicTensor } from "../graph/ir.js";
 import {
   add,
   cast,
@@ -22,37 +21,11 @@ import {
 } from "../graph/ops/elementwise.js";
 import { sum } from "../graph/ops/reduce.js";
 import { constant } from "../graph/ops/source.js";
-
-/** A learning rate that follows from the step. One of your own is an object with `rate`, written in ops. */
-export interface Schedule {
-  /**
-   * The rate within the program of a step.
-   *
-   * @param step float32 []: steps before this one, 0 in the first
-   * @returns float32 []
-   */
-  rate(step: SymbolicTensor): SymbolicTensor;
-  /** The same for reading, computed in float64. */
-  at?(step: number): number;
-}
+import { isSchedule, type Schedule } from "./rate.js";
 
 /** One of Rondo's schedules: it can be read and saved. */
 export interface BuiltInSchedule extends Schedule, Configured {
   at(step: number): number;
-}
-
-/** The rate of a schedule in a graph; an error where one of one's own gives something else. */
-export function scheduledRate(schedule: Schedule, step: SymbolicTensor): SymbolicTensor {
-  const rate: unknown = schedule.rate(step);
-  if (rate instanceof SymbolicTensor && rate.rank === 0 && rate.dtype === "float32") return rate;
-  const received =
-    rate instanceof SymbolicTensor ? `${rate.dtype} of shape ${shapeText(rate.shape)}` : valueText(rate);
-  throw new RondoError({
-    where: "schedule",
-    received: `${received} for the learning rate`,
-    expected: "float32 of shape []",
-    fix: "Return a scalar made with ops from `rate`",
-  });
 }
 
 /** The arithmetic that a schedule is written in, once for values of a graph and once for numbers. */
@@ -321,42 +294,5 @@ export const scheduleKind: Kind<Schedule> = {
   noun: "schedule",
   module: "keras.optimizers.schedules",
   factories: schedules,
-  accepts: (value) => typeof (value as Partial<Schedule>).rate === "function",
+  accepts: isSchedule,
 };
-
-/**
- * The learning rate of a step within its program.
- *
- * @param step float32 []: steps before this one
- * @throws RondoError where the schedule gives no number
- */
-export function rateOf(schedule: Schedule, step: SymbolicTensor): SymbolicTensor {
-  const given: unknown = schedule.rate(step);
-  if (given instanceof SymbolicTensor && given.dtype === "float32" && given.rank === 0) return given;
-  throw new RondoError({
-    where: "schedule",
-    received:
-      given instanceof SymbolicTensor
-        ? `${given.dtype} of shape ${shapeText(given.shape)}`
-        : valueText(given),
-    expected: "one number of the step, float32 []",
-    fix: "Compute it in ops, as in { rate: (step) => ops.div(0.1, ops.sqrt(ops.add(step, 1))) }",
-  });
-}
-
-/**
- * The learning rate of a step as a number, for reading.
- *
- * @param where of the read
- * @throws RondoError where the schedule cannot tell it outside of a program
- */
-export function rateAt(where: string, schedule: Schedule, step: number): number {
-  const rate: unknown = schedule.at?.(step);
-  if (typeof rate === "number") return rate;
-  throw new RondoError({
-    where,
-    received: "a read of learningRate under a schedule without `at`",
-    expected: "a schedule that gives its rate as a number too",
-    fix: "Add at(step) to the schedule, which returns the number",
-  });
-}

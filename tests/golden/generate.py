@@ -28,7 +28,8 @@ What is in a case, by kind:
   statistics they left; weights gamma, beta, movingMean, movingVariance as before call 1; outputs
   output1, movingMean1, movingVariance1 (after the call), …, output3.
 - embedding: input x (ids), without a gradient; weight embeddings.
-- activation: input x, output y; config.activation names it.
+- activation: input x, output y; config.activation names it. "sparsemax/asInKeras" is Keras's own, the others
+  of that name are the projection that it should be.
 - loss: inputs yTrue, yPred, [sampleWeight], [mask]; outputs perSample (before weights and mask) and
   loss (their reduction); config.loss names it. The gradient is that of `loss`, or of its sum where
   config.reduction is none. "lossKinds" has the losses and options that "losses" lacks, every
@@ -40,6 +41,7 @@ What is in a case, by kind:
   weight each. "perplexity" is the exponential of Keras's mean SparseCategoricalCrossentropy.
 - optimizer: config.optimizer names it, the rest are its options; inputs gradient1.a, gradient1.b, …,
   one pair a step; weights a, b; outputs a1, b1, …: the weights after each step.
+  In "tables" ids [10, 6] name rows of a, whose gradients are rows [10, 6, 3].
   In "optimizerKinds" all steps of one tensor are one, [10, …]: inputs gradient.a, gradient.b; outputs
   a, b, with useEma average.a, average.b (the moving averages after each step), with a schedule as
   config.learningRate, { kind, config }, learningRate: the rate that each step used.
@@ -49,14 +51,21 @@ What is in a case, by kind:
 - constraint: config.constraint names it; input x (weights of any rank), output x.
 - sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
-  With config.steps ("penalized") the losses are one output, loss [steps], and the weights those
-  after the first and the last step. Losses contain the penalties, as Keras reports them.
+  With config.steps ("penalized") the losses are one output, loss [steps], the weights those after the
+  first and the last step, and the gradients those of the first loss. Losses contain the penalties, as
+  Keras reports them. "masked/activity" is Keras's, which penalises masked steps; in "…/unmasked" a layer
+  unmaskedActivity, made for it, leaves them out. "embedding/…" are dense updates; in "…/asInKeras" a
+  sparseEmbedding has Keras's, in which the gradients of a row that is used twice are squared one by one.
 - functional: config.inputs, outputs: names; layers: { name: { kind, config } }; calls, in order:
-  { layer, inputs: names of inputs and results, output: name of the result }; optimizer, loss (one,
-  or by output), lossWeights, metrics, weightedMetrics. Inputs x.NAME, y.NAME, [sampleWeight.NAME];
-  weights LAYER.kernel, …; outputs prediction.NAME (before training), 5.LAYER.kernel, … (after five
-  steps on one batch), and what Keras reported of each step, under its own names, each [5]: log.loss,
-  log.a_loss, log.a_accuracy, …. With one output Keras names no output: log.accuracy.
+  { layer, inputs: names of inputs and results, [states: names of initial states], output: name of the
+  result, or names of several }; optimizer, loss (one, or by output), lossWeights, metrics,
+  weightedMetrics. A layer of the kind functional is a model: inputs { name: shape }, layers, calls,
+  outputs, of one name each; one of the kind sequential has layers, a list. Inputs x.NAME, y.NAME,
+  [sampleWeight.NAME]; weights LAYER.kernel, …, LAYER.INNER.kernel of a model's (0, 1, … in a sequential
+  one); outputs prediction.NAME (before training), 10.LAYER.kernel, … (after ten steps on one batch), and
+  what Keras reported of each step, under its own names, each [10]: log.loss, log.a_loss,
+  log.a_accuracy, …. With one output Keras names no output: log.accuracy. The gradients are those of the
+  first loss.
 
 Keras's own slips are left out: the mask that goBackwards with returnSequences passes on (unreversed
 in Keras) appears nowhere, nor does the mean of no steps (NaN). What it makes of masks is otherwise
@@ -90,6 +99,7 @@ GROUPS = {
     "metrics": keras_metrics.metrics,
     "optimizers": keras_optimizers.optimizers,
     "optimizerKinds": keras_optimizers.optimizer_kinds,
+    "tables": keras_optimizers.tables,
     "schedules": keras_optimizers.schedules,
     "regularizers": keras_penalties.regularizers,
     "constraints": keras_penalties.constraints,

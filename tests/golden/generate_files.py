@@ -2,17 +2,20 @@
 
 To regenerate, with the packages of generate.py:
 
-    venv/bin/python tests/golden/generate_files.py        # seconds
+    venv/bin/python tests/golden/generate_files.py [NAME ...]        # all: seconds
 
 Every model is `files/<name>.keras`, built so that each kind of layer, each place of a layer and each
 state of an optimizer stands in one of them. `files/index.json` says what h5py finds in each: for
 every group with variables its path, its name, and for every variable its type and shape, and a
-checksum: the sum over i of (i + 1) * value i, in float64. The dates in the files change from one run
+checksum: the sum over i of (i + 1) * value i, in float64. `files/answers.json` says what Keras answers,
+from the files as they are, to inputs of the given shapes that hold sin(1.7 i + k), i counting their
+elements and k the inputs from 1. The dates in the files change from one run
 to the next, and the identities of shared objects.
 """
 
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -106,6 +109,54 @@ def wrapped():
     return model
 
 
+def nested():
+    """Models within TimeDistributed, and models within those; a dropout in a call of a functional model."""
+    words = keras.Input((4, 2), name="words")
+    read = layers.GRU(3, return_sequences=True, dropout=0.5, name="read")(words)
+    innermost = keras.Sequential([keras.Input((3,)), layers.Dense(2)], name="innermost")
+    head = keras.Sequential([layers.Dense(3, "tanh"), innermost], name="head")
+    found = [layers.GlobalMaxPooling1D(name="pooled")(read), head(layers.LSTM(2, name="last")(read))]
+    reader = keras.Model(words, layers.Concatenate(name="joined")(found), name="reader")
+    sentences = keras.Input((3, 4, 2), name="sentences")
+    each = layers.TimeDistributed(reader, name="each")(sentences)
+    scores = keras.Sequential([layers.Dense(3, "relu"), layers.LayerNormalization()], name="scores")
+    scored = layers.TimeDistributed(scores, name="scored")(each)
+    model = keras.Model(sentences, layers.Dense(1)(layers.SimpleRNN(2)(scored)), name="nested")
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((2, 3, 4, 2)), np.ones((2, 1)))
+    return model
+
+
+def named():
+    """Inputs and outputs by name, not in the order of their names; outputs of one shape. Losses are functions."""
+    words, hints = keras.Input((4, 6), name="words"), keras.Input((4, 6), name="hints")
+    read = layers.GRU(3, name="read")
+    joined = layers.Concatenate(name="joined")([read(words), read(hints)])
+    outputs = {name: layers.Dense(2, name=f"{name}_head")(joined) for name in ["topic", "score", "alike"]}
+    model = keras.Model({"words": words, "hints": hints}, outputs, name="named")
+    functions = {"topic": keras.losses.mean_squared_error, "alike": keras.losses.huber}
+    counted = {"score": [keras.metrics.binary_accuracy], "topic": [keras.metrics.mean_absolute_error]}
+    model.compile("adam", {**functions, "score": "mae"}, metrics=counted)
+    x = {"words": np.ones((2, 4, 6)), "hints": np.zeros((2, 4, 6))}
+    model.train_on_batch(x, {name: np.ones((2, 2)) for name in outputs})
+    return model
+
+
+def listed():
+    """Inputs and outputs in lists, not in the order of their names; outputs of one shape, and several of one layer."""
+    right, left = keras.Input((4, 6), name="right"), keras.Input((4, 6), name="left")
+    read = layers.LSTM(3, return_state=True, name="read")(left)
+    joined = layers.Concatenate(name="joined")([read[0], layers.GlobalMaxPooling1D(name="most")(right)])
+    heads = [layers.Dense(2, name=name)(joined) for name in ["topic", "score", "alike"]]
+    model = keras.Model([right, left], [*read, *heads], name="listed")
+    # A list of functions, of which some outputs have none.
+    functions = [None, None, None, keras.losses.mean_squared_error, None, keras.losses.mean_absolute_error]
+    model.compile("adam", functions)
+    ones = [np.ones((2, 3))] * 3 + [np.ones((2, 2))] * 3
+    model.train_on_batch([np.ones((2, 4, 6)), np.zeros((2, 4, 6))], ones)
+    return model
+
+
 def dtypes():
     """Layers of other types, not compiled."""
     types = ["bfloat16", "float16", "float64", "float32"]
@@ -140,7 +191,27 @@ def parts():
     return model
 
 
-MODELS = [every_layer, graph, shared, wrapped, dtypes, parts]
+MODELS = [every_layer, graph, shared, wrapped, nested, named, listed, dtypes, parts]
+ANSWERED = {
+    "graph": [(2, 3, 2), (2, 3, 2)],
+    "wrapped": [(2, 2, 3, 2)],
+    "nested": [(2, 3, 4, 2)],
+    "named": {"words": (2, 4, 6), "hints": (2, 4, 6)},
+    "listed": [(2, 4, 6), (2, 4, 6)],
+}
+
+
+def answer(name, inputs):
+    """What a model answers: a list for each of its outputs, by its name where the outputs have names."""
+    shapes = inputs.values() if isinstance(inputs, dict) else inputs
+    waves = [np.sin(np.arange(np.prod(shape)) * 1.7 + k).reshape(shape) for k, shape in enumerate(shapes, 1)]
+    model = keras.models.load_model(FOLDER / f"{name}.keras")
+    given = dict(zip(inputs, waves)) if isinstance(inputs, dict) else waves
+    predicted = model.predict(given if len(waves) > 1 else waves[0], verbose=0)
+    if isinstance(predicted, dict):
+        return {"inputs": inputs, "outputs": {key: y.ravel().tolist() for key, y in predicted.items()}}
+    outputs = predicted if isinstance(predicted, list) else [predicted]
+    return {"inputs": inputs, "outputs": [output.ravel().tolist() for output in outputs]}
 
 
 def contents(file):
@@ -171,16 +242,25 @@ def variable(dataset):
     return {"dtype": dtype, "shape": list(dataset.shape), "checksum": checksum}
 
 
+def write_lines(path, entries):
+    lines = [f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 if __name__ == "__main__":
+    wanted = sys.argv[1:] or [make.__name__ for make in MODELS]
+    known = json.loads((FOLDER / "index.json").read_text())
     index = {}
     for make in MODELS:
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(7)
         name = make.__name__
         path = FOLDER / f"{name}.keras"
-        make().save(path)
-        with zipfile.ZipFile(path) as archive:
-            weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
-            index[name] = contents(weights)
-    lines = [f" {json.dumps(name)}: {json.dumps(groups)}" for name, groups in index.items()]
-    (FOLDER / "index.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        if name in wanted:
+            keras.utils.clear_session()
+            keras.utils.set_random_seed(7)
+            make().save(path)
+            with zipfile.ZipFile(path) as archive:
+                weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+                known[name] = contents(weights)
+        index[name] = known[name]
+    write_lines(FOLDER / "index.json", index)
+    write_lines(FOLDER / "answers.json", {name: answer(name, shapes) for name, shapes in ANSWERED.items()})

@@ -13,6 +13,29 @@ from golden_file import camel, hash_name, snake, uniform
 
 keras.config.set_floatx("float64")
 SOURCE = f"Keras {keras.__version__} on TensorFlow {tf.__version__}, computed in float64, stored as float32"
+class UnmaskedActivity(keras.layers.Layer):
+    """Adds the L2 penalty of its input to the loss, of the steps that are not masked alone, by rows."""
+
+    def __init__(self, l2):
+        super().__init__()
+        self.l2, self.supports_masking = np.float64(l2), True
+
+    def call(self, x, mask=None):
+        counted = keras.ops.where(mask[:, :, None], x, 0)
+        self.add_loss(self.l2 * keras.ops.sum(counted**2) / keras.ops.cast(keras.ops.shape(x)[0], x.dtype))
+        return x
+
+
+class DenseEmbedding(keras.layers.Embedding):
+    """
+    An embedding whose table has a whole gradient. Keras's own is a list of rows, an id that occurs twice twice in it, and
+    optimizers then square the gradients of both, not their sum.
+    """
+
+    def call(self, ids):
+        return keras.ops.one_hot(ids, self.input_dim, dtype=self.compute_dtype) @ self.embeddings
+
+
 LAYERS = {
     "simpleRNN": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
@@ -21,7 +44,8 @@ LAYERS = {
     "timeDistributed": keras.layers.TimeDistributed,
     "dense": keras.layers.Dense,
     "masking": keras.layers.Masking,
-    "embedding": keras.layers.Embedding,
+    "embedding": DenseEmbedding,
+    "sparseEmbedding": keras.layers.Embedding,
     "flatten": keras.layers.Flatten,
     "repeatVector": keras.layers.RepeatVector,
     "permute": keras.layers.Permute,
@@ -45,6 +69,7 @@ LAYERS = {
     "reLU": keras.layers.ReLU,
     "softmax": keras.layers.Softmax,
     "activityRegularization": keras.layers.ActivityRegularization,
+    "unmaskedActivity": UnmaskedActivity,
     "dropout": keras.layers.Dropout,
     "gaussianNoise": keras.layers.GaussianNoise,
     "spatialDropout1d": keras.layers.SpatialDropout1D,
@@ -74,7 +99,18 @@ def hard_sigmoid_keras2(x):
     return tf.clip_by_value(0.2 * x + 0.5, 0, 1)
 
 
-OWN = {"hardSigmoidKeras2": hard_sigmoid_keras2}
+def sparsemax(x):
+    """The projection of rows on the simplex; Keras 3.15 adds up the cumulative sums, and its rows are not on it."""
+    x = tf.convert_to_tensor(x)
+    falling = tf.sort(x, direction="DESCENDING")
+    ranks = tf.range(1, x.shape[-1] + 1, dtype=x.dtype)
+    sums = tf.cumsum(falling, axis=-1)
+    support = tf.cast(ranks * falling > sums - 1, x.dtype)  # the largest, as many as are above the threshold
+    count = tf.reduce_sum(support, axis=-1, keepdims=True)
+    return tf.maximum(x - (tf.reduce_sum(support * falling, axis=-1, keepdims=True) - 1) / count, 0)
+
+
+OWN = {"hardSigmoidKeras2": hard_sigmoid_keras2, "sparsemax": sparsemax}
 
 
 def spec(kind, **config):
@@ -121,8 +157,33 @@ def make_penalty(kind, config):
     return exact((REGULARIZERS | CONSTRAINTS)[kind](**{snake(key): value for key, value in config.items()}))
 
 
-def make_layer(kind, config):
+def graph_of(config, values):
+    """The layers of a functional model by name, and all its values by name, from those of its inputs on."""
+    made = {key: make_layer(**layer, name=key) for key, layer in config["layers"].items()}
+    values = dict(values)
+    for call in config["calls"]:
+        sources = [values[source] for source in call["inputs"]]
+        states = {"initial_state": [values[state] for state in call["states"]]} if "states" in call else {}
+        result = made[call["layer"]](sources if len(sources) > 1 else sources[0], **states)
+        names = call["output"]
+        values |= {names: result} if isinstance(names, str) else dict(zip(names, result, strict=True))
+    return made, values
+
+
+def make_model(kind, config, name):
+    """A model as a layer of another."""
+    if kind == "sequential":
+        return keras.Sequential([make_layer(**layer) for layer in config["layers"]], name=name)
+    inputs = {key: keras.Input(shape, name=key) for key, shape in config["inputs"].items()}
+    _, values = graph_of(config, inputs)
+    (given,), (result,) = inputs.values(), config["outputs"]
+    return keras.Model(given, values[result], name=name)
+
+
+def make_layer(kind, config, name=None):
     """The Keras layer for camelCase options."""
+    if kind in ("sequential", "functional"):
+        return make_model(kind, config, name)
     options = {snake(key): value for key, value in config.items()}
     for key, value in options.items():
         if key == "layer":
@@ -132,16 +193,23 @@ def make_layer(kind, config):
     for key in ("activation", "recurrent_activation"):
         if key in options:
             options[key] = OWN.get(options[key], snake(options[key]))
-    return LAYERS[kind](**options)
+    return LAYERS[kind](**options) if name is None else LAYERS[kind](**options, name=name)
 
 
 def weights_of(layer, prefix=""):
-    """{camelCase name: Keras variable}, in Keras's order; forward.kernel, … of a Bidirectional."""
+    """
+    {camelCase name: Keras variable}, in Keras's order; forward.kernel, … of a Bidirectional, 0.kernel, … of a Sequential,
+    and with the names of its layers of a functional model.
+    """
     if isinstance(layer, keras.layers.Bidirectional):
         forward = weights_of(layer.forward_layer, prefix + "forward.")
         return forward | weights_of(layer.backward_layer, prefix + "backward.")
     if isinstance(layer, keras.layers.TimeDistributed):
         return weights_of(layer.layer, prefix)
+    if isinstance(layer, keras.Model):
+        of_place = enumerate(layer.layers) if isinstance(layer, keras.Sequential) else None
+        parts = of_place or [(part.name, part) for part in layer.layers]
+        return {key: each for name, part in parts for key, each in weights_of(part, f"{prefix}{name}.").items()}
     weights = {prefix + camel(variable.name): variable for variable in layer.weights}
     if len(weights) != len(layer.weights):
         raise ValueError(f"{layer.name}: weights of one name")

@@ -2,8 +2,9 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from golden_file import hash_name, snake, uniform
-from keras_cases import make_layer, make_mask, set_weights, spec, weights_of
+from keras_cases import graph_of, make_layer, make_mask, set_weights, spec, weights_of
 from keras_losses import make_loss
 from keras_optimizers import make_optimizer
 
@@ -74,7 +75,7 @@ def model_case(group, name, shape, layers, optimizer, loss, y, sample_weight=Non
     case = group.case(name, "sequential", config)
     if layers[0]["kind"] == "masking":
         x = case.store("inputs", "x", padded(name, shape))
-    elif layers[0]["kind"] == "embedding":
+    elif layers[0]["kind"] in ("embedding", "sparseEmbedding"):
         ids = np.arange(np.prod(shape)).reshape(shape) ** 2 % layers[0]["config"]["inputDim"]
         x = case.store("inputs", "x", ids * make_mask("right", *shape)).astype("int32")
     else:
@@ -91,6 +92,8 @@ def model_case(group, name, shape, layers, optimizer, loss, y, sample_weight=Non
     set_weights(case, weights)
     case.store("outputs", "prediction", model.predict_on_batch(x))
     model.compile(make_optimizer(**optimizer), make_loss(**loss), jit_compile=False)
+    if steps:
+        record_gradients(case, model, weights, x, y, sample_weight)
     losses = []
     for step in range(1, (steps or 3) + 1):
         model.reset_metrics()
@@ -102,6 +105,22 @@ def model_case(group, name, shape, layers, optimizer, loss, y, sample_weight=Non
                 case.store("outputs", f"{step}.{key}", variable.numpy())
     if steps:
         case.store("outputs", "loss", losses)
+
+
+def record_gradients(case, model, weights, x, y, sample_weight):
+    """Stores the gradients of the loss under what is trained; the model stays as it is."""
+    before = {key: variable.numpy() for key, variable in weights.items()}
+    x, y, sample_weight = keras.tree.map_structure(
+        lambda value: None if value is None else tf.constant(value), (x, y, sample_weight)
+    )
+    trained = {key: variable.value for key, variable in weights.items() if variable.trainable}
+    with tf.GradientTape() as tape:
+        predicted = model(x, training=True)
+        loss = model.compute_loss(x, y, predicted, sample_weight, training=True)
+    for key, gradient in tape.gradient(loss, trained).items():
+        case.store("gradients", key, tf.convert_to_tensor(gradient))  # a table's may be sparse
+    for key, variable in weights.items():
+        variable.assign(before[key])
 
 
 def penalized(group):
@@ -161,12 +180,15 @@ def penalized(group):
     add("bidirectional/both", [both_ways, linear])
     per_step = spec("timeDistributed", layer=spec("dense", units=2, **dense))
     add("timeDistributed/regularized", [per_step], y=(B, T, C))
-    add("batchNormalization/both", [spec("dense", units=3), normalized, linear], shape=(B, D))
+    # Without a bias before it, whose gradient would be 0 and Adam's step its rounding.
+    add("batchNormalization/both", [spec("dense", units=3, useBias=False), normalized, linear], shape=(B, D))
     add("layerNormalization", [spec("lstm", units=3), spec("layerNormalization"), linear])
     penalty = spec("activityRegularization", l1=0.05, l2=0.1)
     add("activityRegularization", [spec("dense", units=3), penalty, linear], shape=(B, D))
     masking = spec("masking", maskValue=0.0)
     add("masked/activity", [masking, spec("lstm", **sequences, activityRegularizer=l2), spec("gru", units=2)])
+    counted = spec("unmaskedActivity", l2=0.05)
+    add("masked/activity/unmasked", [masking, spec("lstm", **sequences), counted, spec("gru", units=2)])
     table = {"inputDim": 6, "outputDim": 2, "maskZero": True}
     for name, options, optimizer in (
         ("adam", {}, adam),
@@ -177,12 +199,14 @@ def penalized(group):
     ):
         layers = [spec("embedding", **table, **options), spec("gru", units=3), linear]
         add(f"embedding/{name}", layers, optimizer, shape=(B, 4))
+    layers = [spec("sparseEmbedding", **table), spec("gru", units=3), linear]
+    add("embedding/adam/asInKeras", layers, adam, shape=(B, 4))
     clipped = spec("adam", learningRate=0.05, weightDecay=0.1, globalClipNorm=0.5)
     add("clipped/decayed", [spec("gru", units=3, **regularized, **constrained), linear], clipped)
 
 
 def functional(group):
-    """Models of several inputs and outputs and of shared layers, trained for five steps on one batch."""
+    """Models of several inputs and outputs and of shared and nested layers, trained for ten steps on one batch."""
     B, T, D, K, C = 4, 3, 2, 3, 3
     adam = spec("adam", learningRate=0.02)
     labels = np.arange(B) * 2 % C
@@ -296,6 +320,61 @@ def functional(group):
         outputs={"score": (B, 1)},
         training={"optimizer": adam, "loss": mse},
     )
+    head = spec("sequential", layers=[spec("dense", units=4, activation="tanh"), spec("dense", units=2)])
+    encoder = spec(
+        "functional",
+        inputs={"sequence": [T, D]},
+        **graph(
+            {"words": spec("gru", units=3), "facts": spec("globalMaxPooling1d"), "all": spec("concatenate")}
+            | {"head": head},
+            [("words", ["sequence"]), ("facts", ["sequence"]), ("all", ["words", "facts"]), ("head", ["all"])],
+        ),
+        outputs=["head"],
+    )
+    functional_case(
+        group,
+        "nested",
+        inputs={"left": sequences, "right": sequences},
+        layers={"encoder": encoder, "product": spec("multiply"), "value": linear},
+        calls=[
+            ("encoder", ["left"], "first"),
+            ("encoder", ["right"], "second"),
+            ("product", ["first", "second"]),
+            ("value", ["product"]),
+        ],
+        outputs={"value": (B, 1)},
+        training={"optimizer": adam, "loss": mse},
+    )
+    functional_case(
+        group,
+        "nested/perStep",
+        inputs={"sentences": (B, 2, T, D)},
+        layers={"each": spec("timeDistributed", layer=encoder), "last": spec("lstm", units=2), "label": softmax},
+        calls=[("each", ["sentences"]), ("last", ["each"]), ("label", ["last"])],
+        outputs={"label": labels},
+        training={"optimizer": adam, "loss": sparse, "metrics": ["accuracy"]},
+    )
+    functional_case(
+        group,
+        "states",
+        inputs={"question": sequences, "answer": (B, 2, D)},
+        layers={
+            "encoder": spec("lstm", units=3, returnState=True),
+            "decoder": spec("lstm", units=3, returnSequences=True),
+            "again": spec("bidirectional", layer=spec("lstm", units=3)),
+            "a": softmax,
+            "b": linear,
+        },
+        calls=[
+            ("encoder", ["question"], ["summary", "h", "c"]),
+            ("decoder", ["answer"], "decoded", ["h", "c"]),
+            ("a", ["decoded"]),
+            ("again", ["answer"], "reread", ["c", "h", "h", "c"]),
+            ("b", ["reread"]),
+        ],
+        outputs={"a": steps[:, :2], "b": (B, 1)},
+        training={"optimizer": adam, "loss": {"a": sparse, "b": mse}},
+    )
 
 
 def per_output(value, make):
@@ -303,13 +382,19 @@ def per_output(value, make):
     return make(**value) if "kind" in value else {key: make(**each) for key, each in value.items()}
 
 
+def graph(layers, calls):
+    """`calls`: (layer, names of its inputs, [name or names of the result: the layer's, [names of its states]])."""
+
+    def call(layer, sources, result=None, states=()):
+        listed = {"layer": layer, "inputs": sources, "output": result or layer}
+        return listed | ({"states": list(states)} if states else {})
+
+    return {"layers": layers, "calls": [call(*each) for each in calls]}
+
+
 def functional_case(group, name, inputs, layers, calls, outputs, training, sample_weights={}):
-    """`calls`: (layer, names of its inputs, name of the result: the layer's where left out)."""
-    listed = [
-        {"layer": layer, "inputs": sources, "output": result[0] if result else layer}
-        for layer, sources, *result in calls
-    ]
-    config = {"inputs": list(inputs), "layers": layers, "calls": listed, "outputs": list(outputs), **training}
+    """`calls` as `graph` takes them."""
+    config = {"inputs": list(inputs), **graph(layers, calls), "outputs": list(outputs), **training}
     case = group.case(name, "functional", config)
     x, y = {}, {}
     for key, shape in inputs.items():
@@ -325,11 +410,7 @@ def functional_case(group, name, inputs, layers, calls, outputs, training, sampl
         key: case.store("inputs", f"sampleWeight.{key}", value) for key, value in sample_weights.items()
     }
 
-    made = {key: make_layer(**layer) for key, layer in layers.items()}
-    values = {key: keras.Input(shape[1:], name=key) for key, shape in inputs.items()}
-    for call in listed:
-        sources = [values[source] for source in call["inputs"]]
-        values[call["output"]] = made[call["layer"]](sources if len(sources) > 1 else sources[0])
+    made, values = graph_of(config, {key: keras.Input(shape[1:], name=key) for key, shape in inputs.items()})
     results = {key: values[key] for key in outputs}
     one = None if len(outputs) > 1 else [*outputs][0]
     model = keras.Model({key: values[key] for key in inputs}, values[one] if one else results)
@@ -348,15 +429,16 @@ def functional_case(group, name, inputs, layers, calls, outputs, training, sampl
         weighted_metrics=snake_metrics(training.get("weightedMetrics")),
         jit_compile=False,
     )
+    targets, weight = y[one] if one else y, weight or None
+    record_gradients(case, model, weights, x, targets, weight)
     logs = []
-    for _ in range(5):
+    for _ in range(10):
         model.reset_metrics()
-        targets = y[one] if one else y
-        logs.append(model.train_on_batch(x, targets, sample_weight=weight or None, return_dict=True))
+        logs.append(model.train_on_batch(x, targets, sample_weight=weight, return_dict=True))
     for key in logs[0]:
         case.store("outputs", f"log.{key}", [np.float64(log[key]) for log in logs])
     for key, variable in weights.items():
-        case.store("outputs", f"5.{key}", variable.numpy())
+        case.store("outputs", f"10.{key}", variable.numpy())
 
 
 def snake_metrics(metrics):

@@ -193,6 +193,52 @@ def add_optimizer(group, name, kind, config):
         case.store("outputs", "learningRate", np.stack(rates))
 
 
+def tables(group):
+    """Ten steps on a table of nine rows, of which each step names some, and on a bias: dense updates, as Keras makes them."""
+    forms = {  # by the name in cases: the options
+        "sgd": {"learningRate": 0.1},
+        "sgd/momentum": {"learningRate": 0.1, "momentum": 0.9},
+        "sgd/weightDecay": {"learningRate": 0.1, "weightDecay": 0.1},
+        "sgd/globalClipNorm": {"learningRate": 0.1, "globalClipNorm": 1.0},
+        "rmsprop": {"learningRate": 0.02},
+        "rmsprop/centered": {"learningRate": 0.02, "centered": True, "rho": 0.8},
+        "rmsprop/momentum": {"learningRate": 0.02, "momentum": 0.9},
+        "rmsprop/clipNorm": {"learningRate": 0.02, "clipNorm": 0.8},
+        "adagrad": {"learningRate": 0.1},
+        "adagrad/clipValue": {"learningRate": 0.1, "clipValue": 0.3},
+        "adadelta": {"learningRate": 1.0},
+        "adadelta/options": {"learningRate": 0.5, "rho": 0.8, "epsilon": 0.01},
+        "adam": {"learningRate": 0.05},
+        "adam/amsgrad": {"learningRate": 0.05, "amsgrad": True},
+        "adam/ema": {"learningRate": 0.05, "useEma": True, "emaMomentum": 0.8, "emaOverwriteFrequency": 3},
+        "adam/accumulation": {"learningRate": 0.05, "gradientAccumulationSteps": 3},
+        "adamW": {"learningRate": 0.05},
+        "adamax": {"learningRate": 0.05},
+        "nadam": {"learningRate": 0.05},
+    }
+    ids = np.array([[(7 * i * i + 3 * step * (i % 2)) % (9 if step % 3 == 0 else 3) for i in range(6)] for step in range(STEPS)])
+    for name, config in forms.items():
+        kind = name.partition("/")[0]
+        case = group.case(name, "optimizer", {"optimizer": kind, **config})
+        optimizer = make_optimizer(kind, config)
+        values = [
+            keras.Variable(case.generate("weights", "a", (9, 3)), name="a"),
+            keras.Variable(case.generate("weights", "b", (3,)), name="b"),
+        ]
+        case.store("inputs", "ids", ids.astype(float))
+        rows = case.generate("inputs", "rows", (STEPS, 6, 3))
+        bias = case.generate("inputs", "gradient.b", (STEPS, 3))
+        optimizer.build(values)
+        weights = []
+        for step in range(STEPS):
+            dense = np.zeros((9, 3))
+            np.add.at(dense, ids[step], rows[step])
+            optimizer.apply([tf.constant(dense), tf.constant(bias[step])], values)
+            weights.append([variable.numpy() for variable in values])
+        for index, key in enumerate(("a", "b")):
+            case.store("outputs", key, np.stack([step[index] for step in weights]))
+
+
 def schedules(group):
     """The learning rate at steps 0 to 29."""
     rate = {"initialLearningRate": 0.1}

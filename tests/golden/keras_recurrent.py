@@ -4,7 +4,6 @@ import keras
 from golden_file import camel, snake
 from keras_cases import (
     ELEMENTWISE,
-    OWN,
     ROWWISE,
     add_mask,
     make_layer,
@@ -122,7 +121,7 @@ def cell_activations(group, names=(*ELEMENTWISE, *ROWWISE)):
 
 def keras2_activations(group):
     """The same of the activations that Keras 2 had and Keras 3 has not."""
-    cell_activations(group, OWN)
+    cell_activations(group, ["hardSigmoidKeras2"])
 
 
 def stateful(group):

@@ -25,6 +25,7 @@ export const goldenGroups = [
   "metrics",
   "optimizers",
   "optimizerKinds",
+  "tables",
   "schedules",
   "regularizers",
   "constraints",

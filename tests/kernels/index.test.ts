@@ -41,7 +41,7 @@ describe.each(instructionSets)("gather and scatterAdd on %s", (set) => {
       for (const threads of [1, 3]) {
         const bytes = dtype === "float32" ? 4 : 1;
         const results = await runInstructions(await backendOf(set, threads), [table, ids, empty], (encoder) =>
-          encoder.emit("gather", { ...shape, table: at(0), ids: at(1), out: at(2), bytes }),
+          encoder.emit("gather", { ...shape, table: at(0), ids: at(1), out: at(2), bytes, perRow: 0 }),
         );
         expectSame(results[2], expected);
       }
@@ -75,7 +75,9 @@ describe.each(instructionSets)("gather and scatterAdd on %s", (set) => {
     const backend = await backendOf(set);
     const message = `received the id ${id} at position 2, expected ids from 0 to 3`;
     await expect(
-      runInstructions(backend, buffers, (e) => e.emit("gather", { ...shape, table: at(0), bytes: 4 })),
+      runInstructions(backend, buffers, (e) =>
+        e.emit("gather", { ...shape, table: at(0), bytes: 4, perRow: 0 }),
+      ),
     ).rejects.toThrow(message);
     await expect(
       runInstructions(backend, buffers, (e) => e.emit("scatterAdd", { ...shape, x: at(0) })),

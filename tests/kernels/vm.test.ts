@@ -29,7 +29,17 @@ const sample = wordsOf((e) => {
   e.map(increment(0, 8));
   const reduction = { kind: 0, dtype: 0, scale: 1, work: at(3), kept: 1, reduced: 1 };
   e.emit("reduce", { ...reduction, x: at(0), out: at(1) }, [2, 4, 4, 1]);
-  e.emit("gather", { table: at(0), ids: at(2), out: at(1), outer: 1, rows: 4, count: 2, inner: 2, bytes: 4 });
+  e.emit("gather", {
+    table: at(0),
+    ids: at(2),
+    out: at(1),
+    outer: 1,
+    rows: 4,
+    count: 2,
+    inner: 2,
+    bytes: 4,
+    perRow: 0,
+  });
   e.emit("scatterAdd", { x: at(0), ids: at(2), out: at(1), outer: 1, rows: 4, count: 2, inner: 2 });
   e.emit("softmax", { logarithm: 0, rows: 2, cols: 4, x: at(0), xRow: 4, out: at(1), outRow: 4 });
   const draw = {
@@ -93,7 +103,7 @@ describe.each(instructionSets)("the VM on %s", (set) => {
       e.map(increment(0, 1));
       e.loop(3, [{ buffer: 0, bytes: 4 }], (body) => {
         body.map(increment(0, 1));
-        const shape = { outer: 1, rows: 3, count: 2, inner: 1, bytes: 4 };
+        const shape = { outer: 1, rows: 3, count: 2, inner: 1, bytes: 4, perRow: 0 };
         body.emit("gather", { ...shape, table: at(1), ids: at(2), out: at(1) });
       });
     });

@@ -13,8 +13,10 @@ import { allCases } from "./cases.js";
 function opsOf(roots: readonly SymbolicTensor[]): string[] {
   const inside = ({ attrs }: Node): string[] => {
     if (!("body" in attrs)) return [];
-    const { body } = attrs as ScanAttrs;
-    return opsOf([...body.outputs, ...body.newStates]);
+    const { body } = attrs as {
+      readonly body: Pick<ScanAttrs["body"], "outputs"> & Partial<ScanAttrs["body"]>;
+    };
+    return opsOf([...body.outputs, ...(body.newStates ?? [])]);
   };
   return topological(roots).flatMap((node) => [node.op.name, ...inside(node)]);
 }

@@ -109,6 +109,45 @@ const draws = (draw: (shape: Shape, source: ops.RandomSource, stream: number) =>
   ),
 ];
 
+/** A table and the squares of what came to its rows, both changed where ids name a row (or read through an index). */
+function updateRows(table: X, ids: X, gradient: X, width: number, touched: boolean): X[] {
+  const size = table.shape[0] ?? 0;
+  const groups = ops.groupRows(ids, size);
+  const flat = ops.reshape(table, [-1]);
+  const result = ops.eachRow({
+    index: touched ? groups.rows : groups.positions,
+    ...(touched ? { count: groups.count } : {}),
+    rows: touched ? (ids.shape[0] ?? 0) : size,
+    width,
+    size: touched ? size : (ids.shape[0] ?? 0),
+    operands: [
+      { value: flat, kind: "row", indexed: touched },
+      { value: ops.mul(flat, 0.5), kind: "row", indexed: touched },
+      { value: ops.sumRows(gradient, groups), kind: "row", indexed: !touched },
+      { value: ops.cast(groups.rows, "float32"), kind: "number", indexed: !touched },
+    ],
+    equations: ([p, s, g, n]) => {
+      if (p === undefined || s === undefined || g === undefined || n === undefined) throw new Error("no row");
+      const sum = ops.add(ops.mul(s, 0.9), ops.square(g));
+      const scale = ops.mean(ops.square(gradient));
+      return new Map([
+        [0, ops.sub(p, ops.div(ops.mul(g, scale), ops.add(ops.sqrt(ops.abs(sum)), ops.add(n, 1))))],
+        [1, sum],
+      ]);
+    },
+  });
+  if (result === undefined) throw new Error("the equations are not those of a row");
+  return [...result.values()];
+}
+
+const rowUpdate = (D: number, touched: boolean): Case =>
+  test(
+    `of ${D} features, ${touched ? "those that ids name" : "all, with sums through an index"}`,
+    [float([9, D]), int([20], 0, 8), float([20, D])],
+    (table, ids, gradient) => updateRows(table, ids, gradient, D, touched),
+    jumps,
+  );
+
 const parameter: StateVariable = { name: "w", shape: [2, 3], dtype: "float32", role: "weight" };
 const counter: StateVariable = { name: "n", shape: [], dtype: "int32", role: "counter" };
 
@@ -120,6 +159,7 @@ type Builder = {
 type Helper =
   | "broadcastShapes"
   | "drawCounter"
+  | "firstOperand"
   | "seedOf"
   | "normalizeAxes"
   | "normalizeAxis"
@@ -460,6 +500,15 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
   ),
   stopGradient: [test("[2, 3]", [float([2, 3])], (x) => ops.stopGradient(x), jumps)],
   guard: [test("[2, 3]", [float([2, 3]), bool([2])], (x, m) => ops.guard(x, m), jumps)],
+  spread: [
+    test("[3] over [2, 3]", [float([3]), float([2, 3])], (w, x) => ops.mul(x, ops.spread(w, x))),
+    test(
+      "[3] over masked [2, 4, 3]",
+      [float([3]), float([2, 4, 3]), bool([2, 4])],
+      (w, x, m) => ops.spread(w, x.withMask(m)),
+      jumps,
+    ),
+  ],
   withoutMask: [test("[2, 3]", [float([2, 3]), bool([2])], (x, m) => ops.withoutMask(x.withMask(m)))],
   concat: [
     test("along each axis", [float([2, 3]), float([2, 1]), float([2, 0]), float([1, 3])], (a, b, c, d) => [
@@ -605,6 +654,55 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
       ops.gather(b, i),
     ]),
     test("a transposed table", [float([3, 4]), int([5], 0, 3)], (t, i) => ops.gather(ops.transpose(t), i)),
+  ],
+  crossEntropy: [
+    ...[
+      [3, 4],
+      [2, 5, 7],
+      [B, 33],
+      [1, 1],
+      [3, 1000],
+    ].map((shape) =>
+      test(
+        text([float(shape)]),
+        [float(shape), int(shape.slice(0, -1), 0, Number(shape.at(-1)) - 1)],
+        (x, i) => ops.crossEntropy(x, i),
+      ),
+    ),
+    test("large logits", [float([4, 5], -500, 500), int([4], 0, 4)], (x, i) => ops.crossEntropy(x, i), jumps),
+    test("labels that are no classes", [float([6, 3]), int([6], -2, 4)], (x, i) => ops.crossEntropy(x, i)),
+    test("none", [float([Z, 3]), int([Z], 0, 2)], (x, i) => ops.crossEntropy(x, i)),
+  ],
+  groupRows: [
+    test(
+      "of which some come again",
+      [listed([3, 0, 3, 2, 0, 3], "int32")],
+      (i) => Object.values(ops.groupRows(i, 5)),
+      jumps,
+    ),
+    test("one for all", [int([30], 1, 1)], (i) => Object.values(ops.groupRows(i, 3)), jumps),
+    test("none", [int([Z], 0, 1)], (i) => Object.values(ops.groupRows(i, 3)), jumps),
+    test("of a table of open size", [int([40], 0, 2)], (i) => Object.values(ops.groupRows(i, B)), jumps),
+  ],
+  sumRows: [
+    ...[1, 3, 40, 200].map((D) =>
+      test(
+        `of ${D} features`,
+        [float([30, D]), int([30], 0, 9)],
+        (x, i) => ops.sumRows(x, ops.groupRows(i, 10)),
+        jumps,
+      ),
+    ),
+    test("none", [float([Z, 3]), int([Z], 0, 1)], (x, i) => ops.sumRows(x, ops.groupRows(i, 3)), jumps),
+  ],
+  eachRow: [
+    ...[1, 3, 40, 300].flatMap((D) => [rowUpdate(D, true), rowUpdate(D, false)]),
+    test(
+      "that nothing names",
+      [float([6, 2]), int([Z], 0, 5), float([Z, 2])],
+      (t, i, g) => updateRows(t, i, g, 2, true),
+      jumps,
+    ),
   ],
   oneHot: [
     test("classes", [int([5], 0, 3)], (i) => ops.oneHot(i, 4), jumps),

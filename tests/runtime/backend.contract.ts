@@ -648,6 +648,7 @@ function lookupPrepared() {
           count: 1,
           inner: 1,
           bytes: 4,
+          perRow: 0,
         }),
       main: (e, b) =>
         e.emit("gather", {
@@ -659,6 +660,7 @@ function lookupPrepared() {
           count: 1,
           inner: 1,
           bytes: 4,
+          perRow: 0,
         }),
     },
   });

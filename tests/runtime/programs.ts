@@ -165,6 +165,7 @@ export function lookup(rows: number, count: number): Program {
           count,
           inner: 1,
           bytes: 4,
+          perRow: 0,
         }),
     },
   });

@@ -107,7 +107,7 @@ export function functionalContract(make: () => Promise<Backend>): void {
         'Did you mean "features"?',
       );
       await expect(model.predict({ words: w, features: random([3, 5, 2]) })).rejects.toThrow(
-        '4 samples in x (shape [4, 5, 3]) and 3 in x "features"',
+        '4 samples in x "words" (shape [4, 5, 3]) and 3 in x "features" (shape [3, 5, 2]), expected the same number of samples in both. Give one row of x "features" for every row of x "words".',
       );
     });
 
@@ -186,6 +186,37 @@ export function functionalContract(make: () => Promise<Backend>): void {
       for (const [p, q, r, s] of rows) expect([p, q]).toEqual([r, s]);
       const chained = sequential([inner, dense({ units: 1 })], { backend });
       expect((await chained.predict(a)).shape).toEqual([2, 1]);
+    });
+
+    it("tell their shape to a sequential model that they begin", async () => {
+      const x = input({ shape: [null, 3], dtype: "int32", batchSize: 2 });
+      const inner = functional({ inputs: x, outputs: lstm({ units: 2 }).apply(x), backend });
+      const model = sequential([inner, dense({ units: 4 })], { backend, seed: 1 });
+      expect([model.inputShape, model.outputShape]).toEqual([
+        [2, null, 3],
+        [2, 4],
+      ]);
+      expect(model.inputDtype).toBe("int32");
+      expect(model.countParams()).toBe(inner.countParams() + 12);
+      const around = sequential([model, dense({ units: 5 })], { backend });
+      expect(around.outputShape).toEqual([2, 5]);
+      const [a, b] = [input({ shape: [3] }), input({ shape: [3] })];
+      const two = functional({ inputs: { a, b }, outputs: layers.add().apply([a, b]), backend });
+      expect(sequential([two, dense({ units: 4 })], { backend }).built).toBe(false);
+    });
+
+    it("give their layers by name or place", () => {
+      const x = input({ shape: [3], name: "x" });
+      const model = functional({ inputs: x, outputs: dense({ units: 2, name: "scores" }).apply(x), backend });
+      expect(model.getLayer("scores")).toBe(model.layers[1]);
+      expect(model.getLayer(0)).toBe(model.layers[0]);
+      const { received, expected, fix } = refusal(() => model.getLayer("score"));
+      expect([received, expected, fix]).toEqual([
+        'the unknown layer "score"',
+        "one of x, scores",
+        'Did you mean "scores"?',
+      ]);
+      expect(refusal(() => model.getLayer(2)).received).toBe('the unknown layer "2"');
     });
 
     it("start from states and give them", async () => {

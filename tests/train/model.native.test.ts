@@ -2,12 +2,14 @@ import { expect, it } from "vitest";
 import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
+import { datasetContract } from "./dataset.contract.js";
 import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
 import { orderContract } from "./order.contract.js";
 import { outputsContract } from "./outputs.contract.js";
 import { predictionContract } from "./prediction.contract.js";
 import { savingContract } from "./saving.contract.js";
+import { tablesContract } from "./tables.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { updatesContract } from "./updates.contract.js";
 import { weightsContract } from "./weights.contract.js";
@@ -23,6 +25,8 @@ describeWith(nativeAddon, "models on the native backend", () => {
   functionalContract(make);
   savingContract(make);
   outputsContract(make);
+  datasetContract(make);
+  tablesContract(make);
 
   it("trains to the same bits with 1, 2 and 3 threads", async () => {
     const [N, T, D, C] = [130, 12, 20, 10];

@@ -6,7 +6,8 @@ import { input } from "../../src/graph/ops/source.js";
 import { optimizerKind } from "../../src/train/optimizers/index.js";
 import type { Optimizer } from "../../src/train/optimizers/optimizer.js";
 import { averageSlot, slotsOf, updateGroups } from "../../src/train/optimizers/update.js";
-import { rateOf, schedules } from "../../src/train/schedules.js";
+import { rateOf } from "../../src/train/rate.js";
+import { scheduleKind, schedules } from "../../src/train/schedules.js";
 import { type GoldenCase, type GoldenOption, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, scalar, type Values } from "../reference.js";
 
@@ -88,7 +89,14 @@ function train(
       parameters: input(`${k}`, [size]),
       weights: group.map(({ name, shape, data }) => {
         offset += data.length;
-        return { name, shape, offset: offset - data.length, size: data.length, constraint: null };
+        return {
+          name,
+          shape,
+          offset: offset - data.length,
+          size: data.length,
+          constraint: null,
+          table: null,
+        };
       }),
       gradients: [group.map(({ name, shape }) => input(`gradient ${name}`, shape))],
       slot: (name: string) => input(`${k} ${name}`, known(before.get(`${k} ${name}`), name).shape),
@@ -186,7 +194,9 @@ describe("every optimizer with every shared option agrees with Keras over ten st
       const { className } = known(optimizerKind.factories[String(name)], String(name));
       const extras = { name: "x", loss_scale_factor: null, jit_compile: true };
       const json = { class_name: className, config: { ...(kerasConfig(options) as object), ...extras } };
-      const read = parseOfKind(optimizerKind, json, "file") as Optimizer;
+      const read = parseOfKind(optimizerKind, json, "file", {
+        schedule: (inner, where) => parseOfKind(scheduleKind, inner, where),
+      }) as Optimizer;
       const made = optimizerOf(golden);
       expect(writeOfKind(optimizerKind, read)).toEqual(writeOfKind(optimizerKind, made));
       expect((writeOfKind(optimizerKind, read) as { config: object }).config).toMatchObject(

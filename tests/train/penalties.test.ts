@@ -6,7 +6,8 @@ import { input } from "../../src/graph/ops/source.js";
 import { type Constraint, constrained, constraintKind } from "../../src/layers/constraints.js";
 import { penaltyOf, type Regularizer, regularizerKind } from "../../src/layers/regularizers.js";
 import { gradients } from "../../src/passes/autodiff.js";
-import { rateOf, type Schedule, scheduleKind } from "../../src/train/schedules.js";
+import { rateOf, type Schedule } from "../../src/train/rate.js";
+import { scheduleKind } from "../../src/train/schedules.js";
 import { type GoldenCase, type GoldenTensor, goldenError, loadGolden } from "../golden/load.js";
 import { evaluate, known, scalar } from "../reference.js";
 

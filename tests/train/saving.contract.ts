@@ -4,12 +4,16 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readKerasFile, writeKerasFile } from "../../src/formats/kerasFile.js";
 import type { SymbolicTensor } from "../../src/graph/ir.js";
 import { mul } from "../../src/graph/ops/elementwise.js";
 import {
   type Backend,
+  defineLayer,
   functional,
   input,
+  type JsonObject,
+  Layer,
   layers,
   loadModel,
   losses,
@@ -19,7 +23,7 @@ import {
   sequential,
   Tensor,
 } from "../../src/index.js";
-import { defineLayer, type Inputs, Layer } from "../../src/layers/layer.js";
+import type { Inputs } from "../../src/layers/layer.js";
 import { uniform } from "../golden/load.js";
 
 const { lstm, gru, dense, bidirectional, masking, dropout } = layers;
@@ -179,7 +183,7 @@ export function savingContract(make: () => Promise<Backend>): void {
       const x = { words: random([2, 4, 3]), other: random([2, 5]) };
       expect(await loaded.predict(x)).toEqual(await model.predict(x));
       expect(loaded.weightNames()).toEqual(model.weightNames());
-      const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+      const blob = new Blob([bytes]);
       expect((await loadModel(blob, { backend })).config()).toEqual(model.config());
     });
 
@@ -233,7 +237,72 @@ export function savingContract(make: () => Promise<Backend>): void {
       const x = random([2, 3]);
       const loaded = await loadModel(bytes, { backend, custom: { Halve } });
       expect(await loaded.predict(x)).toEqual(await model.predict(x));
-      await expect(loadModel(bytes, { backend })).rejects.toThrow('unknown layer class "Halve"');
+      await expect(loadModel(bytes, { backend })).rejects.toThrow(
+        'loadModel the file: config.json: received the unknown layer class "Halve", expected one of Rondo\'s, or one that is given. Give a class of your own in custom: { Halve }.',
+      );
+      const third = layers.lambda({
+        call: (x) => mul(x, 1 / 3),
+        registeredName: "mine>third",
+        inputShape: [2],
+      });
+      await expect(loadModel(await sequential([third], { backend }).save(), { backend })).rejects.toThrow(
+        'loadModel the file: Lambda: received the function "mine>third", which is not known, expected a function given under that name. Give it in custom: { "mine>third": (x) => … }.',
+      );
+    });
+
+    /** The file of a model that was trained for a step, with another configuration of how it was compiled. */
+    const compiledAs = async (config: JsonObject, kept: (variable: number) => boolean = () => true) => {
+      const model = sequential([dense({ units: 2, inputShape: [3] })], { backend });
+      model.compile({ optimizer: "adam", loss: "meanSquaredError" });
+      await model.trainOnBatch(random([2, 3]), random([2, 2]));
+      const { metadata, config: whole, groups } = await readKerasFile(await model.save());
+      const compile_config = { ...(whole.compile_config as JsonObject), ...config };
+      const variables = groups.get("optimizer")?.variables.filter((_, i) => kept(i)) ?? [];
+      const changed = new Map(groups).set("optimizer", { variables });
+      return writeKerasFile({ metadata, config: { ...whole, compile_config }, groups: changed });
+    };
+    const functionOf = (config: string) => ({
+      module: "builtins",
+      class_name: "function",
+      config,
+      registered_name: "function",
+    });
+
+    it("name losses and metrics that are functions of Keras", async () => {
+      const metrics = ["log_cosh", "sparse_top_k_categorical_accuracy"].map(functionOf);
+      const bytes = await compiledAs({ loss: functionOf("kl_divergence"), metrics });
+      const { metricsNames } = await loadModel(bytes, { backend });
+      expect(metricsNames).toEqual(["loss", "logCoshError", "sparseTopKCategoricalAccuracy"]);
+      // Keras 2 names the function of a class beside it.
+      const config = { reduction: "auto", name: "huber_loss", fn: "huber", delta: 2 };
+      const loss = { module: "keras.losses", class_name: "Huber", config, registered_name: null };
+      expect((await loadModel(await compiledAs({ loss }), { backend })).metricsNames).toEqual(["loss"]);
+    });
+
+    it.each<[string, JsonObject, string, ((variable: number) => boolean)?]>([
+      ["a loss of one's own", { loss: functionOf("mine>error") }, 'the unknown loss "mine>error"'],
+      ["a metric of one's own", { metrics: [functionOf("error")] }, 'the unknown metric "error"'],
+      [
+        "a function whose metric has the other sign",
+        { metrics: [functionOf("cosine_similarity")] },
+        "the function cosine_similarity as a metric",
+      ],
+      ["an optimizer that Rondo has not", { optimizer: "ftrl" }, 'the unknown optimizer "ftrl"'],
+      ["the state of another optimizer", { optimizer: "sgd" }, "6 arrays of its optimizer"],
+      [
+        "a state of other shapes",
+        { optimizer: { class_name: "RMSprop", config: { momentum: 0.5 } } },
+        "an array of shape [3, 2] for velocity of its optimizer, expected shape [2]",
+      ],
+      ["the state of an optimizer of Keras 2", {}, "without its learning rate", (i) => i !== 1],
+    ])("are loaded with compile: false where they have %s", async (_, config, received, kept) => {
+      const bytes = await compiledAs(config, kept);
+      await expect(loadModel(bytes, { backend })).rejects.toThrow(received);
+      await expect(loadModel(bytes, { backend })).rejects.toThrow(
+        "Load it with loadModel(path, { compile: false }), and compile it.",
+      );
+      const bare = await loadModel(bytes, { backend, compile: false });
+      expect((await bare.predict(random([2, 3]))).shape).toEqual([2, 2]);
     });
 
     it("refuse what is none", async () => {
@@ -244,7 +313,15 @@ export function savingContract(make: () => Promise<Backend>): void {
       await expect(loadModel(truncated)).rejects.toThrow("truncated");
       await expect(loadModel(new Uint8Array(40))).rejects.toThrow("expected a zip archive");
       const hdf5 = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0);
-      await expect(loadModel(hdf5)).rejects.toThrow(".h5");
+      await expect(loadModel(hdf5)).rejects.toThrow(
+        'tf_keras.models.load_model("model.h5").save("model.keras")',
+      );
+      await expect(loadModel(folder)).rejects.toThrow(
+        `loadModel ${folder}: received a folder, such as a SavedModel of TensorFlow, expected a .keras file. Save a SavedModel again in Python with Keras 2, the package tf_keras: tf_keras.models.load_model("${folder}")`,
+      );
+      await expect(loadModel(new TextEncoder().encode('{"format":"layers-model"}'))).rejects.toThrow(
+        'tensorflowjs.converters.load_keras_model("model.json").save("model.keras")',
+      );
       await expect(loadModel(7 as never)).rejects.toThrow("expected a path, an address, bytes or a Blob");
       const damaged = bytes.slice();
       damaged[Math.floor(bytes.length / 2)] = (damaged[Math.floor(bytes.length / 2)] ?? 0) ^ 255;
@@ -272,6 +349,14 @@ export function savingContract(make: () => Promise<Backend>): void {
       );
       const own = sequential([dense({ units: 1, inputShape: [2], activation: (x) => x })], { backend });
       await expect(own.save(join(folder, "own.keras"))).rejects.toThrow("an activation that is a function");
+      for (const path of ["m.h5", "m.keras.zip", "m"])
+        await expect(tagger().save(join(folder, path))).rejects.toThrow("expected one that ends in .keras");
+      await expect(tagger().save("runs.1/m.json")).rejects.toThrow(
+        'save: received the path "runs.1/m.json", expected one that ends in .keras, the format that is written. Write save("runs.1/m.keras").',
+      );
+      await expect(tagger().saveWeights(join(folder, "m.h5"))).rejects.toThrow('m.safetensors")');
+      await expect(tagger().save(folder as never)).rejects.toThrow("ends in .keras");
+      await expect(tagger().save(new URL("file:///m.keras") as never)).rejects.toThrow('save("model.keras")');
       expect((await readdir(folder)).filter((name) => !/^(graph|truncated)\.keras$/.test(name))).toEqual([]);
     });
 

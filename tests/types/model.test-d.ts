@@ -1,6 +1,7 @@
 import {
   callbacks,
   type Figures,
+  type Layer,
   layers,
   losses,
   optimizers,
@@ -66,6 +67,8 @@ describe("models", () => {
     expectTypeOf(accuracy).toEqualTypeOf<number | undefined>();
     expectTypeOf(await model.predict(x)).toEqualTypeOf<Tensor<"float32">>();
     expectTypeOf(model.predictSync(x)).toEqualTypeOf<Tensor<"float32">>();
+    expectTypeOf(new Blob([await model.save(), await model.saveWeights()])).toEqualTypeOf<Blob>();
+    expectTypeOf(model.getLayer("dense")).toEqualTypeOf<Layer>();
     expectTypeOf((await model.fit(x, y)).history.loss).toEqualTypeOf<number[] | undefined>();
   });
 });

@@ -1,6 +1,14 @@
 import { RondoError } from "../../errors.js";
 import { equal, product, type Shape, sameShape, shapeText } from "../dim.js";
-import { apply, type GradientRule, type MaskRule, type Op, type SymbolicTensor, symbolic } from "../ir.js";
+import {
+  apply,
+  type GradientRule,
+  type MaskRule,
+  type Op,
+  type Reduction,
+  type SymbolicTensor,
+  symbolic,
+} from "../ir.js";
 import { widenMask } from "../mask.js";
 import { cast, div, equalTo, exp, mul, sub, where } from "./elementwise.js";
 import { broadcastTo, reshape } from "./shape.js";
@@ -31,7 +39,7 @@ const reduceMask: MaskRule<ReduceAttrs> = ([x], { axes }) => {
 /** @param result dtype of the result: of the operand (int32 for all integers), int32, or float32 from float32 only */
 function define(
   name: string,
-  code: number,
+  reduction: Reduction,
   gradient: GradientRule<ReduceAttrs> | "none",
   result: "operand" | "int32" | "float32" = "operand",
 ): Op<ReduceAttrs> {
@@ -53,7 +61,7 @@ function define(
     },
     gradient,
     mask: reduceMask,
-    kernel: { kind: "reduce", code, scaled: name === "mean" },
+    kernel: { kind: "reduce", reduction, scaled: name === "mean" },
   };
 }
 
@@ -66,31 +74,31 @@ const extremum: GradientRule<ReduceAttrs> = ({ inputs: [x], outputs: [y], grads:
 };
 
 export const reductions = {
-  sum: define("sum", 0, ({ inputs: [x], grads: [g], attrs: { axes } }) =>
+  sum: define("sum", "sum", ({ inputs: [x], grads: [g], attrs: { axes } }) =>
     x !== undefined && g !== undefined ? [expandLike(g, x, axes)] : [],
   ),
   mean: define(
     "mean",
-    0,
+    "sum",
     ({ inputs: [x], grads: [g], attrs: { axes } }) => {
       if (x === undefined || g === undefined) return [];
       return [expandLike(div(g, size(product(axes.map((a) => x.shape[a] ?? 1)))), x, axes)];
     },
     "float32",
   ),
-  max: define("max", 1, extremum),
-  min: define("min", 2, extremum),
+  max: define("max", "max", extremum),
+  min: define("min", "min", extremum),
   logSumExp: define(
     "logSumExp",
-    3,
+    "logSumExp",
     ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
       if (x === undefined || y === undefined || g === undefined) return [];
       return [mul(expandLike(g, x, axes), exp(sub(x, expandLike(y, x, axes))))];
     },
     "float32",
   ),
-  argMax: define("argMax", 4, "none", "int32"),
-  prod: define("prod", 5, ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
+  argMax: define("argMax", "argMax", "none", "int32"),
+  prod: define("prod", "prod", ({ inputs: [x], outputs: [y], grads: [g], attrs: { axes } }) => {
     if (x === undefined || y === undefined || g === undefined) return [];
     // ∂∏/∂xᵢ = ∏/xᵢ; where some x is 0 the product of the others is needed: with exactly one zero it is the product
     // of the rest there, with more it is 0 everywhere.

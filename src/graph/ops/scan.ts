@@ -1,4 +1,5 @@
 import { RondoError } from "../../errors.js";
+import { closureOf } from "../closure.js";
 import { type Dim, equal, SizesDiffer, shapeText } from "../dim.js";
 import {
   type GradientRule,
@@ -9,7 +10,6 @@ import {
   substitute,
   symbolic,
   type TensorType,
-  topological,
 } from "../ir.js";
 import { noMask, samePrefix, widenMask } from "../mask.js";
 import { add, logicalOr, where } from "./elementwise.js";
@@ -132,42 +132,23 @@ function checkMasks({ sequences, states, constants = [], mask, fused }: ScanOpti
 const placeholder = (name: string, { shape, dtype }: TensorType): SymbolicTensor => input(name, shape, dtype);
 const stepType = (x: SymbolicTensor): TensorType => ({ shape: x.shape.slice(1), dtype: x.dtype });
 
-function trace(options: ScanOptions): { body: ScanBody; captured: SymbolicTensor[] } {
+function trace(options: ScanOptions): { body: ScanBody; captured: readonly SymbolicTensor[] } {
   const xs = options.sequences.map((s, i) => placeholder(`x${i}`, stepType(s)));
   const states = options.states.map((s, i) => placeholder(`s${i}`, s));
   const constants = (options.constants ?? []).map((c, i) => placeholder(`c${i}`, c));
   const step = options.step(xs, states, constants);
   checkStates(step.states, states);
-  // Whatever does not depend on a placeholder belongs to the outer graph: it is computed once and passed in.
   const roots = [...step.outputs, ...step.states];
-  const inside = new Set([...xs, ...states, ...constants].map((p) => p.node));
-  const captured: SymbolicTensor[] = [];
-  const stands: SymbolicTensor[] = [];
-  const standsOf = new Map<Node, SymbolicTensor[]>();
-  const order = topological(roots);
-  for (const node of order) if (node.inputs.some((x) => inside.has(x.node))) inside.add(node);
-  const standFor = (x: SymbolicTensor) => standsOf.get(x.node)?.[x.index];
-  const capture = (x: SymbolicTensor) => {
-    if (inside.has(x.node) || (x.node.op.name === "constant" && x.rank === 0) || standFor(x)) return;
-    const stand = placeholder(`o${stands.length}`, x);
-    const own = standsOf.get(x.node) ?? [];
-    own[x.index] = stand;
-    standsOf.set(x.node, own);
-    stands.push(stand);
-    captured.push(x.withMask(undefined));
-  };
-  for (const node of order) if (inside.has(node)) node.inputs.forEach(capture);
-  roots.forEach(capture);
-  const closed = substitute(roots, standFor).map((x) => x.withMask(undefined));
+  const closed = closureOf(roots, [...xs, ...states, ...constants]);
   return {
     body: {
       sequences: xs,
       states,
-      constants: [...constants, ...stands],
-      outputs: closed.slice(0, step.outputs.length),
-      newStates: closed.slice(step.outputs.length),
+      constants: [...constants, ...closed.stands],
+      outputs: closed.roots.slice(0, step.outputs.length),
+      newStates: closed.roots.slice(step.outputs.length),
     },
-    captured,
+    captured: closed.captured,
   };
 }
 

@@ -420,6 +420,15 @@ export const guardOp: Op<None> = {
 export const guard = (x: SymbolicTensor, mask: SymbolicTensor): SymbolicTensor =>
   apply(guardOp, [x, mask], {});
 
+/**
+ * A weight broadcast to the shape of x, to be added to it or multiplied with it. Masked steps of x do not enter the
+ * weight's gradient, whatever they hold.
+ */
+export function spread(weight: SymbolicTensor, x: SymbolicTensor): SymbolicTensor {
+  const { mask, shape } = symbolic("spread", x);
+  return mask === undefined ? weight : guard(broadcastTo(weight, shape), mask);
+}
+
 /** The same value without its mask: every step counts from here on. */
 export const withoutMask = (x: SymbolicTensor): SymbolicTensor =>
   symbolic("withoutMask", x).withMask(undefined);

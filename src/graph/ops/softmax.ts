@@ -1,8 +1,8 @@
 import { RondoError } from "../../errors.js";
-import { shapeText } from "../dim.js";
-import { apply, type Op, type SymbolicTensor } from "../ir.js";
-import { elementwiseMask, widenMask } from "../mask.js";
-import { exp, mul, sub, where } from "./elementwise.js";
+import { sameShape, shapeText } from "../dim.js";
+import { apply, type Op, SymbolicTensor, type TensorType } from "../ir.js";
+import { elementwiseMask, noMask, widenMask } from "../mask.js";
+import { cast, exp, mul, sub, where } from "./elementwise.js";
 import { normalizeAxis, sum } from "./reduce.js";
 import { transpose } from "./shape.js";
 
@@ -52,3 +52,50 @@ function along(op: Op<None>, x: SymbolicTensor, axis: number): SymbolicTensor {
 /** Softmax over `axis`. Along a masked axis the masked steps take no part. */
 export const softmax = (x: SymbolicTensor, axis = -1): SymbolicTensor => along(softmaxOp, x, axis);
 export const logSoftmax = (x: SymbolicTensor, axis = -1): SymbolicTensor => along(logSoftmaxOp, x, axis);
+
+/**
+ * x [.., C], labels int32 [..] → log Σ exp x − x_label, [..]; the rows' maxima and the logarithms of Σ exp(x − maximum), for the
+ * gradient. A label outside [0, C) gives 0.
+ */
+export const crossEntropyOp: Op<None> = {
+  name: "crossEntropy",
+  infer: ([x, labels]) => {
+    const rows: TensorType = { shape: labels?.shape ?? [], dtype: "float32" };
+    if (
+      x?.dtype !== "float32" ||
+      labels?.dtype !== "int32" ||
+      x.shape.length === 0 ||
+      !sameShape(x.shape.slice(0, -1), labels.shape)
+    ) {
+      throw new RondoError({
+        where: "crossEntropy",
+        received: `logits ${x?.dtype}${shapeText(x?.shape ?? [])} and labels ${labels?.dtype}${shapeText(labels?.shape ?? [])}`,
+        expected: "float32 logits [.., classes] and an int32 class number for each row",
+        fix: "Give as many labels as the logits have rows",
+      });
+    }
+    return [rows, rows, rows];
+  },
+  gradient: ({ node, inputs: [x, labels], grads: [g] }) => {
+    if (x === undefined || labels === undefined || g === undefined) return [];
+    const saved = [1, 2].map((i) => new SymbolicTensor(node, i));
+    return [apply(crossEntropyGradientOp, [x, labels, ...saved, g], {})];
+  },
+  mask: noMask,
+  kernel: { kind: "instruction", name: "crossEntropy" },
+};
+
+/** x, labels, maxima, logarithms of sums, g [..] → g · (softmax x − 1 at the label), [.., C]. */
+const crossEntropyGradientOp: Op<None> = {
+  name: "crossEntropyGradient",
+  infer: ([x]) => (x === undefined ? [] : [x]),
+  gradient: "none",
+  mask: noMask,
+  kernel: { kind: "instruction", name: "crossEntropyGradient" },
+};
+
+/** −log softmax(x)_label, without the probabilities ever being written: x [.., C], labels [..], whole numbers → [..]. */
+export const crossEntropy = (x: SymbolicTensor, labels: SymbolicTensor): SymbolicTensor =>
+  apply(crossEntropyOp, [x.withMask(undefined), cast(labels.withMask(undefined), "int32")], {}).withMask(
+    x.mask,
+  );

@@ -51,12 +51,22 @@ const definition = defineLayer(
 );
 export type BidirectionalOptions = OptionsOf<typeof definition.fields>;
 
-/** The output of the layer inside; its last size is told unless two are joined (the types do no arithmetic). */
+/**
+ * The output of the layer inside; its last size is told unless two are joined (the types do no arithmetic). After it the
+ * output of the backward layer, where they are not merged, and the states of both.
+ */
 export interface BidirectionalRule<L extends ShapeRule, M extends MergeMode, S extends InputShape | undefined>
   extends ShapeRule {
   readonly given: S;
   readonly out: Merged<OutputOf<L, this["in"]>, M, S>;
+  readonly further: [M] extends [null] ? [Sizes, ...StatesOf<L>] : StatesOf<L, undefined>;
 }
+/** The states of the layer in both directions. */
+type StatesOf<L extends ShapeRule, None = []> = L extends {
+  readonly further: infer States extends readonly Sizes[];
+}
+  ? [...States, ...States]
+  : None;
 type Merged<Out, M extends MergeMode, S> = Out extends Sizes
   ? null extends M
     ? Sizes

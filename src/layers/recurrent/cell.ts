@@ -17,11 +17,23 @@ export const cellFields = {
 };
 export type CellFields = typeof cellFields;
 
-/** A cell class's definition from its own fields. */
+/** A built-in cell class's definition from its own fields. */
 export const defineCell = <F extends Fields>(className: string, fields: F): Definition<F & CellFields> => ({
   className,
   fields: { ...cellFields, ...fields },
 });
+
+/**
+ * The definition of a cell class of your own from its fields: `defineCell` of the package.
+ *
+ * @param className its name in files
+ * @param rules `registeredName`: the name by which the class is registered in Python; default: its class name
+ */
+export const defineOwnCell = <F extends Fields>(
+  className: string,
+  fields: F,
+  { registeredName = className }: Pick<Definition<F>, "registeredName"> = {},
+): Definition<F & CellFields> => ({ ...defineCell(className, fields), registeredName });
 
 /** What a cell computes in one time step. */
 export interface CellOutput {

@@ -20,9 +20,14 @@ const definition = defineRecurrent("RNN", {
 });
 export type RNNOptions = OptionsOf<typeof definition.fields>;
 
-/** [T, ..] → [T, number] with returnSequences (Q), else [number]. */
-export interface RNNRule<Q extends boolean, S extends InputShape | undefined = undefined> extends ShapeRule {
+/** [T, ..] → [T, number] with returnSequences (Q), else [number], and with returnState (G) as many states as the cell has. */
+export interface RNNRule<
+  Q extends boolean,
+  S extends InputShape | undefined = undefined,
+  G extends boolean = false,
+> extends ShapeRule {
   readonly given: S;
+  readonly further: G extends true ? readonly Sizes[] : undefined;
   readonly out: boolean extends Q
     ? Sizes
     : IsUnknown<this["in"]> extends true
@@ -48,6 +53,10 @@ export class RNN<R extends ShapeRule = ShapeRule> extends Recurrent<R, typeof de
 }
 
 /** A recurrent layer over a cell, or over a list of cells. */
-export const rnn = <const Q extends boolean = false, const S extends InputShape | undefined = undefined>(
-  options: RNNOptions & { readonly returnSequences?: Q; readonly inputShape?: S },
-): RNN<RNNRule<Q, S>> => new RNN(options);
+export const rnn = <
+  const Q extends boolean = false,
+  const S extends InputShape | undefined = undefined,
+  const G extends boolean = false,
+>(
+  options: RNNOptions & { readonly returnSequences?: Q; readonly returnState?: G; readonly inputShape?: S },
+): RNN<RNNRule<Q, S, G>> => new RNN(options);

@@ -6,16 +6,17 @@ import { LSTMCell, lstmFields } from "./cells/lstm.js";
 import { SimpleRNNCell, simpleFields } from "./cells/simple.js";
 import { defineRecurrent, Recurrent } from "./rnn.js";
 
-/** [T, D] → [T, U] with returnSequences (Q), else [U], and with returnState (G) the states; Kind is the name in the message. */
+/** [T, D] → [T, U] with returnSequences (Q), else [U], and with returnState (G) States; Kind is the name in the message. */
 export interface RecurrentRule<
   Kind extends string,
   U extends number,
   Q extends boolean,
   S extends InputShape | undefined = undefined,
   G extends boolean = false,
+  States extends readonly Sizes[] = readonly Sizes[],
 > extends ShapeRule {
   readonly given: S;
-  readonly several: G;
+  readonly further: G extends true ? States : undefined;
   readonly out: boolean extends Q
     ? Sizes
     : IsUnknown<this["in"]> extends true
@@ -68,7 +69,7 @@ export const simpleRNN = <
   const G extends boolean = false,
 >(
   options: SimpleRNNOptions & Told<U, Q, S, G>,
-): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S, G>> => new SimpleRNN(options);
+): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S, G, [[U]]>> => new SimpleRNN(options);
 
 const lstmDefinition = defineRecurrent("LSTM", { ...lstmFields, ...activityField });
 export type LSTMOptions = OptionsOf<typeof lstmDefinition.fields>;
@@ -90,7 +91,7 @@ export const lstm = <
   const G extends boolean = false,
 >(
   options: LSTMOptions & Told<U, Q, S, G>,
-): LSTM<RecurrentRule<"lstm", U, Q, S, G>> => new LSTM(options);
+): LSTM<RecurrentRule<"lstm", U, Q, S, G, [[U], [U]]>> => new LSTM(options);
 
 const gruDefinition = defineRecurrent("GRU", { ...gruFields, ...activityField });
 export type GRUOptions = OptionsOf<typeof gruDefinition.fields>;
@@ -112,4 +113,4 @@ export const gru = <
   const G extends boolean = false,
 >(
   options: GRUOptions & Told<U, Q, S, G>,
-): GRU<RecurrentRule<"gru", U, Q, S, G>> => new GRU(options);
+): GRU<RecurrentRule<"gru", U, Q, S, G, [[U]]>> => new GRU(options);

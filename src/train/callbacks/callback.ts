@@ -1,6 +1,6 @@
 import { namesOf, RondoError, unknownName, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
-import type { DataArray } from "../dataset.js";
+import type { DataArray } from "../samples.js";
 
 /** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
 export type Logs = Record<string, number>;
@@ -8,18 +8,19 @@ export type Logs = Record<string, number>;
 /** What a run is about; set before its first hook. */
 export interface CallbackParams {
   readonly epochs: number;
-  /** Batches of one epoch. */
-  readonly steps: number;
-  /** Rows of one epoch. */
-  readonly samples: number;
-  readonly batchSize: number;
+  /** Batches of one epoch; undefined where a dataset does not know them before it has come to its end. */
+  readonly steps: number | undefined;
+  /** Rows of one epoch; undefined for a dataset. */
+  readonly samples: number | undefined;
+  /** Undefined for a dataset. */
+  readonly batchSize: number | undefined;
   /** 0 silent, 1 progress bar, 2 one line per epoch. */
   readonly verbose: 0 | 1 | 2;
   /** From which weights, dropout and shuffling follow. */
   readonly seed: number;
   /** `loss` and the metrics' names. */
   readonly metrics: readonly string[];
-  /** The data that the run was given: x, y and sampleWeight, as far as there are. */
+  /** The data that the run was given: x, y and sampleWeight, as far as there are; of a dataset the batch that has ended. */
   readonly inputs: readonly DataArray[];
 }
 

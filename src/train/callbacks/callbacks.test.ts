@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { historyCsv, historyJson } from "../../report/history.js";
 import { type Tensor, tensor, zeros } from "../../tensor.js";
-import type { DataArray } from "../dataset.js";
 import { losses } from "../losses.js";
 import { targetBounds } from "../measure.js";
+import type { DataArray } from "../samples.js";
 import {
   Callback,
   type CallbackHooks,

@@ -3,7 +3,10 @@ import { CallbackList, type CallbackModel, type CallbackParams } from "./callbac
 import { ProgressBar } from "./progressBar.js";
 
 /** Three epochs' worth of hooks on a bar whose clock is set by hand; returns what was written. */
-async function written(options: { dynamic: boolean; verbose: 0 | 1 | 2; epochs?: number }, stepMs: number) {
+async function written(
+  options: { dynamic: boolean; verbose: 0 | 1 | 2; epochs?: number; unknown?: boolean },
+  stepMs: number,
+) {
   let [text, now] = ["", 0];
   const terminal = {
     dynamic: options.dynamic,
@@ -13,7 +16,7 @@ async function written(options: { dynamic: boolean; verbose: 0 | 1 | 2; epochs?:
   };
   const params: CallbackParams = {
     epochs: options.epochs ?? 2,
-    steps: 4,
+    steps: options.unknown === true ? undefined : 4,
     samples: 8,
     batchSize: 2,
     verbose: options.verbose,
@@ -67,6 +70,22 @@ describe("ProgressBar", () => {
     ];
     const text = await written({ dynamic: false, verbose: 1 }, 6000);
     expect(text).toBe(["Epoch 1/2\n", ...epoch, "Epoch 2/2\n", ...epoch].join(""));
+  });
+  it("shows the time taken until an epoch has told how many steps there are", async () => {
+    const line = "4/4 - 24s - 6s/step - loss: 1.2500 - accuracy: 1.0000e-04 - val_loss: 9.0000\n";
+    const [second, last] = ["loss: 1.7500 - accuracy: 1.0000e-04", "loss: 1.2500 - accuracy: 1.0000e-04"];
+    const text = await written({ dynamic: false, verbose: 1, unknown: true }, 6000);
+    expect(text).toBe(
+      [
+        `Epoch 1/2\n2/Unknown - 12s - 6s/step - ${second}\n4/Unknown - 24s - 6s/step - ${last}\n${line}`,
+        `Epoch 2/2\n2/4 - 12s left - 6s/step - ${second}\n${line}`,
+      ].join(""),
+    );
+    const drawn = await written({ dynamic: true, verbose: 1, epochs: 1, unknown: true }, 2000);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours are control characters
+    const lines = drawn.replace(/\x1b\[\d+m/g, "").split("\r");
+    expect(lines[1]).toBe("1/Unknown 2s 2s/step - loss: 2.0000 - accuracy: 1.0000e-04");
+    expect(lines.at(-1)).toMatch(/^4\/4 ━{20} 8s 2s\/step/);
   });
   it("writes a line per epoch alone with verbose 2, however long it takes", async () => {
     expect((await written({ dynamic: false, verbose: 2 }, 60_000)).split("\n")).toHaveLength(2 * 2 + 1);

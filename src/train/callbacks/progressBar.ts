@@ -34,6 +34,9 @@ export class ProgressBar extends Callback {
   /** When something was last shown; at first when it began, or before that where a bar is drawn at once. */
   #shownAt = 0;
   #drawnWidth = 0;
+  /** Steps done, and of the epoch that ended last. */
+  #done = 0;
+  #counted: number | undefined;
 
   /** @param now milliseconds */
   constructor(terminal: Terminal = defaultTerminal(), now: () => number = () => performance.now()) {
@@ -44,6 +47,7 @@ export class ProgressBar extends Callback {
 
   onTrainBegin(): void {
     this.#training = true;
+    this.#counted = undefined;
   }
   onTrainEnd(): void {
     this.#training = false;
@@ -54,9 +58,12 @@ export class ProgressBar extends Callback {
     if (verbose > 0 && epochs > 1) this.#terminal.write(`Epoch ${epoch + 1}/${epochs}\n`);
   }
   onTestBegin(): void {
-    if (!this.#training) this.#restart();
+    if (this.#training) return;
+    this.#counted = undefined;
+    this.#restart();
   }
   onPredictBegin(): void {
+    this.#counted = undefined;
     this.#restart();
   }
   onTrainBatchEnd(batch: number, logs: Logs): void {
@@ -83,29 +90,42 @@ export class ProgressBar extends Callback {
     this.#afterFirst = undefined;
     this.#shownAt = this.#terminal.dynamic ? Number.NEGATIVE_INFINITY : this.#begin;
     this.#drawnWidth = 0;
+    this.#done = 0;
+  }
+
+  /** Of this epoch; where nobody knows, those of the one before. */
+  get #steps(): number | undefined {
+    return this.params.steps ?? this.#counted;
   }
 
   #update(done: number, logs: Logs): void {
     const now = this.#now();
+    this.#done = done;
     if (done === 1) this.#afterFirst = now;
     const { dynamic } = this.#terminal;
     const least = dynamic ? interval.drawn : interval.written;
     if (this.params.verbose !== 1 || now - this.#shownAt < least) return;
-    const { steps } = this.params;
-    const remaining = clock((this.#stepTime(done, now) * (steps - done)) / 1000);
+    const steps = this.#steps;
+    // Without an end in sight, the time taken.
+    const ms =
+      steps === undefined ? now - this.#begin : this.#stepTime(done, now) * Math.max(0, steps - done);
+    const time = clock(ms / 1000);
     const figures = this.#figures(done, now, logs);
-    if (dynamic) this.#draw(done, `${bold(remaining)}${figures}`);
-    else if (done < steps) this.#terminal.write(`${done}/${steps} - ${remaining} left -${figures}\n`);
+    if (dynamic) this.#draw(done, steps, `${bold(time)}${figures}`);
+    else if (steps === undefined) this.#terminal.write(`${done}/Unknown - ${time} -${figures}\n`);
+    else if (done < steps) this.#terminal.write(`${done}/${steps} - ${time} left -${figures}\n`);
     this.#shownAt = now;
   }
 
   #finish(logs: Logs): void {
-    const { verbose, steps } = this.params;
+    const { verbose } = this.params;
+    const steps = this.params.steps ?? this.#done;
+    this.#counted = steps;
     if (verbose === 0) return;
     const now = this.#now();
     const elapsed = `${((now - this.#begin) / 1000).toFixed(0)}s`;
     if (verbose === 1 && this.#terminal.dynamic) {
-      this.#draw(steps, `${bold(elapsed)}${this.#figures(steps, now, logs)}`);
+      this.#draw(steps, steps, `${bold(elapsed)}${this.#figures(steps, now, logs)}`);
       this.#terminal.write("\n");
     } else {
       this.#terminal.write(`${steps}/${steps} - ${elapsed} -${this.#figures(steps, now, logs)}\n`);
@@ -123,12 +143,11 @@ export class ProgressBar extends Callback {
     return ` ${perStep(this.#stepTime(done, now))}${values.join("")}`;
   }
 
-  #draw(done: number, text: string): void {
-    const { steps } = this.params;
-    const filled = Math.floor((width * done) / steps);
-    const count = `${done}`.padStart(`${steps}`.length);
-    const bar = `${green("━".repeat(filled))}${gray("━".repeat(width - filled))}`;
-    const line = `${bold(`${count}/${steps}`)} ${bar} ${text}`;
+  #draw(done: number, steps: number | undefined, text: string): void {
+    const count = `${done}`.padStart(`${steps ?? ""}`.length);
+    const filled = steps === undefined ? 0 : Math.min(width, Math.floor((width * done) / Math.max(1, steps)));
+    const bar = steps === undefined ? "" : `${green("━".repeat(filled))}${gray("━".repeat(width - filled))} `;
+    const line = `${bold(`${count}/${steps ?? "Unknown"}`)} ${bar}${text}`;
     const visible = [...line.replace(escapes, "")].length;
     this.#terminal.write(`\r${line}${" ".repeat(Math.max(0, this.#drawnWidth - visible))}`);
     this.#drawnWidth = visible;

@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { findHarm } from "../dataset.js";
+import { findHarm } from "../samples.js";
 import { Callback, type CallbackParams, type Logs } from "./callback.js";
 
 /** What to say of a loss that is not finite. */

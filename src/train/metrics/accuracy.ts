@@ -40,6 +40,15 @@ const accuracyOf = (
   values: () => ({ target, values }),
 });
 
+/**
+ * Share of predictions that equal their targets, number by number: yTrue, yPred of one shape. NaN equals nothing. (The name
+ * `"accuracy"` in `compile` means the accuracy of classes that fits the shapes.)
+ */
+export const accuracy = meanMetric(
+  "accuracy",
+  accuracyOf("Accuracy", "values", (t, p) => share(equalTo(t, p))),
+);
+
 /** Whether the most probable class is the target's: yTrue, yPred [.., C] → [..]. Rows with NaN are wrong. */
 export const categoricalAccuracy = meanMetric(
   "categoricalAccuracy",

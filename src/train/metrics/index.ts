@@ -6,6 +6,7 @@ import { equations } from "../equations.js";
 import { measureClass } from "../losses.js";
 import { checkMeasure, isFactory, isMeasure, type MeasureFunction, type Metric } from "../measure.js";
 import {
+  accuracy,
   binaryAccuracy,
   categoricalAccuracy,
   labelAccuracy,
@@ -20,6 +21,7 @@ const { meanSquaredError, sparseCategoricalCrossentropy, logCosh } = equations;
 
 /** The metrics, each made from its options; all take `name`, under which the figure is reported. */
 export const metrics = {
+  accuracy,
   categoricalAccuracy,
   sparseCategoricalAccuracy,
   binaryAccuracy,
@@ -68,7 +70,7 @@ export const metrics = {
   ),
 };
 
-/** All metrics by name, short and old names included. `accuracy` is resolved by the shapes of targets and output. */
+/** All metrics by name, short and old names included. What the name `accuracy` means, `resolveMetric` knows. */
 export const metricsByName = {
   ...metrics,
   mse: metrics.meanSquaredError,
@@ -82,9 +84,7 @@ export const metricsByName = {
   cosineProximity: metrics.cosineSimilarity,
 };
 
-const accuracyNames = ["accuracy", "acc"] as const;
-
-export type MetricName = keyof typeof metricsByName | (typeof accuracyNames)[number];
+export type MetricName = keyof typeof metricsByName | "acc";
 
 /** What `compile` takes as a metric. */
 export type MetricSpec = MetricName | Metric | MeasureFunction;
@@ -104,7 +104,7 @@ export const metricLabel = (metric: MetricSpec): string =>
 
 /** Throws for an unknown name, and for what is no metric. */
 export function checkMetric(metric: MetricSpec): void {
-  const known = [...accuracyNames, ...Object.keys(metricsByName)];
+  const known = ["acc", ...Object.keys(metricsByName)];
   if (typeof metric === "string" && !known.includes(metric))
     throw unknownName("compile", "metric", metric, known);
   if (isFactory(metric)) ofKind(metricKind, metric, "compile", "metric");
@@ -112,9 +112,9 @@ export function checkMetric(metric: MetricSpec): void {
 }
 
 /**
- * A metric from its name, what a factory of `metrics` gives, or a function of your own. `accuracy` is binary for an output of
- * one unit, sparse where y has no axis of classes, and categorical otherwise, as in Keras; for an output of class numbers it
- * compares them.
+ * A metric from its name, what a factory of `metrics` gives, or a function of your own. The name `accuracy` is, as in Keras,
+ * not `metrics.accuracy()` but the binary accuracy for an output of one unit, the sparse one where y has no axis of classes,
+ * and the categorical one otherwise; for an output of class numbers it compares them.
  */
 export function resolveMetric(
   metric: MetricSpec,

@@ -22,6 +22,7 @@ export const adadelta = configurable("Adadelta", fields, (settings) => {
   const { rho, epsilon } = settings;
   return makeOptimizer("adadelta", settings, {
     slots: ["accumulatedGradient", "accumulatedDelta"],
+    idle: { accumulatedGradient: rho, accumulatedDelta: rho },
     update({ parameters, gradients: g, learningRate: rate, slot }) {
       const mean = (before: string, x: typeof g) => add(mul(slot(before), rho), mul(square(x), 1 - rho));
       const accumulatedGradient = mean("accumulatedGradient", g);

@@ -23,6 +23,7 @@ export const adagrad = configurable("Adagrad", fields, (settings) => {
   const { initialAccumulatorValue, epsilon } = settings;
   return makeOptimizer("adagrad", settings, {
     slots: [{ name: "accumulator", initial: initialAccumulatorValue }],
+    idle: {},
     update({ parameters, gradients: g, learningRate: rate, slot }) {
       const accumulator = add(slot("accumulator"), square(g));
       const change = div(mul(rate, g), sqrt(add(accumulator, epsilon)));

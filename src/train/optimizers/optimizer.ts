@@ -1,5 +1,5 @@
 import { type Field, invalid, type Json, type SettingsOf } from "../../config/config.js";
-import { ofKind, parseOfKind, writeOfKind } from "../../config/configurable.js";
+import { writeOfKind } from "../../config/configurable.js";
 import {
   amount,
   flag,
@@ -12,7 +12,7 @@ import {
 } from "../../config/fields.js";
 import { RondoError } from "../../errors.js";
 import type { SymbolicTensor } from "../../graph/ir.js";
-import { type Schedule, scheduleKind } from "../schedules.js";
+import { isSchedule, type Schedule } from "../rate.js";
 
 /** What an optimizer keeps from step to step: a vector like the parameters, or one number. */
 export interface Slot {
@@ -48,17 +48,20 @@ const learningRate = (initial: number): Field<number | Schedule, number | Schedu
   ...amount(initial),
   read(given, where, name) {
     if (typeof given === "number") return amount(initial).read(given, where, name);
-    if (typeof given === "object" && given !== null) return ofKind(scheduleKind, given, where, name);
+    if (typeof given === "object" && given !== null && isSchedule(given)) return given;
     throw invalid(where, name, given, "a number from 0, or a schedule such as schedules.cosineDecay({ … })");
   },
   write(value, where): Json {
     if (typeof value === "number") return value;
-    const json = writeOfKind(scheduleKind, value);
+    const json = writeOfKind({ module: "keras.optimizers.schedules" }, value);
     if (json !== undefined) return json;
     throw invalid(where, "learningRate", value, "one of Rondo's schedules, to write it to a file");
   },
-  parse: (json, _reader, where) =>
-    typeof json === "number" ? json : (parseOfKind(scheduleKind, json, where) as Schedule),
+  parse(json, reader, where) {
+    if (typeof json === "number") return json;
+    if (reader.schedule === undefined) throw new Error(`${where}: schedules are not read here`);
+    return reader.schedule(json, where) as Schedule;
+  },
 });
 
 /** The fields that all optimizers share, with Keras's defaults but for those that differ between optimizers. */
@@ -96,6 +99,11 @@ export interface Optimizer extends Partial<SettingsOf<SharedFields>> {
   readonly learningRate: number | Schedule;
   /** What it keeps from step to step; a name alone is a vector that starts at 0. */
   readonly slots: readonly (string | Slot)[];
+  /**
+   * For an optimizer that leaves a parameter where it is while its gradient is 0: by which factor each of its slots is
+   * multiplied in such a step (left out: 1). Tables are then updated by the rows that a step names. Default: it moves them.
+   */
+  readonly idle?: Readonly<Record<string, number>> | undefined;
   update(context: UpdateContext): Updated;
 }
 
@@ -114,7 +122,7 @@ export const slotOf = (slot: string | Slot): Required<Slot> => ({
 export function makeOptimizer(
   name: string,
   settings: SettingsOf<SharedFields>,
-  rule: Pick<Optimizer, "slots" | "update">,
+  rule: Pick<Optimizer, "slots" | "update" | "idle">,
 ): Optimizer {
   const limits = (["clipNorm", "clipValue", "globalClipNorm"] as const).filter(
     (limit) => settings[limit] !== null,

@@ -30,6 +30,7 @@ export const rmsprop = configurable(
     const { rho, momentum, epsilon, centered } = settings;
     return makeOptimizer("rmsprop", settings, {
       slots: ["velocity", ...(momentum > 0 ? ["momentum"] : []), ...(centered ? ["averageGradient"] : [])],
+      idle: momentum > 0 ? undefined : { velocity: rho, ...(centered ? { averageGradient: rho } : {}) },
       update({ parameters, gradients: g, learningRate: rate, slot }) {
         const velocity = add(mul(slot("velocity"), rho), mul(square(g), 1 - rho));
         const average = centered ? add(mul(slot("averageGradient"), rho), mul(g, 1 - rho)) : undefined;

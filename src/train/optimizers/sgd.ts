@@ -26,6 +26,7 @@ export const sgd = configurable(
     const { momentum, nesterov } = settings;
     return makeOptimizer("sgd", settings, {
       slots: momentum === 0 ? [] : ["momentum"],
+      idle: momentum === 0 ? {} : undefined,
       update({ parameters, gradients, learningRate: rate, slot }) {
         const step = mul(gradients, rate);
         if (momentum === 0) return { parameters: sub(parameters, step), slots: {} };

@@ -11,7 +11,7 @@ const perRow = 64;
  * arrays; shuffled ones are gathered into two staging buffers used in turn, so that the arrays of batch i are valid
  * until batch i + 2 is asked for.
  */
-export class Batches {
+export class RowBatches {
   readonly count: number;
   readonly #tensors: readonly Tensor[];
   readonly #staging: readonly (readonly TypedArray[])[];

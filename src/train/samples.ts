@@ -2,14 +2,14 @@ import { Breather } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
-import { readingTensor, sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
+import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 import type { Bounds, Measure } from "./measure.js";
 
 /** How much one sample of a class counts in the loss: by class number; 1 where none is given. */
 export type ClassWeights = Readonly<Record<number, number>>;
 
 /** Rows that belong together: x, y and, where samples are weighted, float32 weights. */
-export interface Dataset {
+export interface Samples {
   readonly x: Tensor;
   readonly y: Tensor;
   readonly weight: Tensor | undefined;
@@ -24,26 +24,6 @@ export interface DataArray {
   readonly tensor: Tensor;
   /** Of targets: what the loss takes. */
   readonly bounds?: Bounds | undefined;
-}
-
-/**
- * `toTensor` that lets the event loop turn, for what may be large nested lists. These must stay as they are until it
- * resolves, as far as they were not read when this returns: what takes a few milliseconds is.
- *
- * @param copied arrays of up to so many bytes are copied, before this returns; larger ones are shared
- */
-export async function readTensor(where: string, values: TensorLike, copied = 0): Promise<Tensor> {
-  const steps = readingTensor(where, values);
-  const breather = new Breather();
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) {
-      const { data, shape, dtype } = step.value;
-      return data.byteLength > copied ? step.value : new Tensor(data.slice(), shape, dtype);
-    }
-    const turn = breather.tick();
-    if (turn !== undefined) await turn;
-  }
 }
 
 /**
@@ -104,30 +84,33 @@ const noRows = (where: string, name: string): RondoError =>
  *
  * @throws RondoError when their numbers of rows differ
  */
-export function readDataset(
+export function readSamples(
   where: string,
   x: Tensor,
   y: TensorLike,
   weight: TensorLike | undefined,
-  [yName, weightName]: readonly [y: string, weight: string] = ["y", "sampleWeight"],
-): Dataset {
+  [xName, yName, weightName]: readonly [x: string, y: string, weight: string] = ["x", "y", "sampleWeight"],
+): Samples {
   const targets = toTensor(`${where}: ${yName}`, y);
-  checkRows(where, x, yName, targets);
+  checkRows(where, [xName, x], [yName, targets]);
   if (weight === undefined) return { x, y: targets, weight: undefined };
   const given = toTensor(`${where}: ${weightName}`, weight);
-  checkRows(where, x, weightName, given);
+  checkRows(where, [xName, x], [weightName, given]);
   const data = given.data instanceof Float32Array ? given.data : Float32Array.from(given.data);
   return { x, y: targets, weight: new Tensor(data, given.shape, "float32") };
 }
 
+/** An array with its name in errors. */
+type Named = readonly [name: string, tensor: Tensor];
+
 /** Throws where another array has not as many rows as x. */
-export function checkRows(where: string, x: Tensor, name: string, other: Tensor): void {
+export function checkRows(where: string, [xName, x]: Named, [name, other]: Named): void {
   if (other.rank > 0 && rowsOf(other) === rowsOf(x)) return;
   throw new RondoError({
     where,
-    received: `${rowsOf(x)} samples in x (shape ${shapeText(x.shape)}) and ${rowsOf(other)} in ${name} (shape ${shapeText(other.shape)})`,
+    received: `${rowsOf(x)} samples in ${xName} (shape ${shapeText(x.shape)}) and ${rowsOf(other)} in ${name} (shape ${shapeText(other.shape)})`,
     expected: "the same number of samples in both",
-    fix: `Give one row of ${name} for every row of x`,
+    fix: `Give one row of ${name} for every row of ${xName}`,
   });
 }
 
@@ -145,7 +128,7 @@ export function checkRows(where: string, x: Tensor, name: string, other: Tensor)
  */
 export async function checkTargets(
   where: string,
-  { y, weight }: Dataset,
+  { y, weight }: Samples,
   bounds: Bounds | undefined,
   masked: () => boolean,
   name = "y",
@@ -221,7 +204,7 @@ export async function findHarm(arrays: readonly DataArray[]): Promise<string | u
 const scanned = 1 << 16;
 
 /**
- * The data set with the weights of its classes multiplied into its sample weights. The class of a row is its class
+ * Samples with the weights of their classes multiplied into their own. The class of a row is its class
  * number, or the largest entry of its last axis.
  *
  * @param classes how many there are, where y does not say it
@@ -229,12 +212,12 @@ const scanned = 1 << 16;
  */
 export async function weighClasses(
   where: string,
-  dataset: Dataset,
+  samples: Samples,
   weights: ClassWeights,
   target: Measure["target"],
   classes?: number,
-): Promise<Dataset> {
-  const { y, weight } = dataset;
+): Promise<Samples> {
+  const { y, weight } = samples;
   // The last axis belongs to one class each where it holds one-hot rows or has size 1.
   const last = y.shape.at(-1) ?? 1;
   const holdsClasses = target === "classes" || target === "labels";
@@ -250,7 +233,7 @@ export async function weighClasses(
     result[i] = (weights[Math.round(label)] ?? 1) * own;
     if (i % scanned === scanned - 1) await breather.tick();
   }
-  return { ...dataset, weight: new Tensor(result, leading, "float32") };
+  return { ...samples, weight: new Tensor(result, leading, "float32") };
 }
 
 function checkClassWeights(where: string, weights: unknown, classes = Number.POSITIVE_INFINITY): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Tensor, tensor } from "../tensor.js";
-import { Batches } from "./batches.js";
+import { RowBatches } from "./rows.js";
 
 const x = tensor(
   Float32Array.from({ length: 14 }, (_, i) => i),
@@ -8,9 +8,9 @@ const x = tensor(
 );
 const y = tensor(Uint8Array.from({ length: 7 }, (_, i) => 10 * i));
 
-describe("Batches", () => {
+describe("RowBatches", () => {
   it("gives windows on the caller's memory where nothing is shuffled", async () => {
-    const batches = new Batches([x, y], 7, 3, false);
+    const batches = new RowBatches([x, y], 7, 3, false);
     expect(batches.count).toBe(3);
     expect([0, 1, 2].map((i) => batches.size(i))).toEqual([3, 3, 1]);
     const [rows, labels] = await batches.arrays(2);
@@ -21,7 +21,7 @@ describe("Batches", () => {
 
   it("gathers shuffled rows, keeping dtypes, and leaves the batch before untouched", async () => {
     const order = [3, 0, 6, 2, 5, 1, 4];
-    const batches = new Batches([x, y], 7, 3, true);
+    const batches = new RowBatches([x, y], 7, 3, true);
     const row = (place: number) => order[place] ?? 0;
     const first = await batches.arrays(0, row);
     const second = await batches.arrays(1, row);
@@ -44,7 +44,7 @@ describe("Batches", () => {
     const timer = setInterval(() => turns++, 1);
     // Each row is copied often enough to take tens of milliseconds on any machine.
     const repeated = Array.from({ length: 12 }, () => wide);
-    const batches = new Batches(repeated, 512, 128, true);
+    const batches = new RowBatches(repeated, 512, 128, true);
     await batches.arrays(0, (place) => 511 - place);
     clearInterval(timer);
     expect(turns).toBeGreaterThan(0);

@@ -1,9 +1,9 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { symbol } from "../graph/dim.js";
 import { type TensorLike, tensor, zeros } from "../tensor.js";
-import { checkTargets, readDataset, readInput, readTensor, splitPoint, weighClasses } from "./dataset.js";
 import { type Loss, losses } from "./losses.js";
 import { targetBounds } from "./measure.js";
+import { checkTargets, readInput, readSamples, splitPoint, weighClasses } from "./samples.js";
 
 const shape = [symbol("B"), 28, 28];
 
@@ -30,15 +30,15 @@ describe("readInput", () => {
   });
 });
 
-describe("readDataset", () => {
+describe("readSamples", () => {
   it("names differing numbers of samples", () => {
-    expect(() => readDataset("fit", zeros([5, 2]), zeros([4, 1]), undefined)).toThrow(
+    expect(() => readSamples("fit", zeros([5, 2]), zeros([4, 1]), undefined)).toThrow(
       "fit: received 5 samples in x (shape [5, 2]) and 4 in y (shape [4, 1])",
     );
-    expect(() => readDataset("fit", zeros([5, 2]), zeros([5]), [1, 2])).toThrow("2 in sampleWeight");
+    expect(() => readSamples("fit", zeros([5, 2]), zeros([5]), [1, 2])).toThrow("2 in sampleWeight");
   });
   it("makes weights float32", () => {
-    const { weight } = readDataset("fit", zeros([2, 2]), zeros([2]), Int32Array.of(1, 3));
+    const { weight } = readSamples("fit", zeros([2, 2]), zeros([2]), Int32Array.of(1, 3));
     expect(weight?.dtype).toBe("float32");
     expect([...(weight?.data ?? [])]).toEqual([1, 3]);
   });
@@ -52,7 +52,7 @@ describe("checkTargets", () => {
     { weight, masked = false }: { weight?: TensorLike; masked?: boolean } = {},
   ) => {
     const targets = tensor(y);
-    const data = readDataset("fit", zeros([targets.shape[0] ?? 0, 1]), targets, weight);
+    const data = readSamples("fit", zeros([targets.shape[0] ?? 0, 1]), targets, weight);
     return checkTargets("fit", data, targetBounds(loss, classes), () => masked);
   };
 
@@ -156,40 +156,10 @@ describe("checkTargets", () => {
   });
 });
 
-describe("readTensor", () => {
-  const rows = Array.from({ length: 3000 }, () => Array.from({ length: 50 }, (_, t) => [t, 0.5]));
-  it("reads nested lists as toTensor does", async () => {
-    const read = await readTensor("fit: x", rows);
-    expect(read.shape).toEqual([3000, 50, 2]);
-    expect(Buffer.compare(Buffer.from(read.data.buffer), Buffer.from(tensor(rows).data.buffer))).toBe(0);
-    const shared = zeros([2]);
-    expect(await readTensor("fit: x", shared)).toBe(shared);
-  });
-  it("lets the event loop turn", async () => {
-    const clock = vi.spyOn(performance, "now");
-    let now = 0;
-    clock.mockImplementation(() => (now += 5));
-    try {
-      let turns = 0;
-      const timer = setInterval(() => turns++, 0);
-      await readTensor("fit: x", rows);
-      clearInterval(timer);
-      expect(turns).toBeGreaterThan(0);
-    } finally {
-      clock.mockRestore();
-    }
-  });
-  it("names the argument and the place", async () => {
-    await expect(readTensor("fit: x", [...rows, [[1, 2], [3]]])).rejects.toThrow(
-      "fit: x: received a list of 2 at [3000], expected a list of 50",
-    );
-  });
-});
-
 describe("weighClasses", () => {
   const x = zeros([3, 1]);
   const of = async (y: Parameters<typeof tensor>[0], target: "values" | "classes", weight?: number[]) => {
-    const data = readDataset("fit", x, y, weight);
+    const data = readSamples("fit", x, y, weight);
     const weighted = await weighClasses("fit", data, { 0: 2, 2: 5 }, target);
     return weighted.weight?.array();
   };
