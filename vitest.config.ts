@@ -7,11 +7,12 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   resolve: {
     alias: [
-      { find: "#files", replacement: source("./src/formats/access.node.ts") },
+      { find: "#files", replacement: source("./src/files/access.node.ts") },
+      { find: "#fileWorker", replacement: source("./src/formats/startWorker.node.ts") },
       { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
       { find: /^rondo\/layers$/, replacement: source("./src/layers/makers.ts") },
       { find: /^rondo$/, replacement: source("./src/index.ts") },
-      { find: /^rondo\/(datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },
+      { find: /^rondo\/(data|datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },
     ],
   },
   test: {

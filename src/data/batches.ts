@@ -1,8 +1,7 @@
 import type { TypedArray } from "../dtype.js";
-import { checkList, checkOptions, namesOf, RondoError } from "../errors.js";
+import { checkCount, checkList, checkOptions, namesOf, RondoError } from "../errors.js";
 import { Tensor, type TensorLike, toTensor } from "../tensor.js";
-import { checkCount } from "../train/fit.js";
-import { permutation } from "../train/shuffle.js";
+import { permutation } from "./shuffle.js";
 
 export interface BatchesOptions {
   /** Samples of one batch. */

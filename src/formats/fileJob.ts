@@ -31,7 +31,7 @@ export interface FileJobs {
       readonly groups: readonly (readonly [path: string, name: string | undefined])[];
       readonly arrays: readonly InBlock[];
     };
-    readonly result: Uint8Array;
+    readonly result: Uint8Array<ArrayBuffer>;
   };
 }
 
@@ -106,7 +106,7 @@ export class FileWorker {
     config,
     groups,
     arrays,
-  }: FileJobs["writeKeras"]["job"]): Promise<Uint8Array> {
+  }: FileJobs["writeKeras"]["job"]): Promise<Uint8Array<ArrayBuffer>> {
     const { buffer } = this.#block;
     const placed = arrays.map(({ path, dtype, shape, length, offset }) => ({
       path,

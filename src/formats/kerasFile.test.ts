@@ -147,7 +147,12 @@ describe("readKerasFile", () => {
     [
       "an HDF5 file",
       () => weights(() => undefined),
-      /read m: received an HDF5 file: a model \(.h5\) of Keras 1 or 2.*Load it/,
+      /read m: received an HDF5 file: a model \(.h5\) of Keras 1 or 2.*tf_keras\.models\.load_model/,
+    ],
+    [
+      "a model.json of TensorFlow.js",
+      () => text('{"format":"layers-model"}'),
+      /read m: received a JSON file, such as the model\.json of TensorFlow\.js.*load_keras_model/,
     ],
     [
       "another format",

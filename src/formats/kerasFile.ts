@@ -60,13 +60,10 @@ export async function readKerasFile(bytes: Uint8Array, file = ".keras file"): Pr
       fix: "Read the file as bytes: new Uint8Array(buffer)",
     });
   }
-  if (isHdf5(bytes)) {
-    throw new RondoError({
-      where,
-      received: "an HDF5 file: a model (.h5) of Keras 1 or 2, or weights alone (.weights.h5)",
-      expected: "a .keras file, which is a zip archive",
-      fix: 'Load it with Keras and save it again: model.save("model.keras")',
-    });
+  const other = formats.find(({ start }) => start.every((byte, i) => bytes[i] === byte));
+  if (other !== undefined) {
+    const { received, fix } = other;
+    throw new RondoError({ where, received, expected: "a .keras file, which is a zip archive", fix });
   }
   const pieces = [{ bytes, offset: 0 }];
   const read = await runFileJob(where, "readKeras", { file }, bytes.length, pieces);
@@ -79,9 +76,19 @@ export async function readKerasFile(bytes: Uint8Array, file = ".keras file"): Pr
   };
 }
 
-/** HDF5 files of Keras begin with this; the format also allows it at 512, 1024, …, which nobody does. */
-const hdf5Start = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-const isHdf5 = (bytes: Uint8Array): boolean => hdf5Start.every((byte, i) => bytes[i] === byte);
+/** Other formats of models, by how their files begin. (HDF5 is also allowed to begin at 512, 1024, …, which nobody does.) */
+const formats = [
+  {
+    start: [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a],
+    received: "an HDF5 file: a model (.h5) of Keras 1 or 2, or weights alone (.weights.h5)",
+    fix: 'Save the model again in Python with the Keras that wrote it; Keras 2 is the package tf_keras: tf_keras.models.load_model("model.h5").save("model.keras")',
+  },
+  {
+    start: [0x7b],
+    received: "a JSON file, such as the model.json of TensorFlow.js",
+    fix: 'Convert a model of TensorFlow.js in Python, with the packages tensorflowjs and tf_keras: tensorflowjs.converters.load_keras_model("model.json").save("model.keras")',
+  },
+];
 
 function collect(group: FileGroup, path: string, file: string, into: Map<string, KerasGroup>): void {
   for (const [name, inner] of group.groups) {
@@ -128,7 +135,7 @@ export async function writeKerasFile(content: {
   readonly metadata: JsonObject;
   readonly config: JsonObject;
   readonly groups: Iterable<readonly [path: string, group: NewKerasGroup]>;
-}): Promise<Uint8Array> {
+}): Promise<Uint8Array<ArrayBuffer>> {
   const where = "write .keras file";
   const groups = new Map<string, string | undefined>();
   const arrays: InBlock[] = [];

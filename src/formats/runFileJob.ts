@@ -1,4 +1,4 @@
-import { startFileWorker } from "#files";
+import { startFileWorker } from "#fileWorker";
 import { Breather } from "../breather.js";
 import { RondoError } from "../errors.js";
 import type { WorkerThread } from "../runtime/platform.js";

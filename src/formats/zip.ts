@@ -171,7 +171,7 @@ function crc32(bytes: Uint8Array): number {
 }
 
 /** A zip archive of parts, stored uncompressed as Keras does and dated 1980, so that the same parts give the same bytes. */
-export function writeZip(parts: Readonly<Record<string, Uint8Array>>): Uint8Array {
+export function writeZip(parts: Readonly<Record<string, Uint8Array>>): Uint8Array<ArrayBuffer> {
   // Read back in local time, so that it is the same date everywhere.
   const options = { level: 0, mtime: new Date(1980, 0, 1), os: 3, attrs: 0o600 << 16 } as const;
   return zipSync(Object.fromEntries(Object.entries(parts).map(([name, bytes]) => [name, [bytes, options]])));

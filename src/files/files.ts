@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { RondoError } from "../errors.js";
+import { damagedGzip } from "./streams.js";
 
 /**
  * Writes the files of one result into a folder, which is made (with those above it) when missing. When all lie complete
@@ -107,35 +108,30 @@ async function makeFolder(folder: string, made: string[] = []): Promise<void> {
  * @throws RondoError when it cannot be read or unpacked
  */
 export async function readWholeFile(path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new RondoError(
-      {
-        where: `read ${path}`,
-        received: codeOf(error) === "ENOENT" ? "no such file" : messageOf(error),
-        expected: "a readable file",
-        fix: "Check the path and the file's permissions",
-      },
-      { cause: error },
-    );
-  }
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return await promisify(gunzip)(bytes);
   } catch (error) {
-    throw new RondoError(
-      {
-        where: `read ${path}`,
-        received: `a gzip file that cannot be unpacked (${messageOf(error)})`,
-        expected: "a complete gzip file",
-        fix: "Download the file again: it is truncated or damaged",
-      },
-      { cause: error },
-    );
+    throw damagedGzip(path, error);
   }
 }
+
+const unread: Readonly<Record<string, string>> = { ENOENT: "no such file", EISDIR: "a folder" };
+
+/** The error for a file that the system does not let be read. */
+export const unreadable = (path: string, error: unknown): RondoError =>
+  new RondoError(
+    {
+      where: `read ${path}`,
+      received: unread[codeOf(error)] ?? messageOf(error),
+      expected: "a readable file",
+      fix: "Check the path and the file's permissions",
+    },
+    { cause: error },
+  );
 
 function unwritable(where: string, folder: string, error: unknown): RondoError {
   const reasons: Record<string, string> = {

@@ -1,0 +1,26 @@
+import { RondoError } from "../errors.js";
+import { fetchBytes, fetchChunks } from "./address.js";
+
+const missing = {
+  expected: "a file that the page may fetch",
+  fix: "Check the address, or give the bytes or a Blob",
+};
+
+/** The bytes at an address, relative to the page. */
+export const readBytes = (address: string): Promise<Uint8Array> => fetchBytes(address, missing);
+
+/** The bytes at an address, relative to the page, as they come. */
+export const readChunks = (address: string): AsyncGenerator<Uint8Array> => fetchChunks(address, missing);
+
+/** A page has no files. */
+export const exists = async (_path: string): Promise<boolean> => false;
+
+/** A page has no files to write. */
+export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
+  throw new RondoError({
+    where: `write ${path}`,
+    received: "a path in a page",
+    expected: "no path: pages write no files",
+    fix: "Take the bytes: const bytes = await model.save(), and offer them as a download or keep them in IndexedDB",
+  });
+}
