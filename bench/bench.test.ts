@@ -1,10 +1,12 @@
 import { execPath } from "node:process";
 import { describe, expect, it } from "vitest";
+import { agreement, askLosses } from "./agree.mjs";
 import { Contestant } from "./contestants.mjs";
+import { data, given, WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { checks, markdown, median, short, terminal } from "./report.mjs";
 import { measure, start } from "./rounds.mjs";
-import { activePart, gflops, PROBE_LIMITS, ROWS } from "./works.mjs";
+import { activePart, gflops, kindText, modelText, PROBE_LIMITS, ROWS } from "./works.mjs";
 
 /** A contestant that answers 1, 2, 3 … ms; `trouble` is JavaScript run on each line before. */
 function fake(id: string, trouble = "", options = {}) {
@@ -106,6 +108,84 @@ function results(times: Record<string, number>) {
   };
 }
 
+describe("works", () => {
+  const { W1, M1, T1 } = WORKS;
+
+  it("have inputs and targets of their shapes", () => {
+    const classes = data(W1, 30);
+    expect([classes.x.shape, classes.y.shape]).toEqual([[30, 28, 28], [30]]);
+    expect(new Set(classes.y.values)).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    const values = data(T1, 30);
+    expect([values.x.shape, values.y.shape]).toEqual([
+      [30, 1, 1],
+      [30, 1],
+    ]);
+    for (const { x, y } of [classes, values]) {
+      for (const { values, shape } of [x, y]) {
+        expect(values).toHaveLength(shape.reduce((a: number, b: number) => a * b, 1));
+      }
+    }
+    const { values: masked } = data(M1, 2).x; // of 1 and 14 steps
+    const last = [0, 1].map(
+      (row) => 1 + masked.slice(row * 784, (row + 1) * 784).findLastIndex((v: number) => v > 0),
+    );
+    expect(last).toEqual([28, 14 * 28]);
+  });
+
+  it("give all gates of a layer the same weights, and biases of zero", () => {
+    const names = ["kernel", "recurrent_kernel", "bias"];
+    const shapes = [[1, 512], [128, 512], [512]];
+    const [kernel, recurrent, bias] = given(
+      T1,
+      names.map((name, i) => ({ name, shape: shapes[i] })),
+    );
+    expect(recurrent.slice(128, 256)).toEqual(recurrent.slice(0, 128));
+    expect(recurrent.slice(512, 640)).not.toEqual(recurrent.slice(0, 128));
+    expect([kernel[0], kernel[1]]).toEqual([-0.5, Math.fround((Math.sqrt(5) - 1) / 2 - 0.5)]);
+    expect(bias).toEqual(new Float32Array(512));
+  });
+
+  it("are described by their models, shapes, optimizers and dropout", () => {
+    expect(modelText("T1")).toBe("LSTM 128 → LSTM 128 → LSTM 128 → Dense 1");
+    expect(kindText({ work: "T1", kind: "train" })).toBe("training step on [268, 1, 1], Adam, dropout 0.01");
+    expect(kindText({ work: "W1", kind: "infer" })).toBe("inference on [500, 28, 28]");
+  });
+});
+
+describe("agreement", () => {
+  /** A contestant that answers these losses to every question. */
+  const losing = (id: string, losses: number[], options = {}) =>
+    fake(id, `answer({ work, losses: ${JSON.stringify(losses)} }); return;`, options);
+
+  async function agreementOf(contestants: Contestant[]) {
+    await start(contestants, silent);
+    const answers = await askLosses(contestants, rows.slice(0, 1), silent);
+    await Promise.all(contestants.map((c) => c.end()));
+    return { answers, ...agreement(answers) };
+  }
+
+  it("asks one contestant of each name and lets updates differ a little", async () => {
+    const { answers, agreed } = await agreementOf([
+      losing("ours", [2, 1, 0.5]),
+      losing("ours", [7, 7, 7]),
+      losing("close", [2.00001, 1.001, 0.5]),
+      losing("ignorant", [], { knows: () => false }),
+    ]);
+    expect(answers).toEqual([{ work: "W1", losses: { ours: [2, 1, 0.5], close: [2.00001, 1.001, 0.5] } }]);
+    expect(agreed).toBe(true);
+  });
+
+  it.each([
+    ["before any update", [2.0001, 1, 0.5]],
+    ["after one", [2, 1.01, 0.5]],
+  ])("finds who is apart %s", async (_, losses) => {
+    const { agreed, text } = await agreementOf([losing("ours", [2, 1, 0.5]), losing("other", losses)]);
+    expect(agreed).toBe(false);
+    expect(text).toMatch(/^other .* APART$/m);
+    expect(text).not.toMatch(/^ours .* APART$/m);
+  });
+});
+
 describe("report", () => {
   const measured = results({ ours: 10, wasm1: 30, wasm2: 20, slow: 40, fast: 19, single: 30, tfjs: 900 });
   const list = checks(measured);
@@ -123,14 +203,24 @@ describe("report", () => {
     expect(check("W2 training", "best peer")?.kept).toBe(true);
     expect(check("W1 training", "TensorFlow.js")?.kept).toBe(true);
     expect(check("W3 training", "TensorFlow.js")?.kept).toBe(false);
-    expect(check("W1 training step, batch 500, wasm, 1", "best peer with one")?.got).toContain("1.00 ×");
-    expect(check("W3 training step, batch 128, wasm, 2", "one thread")?.kept).toBe(false);
+    expect(check("T1 training", "best peer")).toMatchObject({
+      limit: "≥ 3 × as fast as the best peer",
+      kept: false,
+    });
+    expect(check("T1 training", "TensorFlow.js")?.kept).toBe(true);
+    expect(check("W1 training step on [500, 28, 28], Adam, wasm, 1", "best peer with one")?.got).toContain(
+      "1.00 ×",
+    );
+    expect(check("W3 training step on [128, 28, 28], Adam, wasm, 2", "one thread")?.kept).toBe(false);
   });
 
   it("compares with the roof by operations", () => {
     // 28 steps of 500 rows, forward and twice backward: 4·64 × (28 + 64) and 4·32 × (64 + 32) multiply-adds each.
     const operations = 3 * 2 * 28 * 500 * (256 * 92 + 128 * 96);
     expect(gflops({ work: "W1", kind: "train" }, 10)).toBeCloseTo(operations / 10e6, 6);
+    // One step of 268 rows: 4·128 × (1 + 128), then twice 4·128 × (128 + 128).
+    const ofT1 = 3 * 2 * 268 * 512 * (129 + 2 * 256);
+    expect(gflops({ work: "T1", kind: "train" }, 2)).toBeCloseTo(ofT1 / 2e6, 6);
     expect(check("W1 training", "roof")?.kept).toBe(operations / 10e6 / 110 >= 0.85);
   });
 
@@ -148,7 +238,9 @@ describe("report", () => {
 
   it("prints tables and a picture of everyone", () => {
     expect(terminal(measured)).toContain("Not found: JAX");
-    expect(markdown(measured)).toContain("| LSTM 64 → LSTM 32 → Dense 10: training step, batch 500 | 10.0 |");
+    expect(markdown(measured)).toContain(
+      "| LSTM 64 → LSTM 32 → Dense 10: training step on [500, 28, 28], Adam | 10.0 |",
+    );
     const svg = picture(measured);
     expect(svg).toContain("Slow &lt;peer&gt;");
     expect(svg).not.toMatch(/NaN|undefined/);

@@ -67,11 +67,11 @@ export class Contestant {
     this.peer = peer;
   }
 
-  /** Milliseconds (of kind "roof": GFLOPS), or undefined for what it does not offer. */
+  /** Milliseconds (of kind "roof": GFLOPS; of "losses": these), or undefined for what it does not offer. */
   async ask({ work, kind }, seconds, repetitions) {
     this.#child.stdin.write(`${JSON.stringify({ work, kind, seconds, repetitions })}\n`);
-    const { ms, gflops } = await this.#next();
-    return ms ?? gflops;
+    const { ms, gflops, losses } = await this.#next();
+    return ms ?? gflops ?? losses;
   }
 
   async end() {

@@ -3,11 +3,11 @@
 // each, which a busy machine distorts least, beside that of the whole. For tuning; `main.mjs` measures what users get.
 
 import { abi, codes } from "../dist/plan/abi.js";
-import { buildModel, rondo } from "./models.mjs";
-import { D, data, T, WORKS } from "./peers/protocol.mjs";
+import { buildModel, rondo, tensors } from "./models.mjs";
+import { WORKS } from "./peers/protocol.mjs";
 import { gflops } from "./works.mjs";
 
-const [work = "W1", kind = "train", threads = "2", kindOfBackend = "native", instructionSet] =
+const [name = "W1", kind = "train", threads = "2", kindOfBackend = "native", instructionSet] =
   process.argv.slice(2);
 
 const repetitions = 40;
@@ -101,11 +101,9 @@ const backend = await rondo.createBackend({
   ...(instructionSet && { instructionSet }),
 });
 const watched = watch(backend);
+const work = WORKS[name];
 const model = buildModel(work, watched);
-const rows = kind === "row" ? 1 : WORKS[work].batch;
-const arrays = data(WORKS[work], rows);
-const x = rondo.tensor(arrays.x, [rows, T, D]);
-const y = Int32Array.from(arrays.labels);
+const { x, y } = tensors(work, kind === "row" ? 1 : work.batch);
 for (let i = 0; i < 5; i++) await (kind === "train" ? model.trainOnBatch(x, y) : model.predictOnBatch(x));
 
 const { executable, call } = watched.last;
@@ -127,7 +125,7 @@ const time = (entry) => Math.max(0, least.get(entry) - hop);
 const whole = time("main");
 const MiB = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 console.log(
-  `${work} ${kind}, ${backend.name}: ${whole.toFixed(3)} ms, ${gflops({ work, kind }, whole).toFixed(1)} GFLOPS; ` +
+  `${name} ${kind}, ${backend.name}: ${whole.toFixed(3)} ms, ${gflops({ work: name, kind }, whole).toFixed(1)} GFLOPS; ` +
     `${hop.toFixed(3)} ms to submit a run; scratch ${MiB(program.scratchBytes)}, cache ${MiB(program.cacheBytes)}`,
 );
 console.log("       ms      %  GFLOPS");

@@ -9,6 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { agreement, askLosses } from "./agree.mjs";
 import { findContestants } from "./contestants.mjs";
 import { WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
@@ -23,11 +24,12 @@ const usage = `npm run bench -- [options]
   --python PATH       a Python with peers in it: torch, tensorflow and keras, jax and optax, onnxruntime; repeatable
   --node-peers FOLDER where @tensorflow/tfjs with its wasm backend, and onnxruntime-node, are installed
   --prototype PATH    the program of hand-written loops that some limits compare with
-  --works W1,W3,…     of ${Object.keys(WORKS).join(", ")} (default: all; quick: W1 to W4)
+  --works W1,W3,…     of ${Object.keys(WORKS).join(", ")} (default: all; quick: those of W and T)
   --rounds N          default 5
   --seconds S         that a contestant measures a row for in each round; default 0.5
   --threads N         default: as many as there are processors
   --quick             ours alone, in less than a minute
+  --agree             instead of measuring, hold the losses of three training steps against each other
   --out FOLDER        for results.json, benchmark.svg and table.md; default build/bench
   --json FILE, --svg FILE   other places for these two
   --help
@@ -46,20 +48,20 @@ function readOptions() {
       seconds: text,
       threads: text,
       quick: { type: "boolean", default: false },
+      agree: { type: "boolean", default: false },
       out: { type: "string", default: fileURLToPath(new URL("../build/bench", import.meta.url)) },
       json: text,
       svg: text,
       help: { type: "boolean", default: false },
     },
   });
-  const { quick, out } = values;
+  const { quick, agree, out } = values;
   const positive = (name, given, otherwise) => {
     const n = Number(given ?? otherwise);
     if (n > 0 && (name === "seconds" || Number.isInteger(n))) return n;
     throw new Error(`bench: received --${name} ${given}, expected a number above 0`);
   };
-  const works =
-    values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || work.startsWith("W"));
+  const works = values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || /^[WT]/.test(work));
   const unknown = works.find((work) => !(work in WORKS));
   if (unknown !== undefined) {
     throw new Error(`bench: received --works ${unknown}, expected some of ${Object.keys(WORKS).join(", ")}`);
@@ -67,6 +69,7 @@ function readOptions() {
   return {
     help: values.help,
     quick,
+    agree,
     works,
     pythons: values.python,
     nodePeers: values["node-peers"],
@@ -127,6 +130,21 @@ function write(file, text) {
   writeFileSync(file, text);
 }
 
+async function agree(contestants, rows) {
+  await start(contestants, say);
+  const answers = await askLosses(
+    contestants,
+    rows.filter(({ kind }) => kind === "train"),
+    say,
+  );
+  await Promise.all(contestants.map((contestant) => contestant.end()));
+  say("");
+  const { text, agreed } = agreement(answers);
+  const failures = contestants.filter(({ failure }) => failure !== undefined);
+  console.log([text, ...failures.map(({ title, failure }) => `${title} failed: ${failure}`)].join("\n"));
+  if (!agreed || failures.length > 0) process.exitCode = 1;
+}
+
 async function main() {
   const options = readOptions();
   if (options.help) return console.log(usage);
@@ -145,13 +163,15 @@ async function main() {
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   process.once("exit", stop);
 
+  const rows = ROWS.filter(
+    ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
+  );
+  if (options.agree) return agree(contestants, rows);
+
   const date = new Date().toISOString();
   const before = machine();
   const probes = await probe(options, ended.signal); // before others fill the machine's memory and caches
   await start(contestants, say);
-  const rows = ROWS.filter(
-    ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
-  );
   const figures = await measure(contestants, [...rows, ROOF], options, say);
   await Promise.all(contestants.map((contestant) => contestant.end()));
   say("");

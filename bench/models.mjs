@@ -1,34 +1,45 @@
 // The works as a user of Rondo writes them, on the built package.
 
 import v8 from "node:v8";
-import { CLASSES, D, LEARNING_RATE, T, WORKS } from "./peers/protocol.mjs";
+import { data, LEARNING_RATE } from "./peers/protocol.mjs";
 
 // Must come before the engine sees any WebAssembly.
 if (Number.parseInt(process.versions.node, 10) < 22)
   v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
 
 export const rondo = await import("../dist/index.js");
-const { layers, losses, optimizers, sequential } = rondo;
+const { layers, losses, optimizers, sequential, tensor } = rondo;
+
+const LOSSES = {
+  sparseCategoricalCrossentropy: losses.sparseCategoricalCrossentropy({ fromLogits: true }),
+  meanSquaredError: losses.meanSquaredError(),
+};
 
 /** The model of a work on a backend, compiled. */
-export function buildModel(name, backend) {
-  const { cell, units, masked, bidirectional } = WORKS[name];
+export function buildModel(work, backend) {
+  const { input, cell, units, outputs, loss, optimizer, masked, bidirectional, dropout = 0 } = work;
   const recurrent = units.map((H, i) => {
-    const layer = layers[cell]({ units: H, returnSequences: i < units.length - 1 });
+    const layer = layers[cell]({ units: H, dropout, returnSequences: i < units.length - 1 });
     return bidirectional ? layers.bidirectional({ layer }) : layer;
   });
   const model = sequential(
     [
-      layers.inputLayer({ shape: [T, D] }),
+      layers.inputLayer({ shape: input }),
       ...(masked ? [layers.masking()] : []),
       ...recurrent,
-      layers.dense({ units: CLASSES }),
+      layers.dense({ units: outputs }),
     ],
     { seed: 7, backend },
   );
   model.compile({
-    optimizer: optimizers.adam({ learningRate: LEARNING_RATE }),
-    loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }),
+    optimizer: optimizers[optimizer]({ learningRate: LEARNING_RATE }),
+    loss: LOSSES[loss],
   });
   return model;
+}
+
+/** Inputs and targets of some rows of a work: { x, y }. */
+export function tensors(work, rows) {
+  const { x, y } = data(work, rows);
+  return { x: tensor(x.values, x.shape), y: tensor(y.values, y.shape) };
 }

@@ -106,7 +106,7 @@ export function picture(results) {
   }
   const { machine, threads, date, rounds } = results;
   const many = threads === 1 ? "one thread" : `${threads} threads`;
-  const conditions = `${machine.cpu}, ${many}; inputs [batch, 28, 28], Adam; medians of ${rounds} rounds; ${date.slice(0, 10)}`;
+  const conditions = `${machine.cpu}, ${many}; medians of ${rounds} rounds; ${date.slice(0, 10)}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y - 6}" width="${width}" height="${y - 6}" role="img" aria-label="Times relative to Rondo's">
 <style>${style}
 </style>

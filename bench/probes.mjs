@@ -4,11 +4,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { rnnBackwardPack, rnnForwardPack } from "../dist/plan/sizes.js";
 import { buildModel, rondo } from "./models.mjs";
-import { CLASSES, D, T, WORKS } from "./peers/protocol.mjs";
+import { WORKS } from "./peers/protocol.mjs";
 
 const { createBackend, tensor } = rondo;
 
 const [name, threads] = [process.argv[2], Number(process.argv[3])];
+const { W1, W3 } = WORKS;
+const [T, D] = W1.input;
 const MiB = 2 ** 20;
 const mebibytes = (bytes) => `${(bytes / MiB).toFixed(1)} MiB`;
 
@@ -17,7 +19,7 @@ const backend = await createBackend({ threads });
 function data(rows) {
   const x = new Float32Array(rows * T * D);
   for (let i = 0; i < x.length; i++) x[i] = Math.random();
-  return { x: tensor(x, [rows, T, D]), y: Int32Array.from({ length: rows }, (_, i) => i % CLASSES) };
+  return { x: tensor(x, [rows, T, D]), y: Int32Array.from({ length: rows }, (_, i) => i % W1.outputs) };
 }
 
 /** Bytes of memory in use now, and the most since `forget`. Linux says it exactly; elsewhere it is the process's most. */
@@ -74,8 +76,8 @@ async function longestBlock(work) {
 const probes = {
   /** The peak of a W1 training step over what it cannot do without. */
   async "memory of a W1 step"() {
-    const { batch: B, units } = WORKS.W1;
-    const model = buildModel("W1", backend);
+    const { batch: B, units } = W1;
+    const model = buildModel(W1, backend);
     const { state, training } = await model.memory({ batchSize: B });
     const { x, y } = data(B);
     const grown = await growth(async () => {
@@ -100,26 +102,26 @@ const probes = {
 
   async "memory of predicting"() {
     const { x } = data(10_000);
-    const grown = await growth(() => buildModel("W3", backend).predict(x));
+    const grown = await growth(() => buildModel(W3, backend).predict(x));
     return { value: grown / MiB, text: "growth of the process while 10,000 images go through 2 × LSTM 256" };
   },
 
   async "event loop during fit"() {
     const { x, y } = data(10_000);
-    const model = buildModel("W1", backend);
+    const model = buildModel(W1, backend);
     return longestBlock(() => model.fit(x, y, { batchSize: 500, epochs: 2, verbose: 0 }));
   },
 
   async "event loop during predict"() {
     const { x } = data(10_000);
-    const model = buildModel("W3", backend);
+    const model = buildModel(W3, backend);
     return longestBlock(() => model.predict(x));
   },
 
   /** How much longer than a training step 95 of 100 predictions of one row take, while another model is in `fit`. */
   async "predict beside a fit, beyond a step"() {
-    const { batch } = WORKS.W1;
-    const [trained, served] = [buildModel("W1", backend), buildModel("W1", backend)];
+    const { batch } = W1;
+    const [trained, served] = [buildModel(W1, backend), buildModel(W1, backend)];
     const { x, y } = data(20 * batch);
     const row = x.rows(0, 1);
     await served.predict(row);
@@ -146,7 +148,7 @@ const probes = {
 
   /** What the first step of a new batch size takes longer than its next ones. */
   async "compile of a new shape"() {
-    const model = buildModel("W1", backend);
+    const model = buildModel(W1, backend);
     const { x, y } = data(500);
     const step = async (rows) => {
       const start = performance.now();

@@ -159,7 +159,7 @@ const versions = (contestants) => {
 };
 
 /** Columns as wide as their widest cell; all but the first flush right unless `left`. */
-function columns(rows, left = false) {
+export function columns(rows, left = false) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   const cell = (text, i) => (i === 0 || left ? text.padEnd(widths[i]) : text.padStart(widths[i]));
   return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
@@ -250,7 +250,7 @@ export function markdown(results) {
   });
   const table = [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...lines];
   return [
-    `Milliseconds, inputs [batch, 28, 28], Adam; × is how many times faster Rondo is. ${machineText(results.machine)}; ${results.date.slice(0, 10)}; ${versions(results.contestants)}; medians of ${results.rounds} interleaved rounds.`,
+    `Milliseconds; × is how many times faster Rondo is. ${machineText(results.machine)}; ${results.date.slice(0, 10)}; ${versions(results.contestants)}; medians of ${results.rounds} interleaved rounds.`,
     "",
     ...table.map((cells) => `| ${cells.join(" | ")} |`),
     "",

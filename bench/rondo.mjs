@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { input, matMul } from "../dist/graph/build.js";
 import { compile } from "../dist/plan/compile.js";
 import { layoutState } from "../dist/plan/state.js";
-import { buildModel, rondo } from "./models.mjs";
-import { D, data, ROOF_SIZE, serve, T, Unsupported, WORKS } from "./peers/protocol.mjs";
+import { buildModel, rondo, tensors } from "./models.mjs";
+import { given, ROOF_SIZE, serve, Unsupported } from "./peers/protocol.mjs";
 import { EPOCH_STEPS } from "./works.mjs";
 
 const [threads, kindOfBackend] = [Number(process.argv[2]), process.argv[3]];
@@ -16,20 +16,30 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 const backend = await createBackend({ backend: kindOfBackend, threads });
 const models = new Map();
 
-/** The model of a work, one for all kinds. */
+/** The model of a work, one for all kinds that are timed. */
 function modelOf(work) {
-  if (!models.has(work)) models.set(work, buildModel(work, backend));
-  return models.get(work);
+  if (!models.has(work.name)) models.set(work.name, buildModel(work, backend));
+  return models.get(work.name);
 }
 
-async function make(name, kind) {
-  const work = WORKS[name];
-  const rows = kind === "row" ? 1 : kind === "fit" ? work.batch * EPOCH_STEPS[name] : work.batch;
-  const arrays = data(work, rows);
-  const x = tensor(arrays.x, [rows, T, D]);
-  const y = Int32Array.from(arrays.labels);
-  const model = await modelOf(name).ready();
+/** The model of a work with the weights that all contestants can be given. */
+async function givenModelOf(work) {
+  const model = buildModel(work, backend);
+  const shapes = (await model.getWeights()).map(({ shape }) => shape);
+  const values = given(
+    work,
+    model.weightNames().map((name, i) => ({ name, shape: shapes[i] })),
+  );
+  await model.setWeights(values.map((array, i) => tensor(array, shapes[i])));
+  return model;
+}
+
+async function make(work, kind) {
+  const rows = kind === "row" ? 1 : kind === "fit" ? work.batch * EPOCH_STEPS[work.name] : work.batch;
+  const { x, y } = tensors(work, rows);
+  const model = kind === "losses" ? await givenModelOf(work) : await modelOf(work).ready();
   switch (kind) {
+    case "losses":
     case "train":
       return async () => (await model.trainOnBatch(x, y))[0];
     case "fit":
@@ -61,5 +71,6 @@ function roof() {
   };
 }
 
-await serve({ peer: backend.name, version, threads, make, roof, kinds: ["train", "fit", "infer", "row"] });
+const kinds = ["train", "fit", "infer", "row", "losses"];
+await serve({ peer: backend.name, version, threads, make, roof, kinds });
 await backend.close();

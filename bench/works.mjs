@@ -4,7 +4,7 @@
 // TensorFlow.js (wasm) and onnxruntime-node; `prototype: 1.15`: at most 1.15 times the time of hand-written C++ loops for the
 // four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand.
 
-import { CLASSES, D, lengths, T, WORKS } from "./peers/protocol.mjs";
+import { lengths, WORKS } from "./peers/protocol.mjs";
 
 /** Work and kind (of `peers/protocol.py`; "fit" is a whole epoch through `fit`, for us alone) with their limits. */
 export const ROWS = [
@@ -16,6 +16,7 @@ export const ROWS = [
   { work: "G3", kind: "train", limits: { peers: 1.3, gruOf: 0.9 } },
   { work: "M1", kind: "train", limits: { maskedStep: 0.15 } },
   { work: "M3", kind: "train", limits: { maskedStep: 0.15 } },
+  { work: "T1", kind: "train", limits: { peers: 3, tfjs: 10 } },
   { work: "W1", kind: "infer", limits: { prototype: 1.15, peers: 1.15, tfjs: 25, roof: 0.8 } },
   { work: "W3", kind: "infer", limits: { prototype: 1.1, peers: 1, tfjs: 10, roof: 0.95 } },
   { work: "W1", kind: "row", limits: { prototype: 1.5, peers: 1.2, onnxNode: 1.3, tfjs: 100 } },
@@ -51,7 +52,7 @@ export const EPOCH_STEPS = { W1: 20, W2: 20, W3: 10, W4: 200 };
 const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
 
 /** Floating-point operations of the recurrent products of a row's whole sequence; training does three times as many. */
-function operationsOfRow({ cell, units, bidirectional = false }) {
+function operationsOfRow({ input: [T, D], cell, units, bidirectional = false }) {
   const products = units.map(
     (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H),
   );
@@ -67,25 +68,29 @@ export function gflops({ work, kind }, ms) {
 
 /** The part of a masked work's time steps that is not masked. */
 export function activePart(work) {
-  const { batch } = WORKS[work];
-  return lengths(batch).reduce((a, b) => a + b, 0) / (batch * T);
+  const { batch, input } = WORKS[work];
+  return lengths(WORKS[work], batch).reduce((a, b) => a + b, 0) / (batch * input[0]);
 }
 
 /** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
 export function modelText(work) {
-  const { cell, units, bidirectional, masked } = WORKS[work];
+  const { cell, units, outputs, bidirectional, masked } = WORKS[work];
   const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
   const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
-  return [...(masked ? ["Masking"] : []), ...layers, `Dense ${CLASSES}`].join(" → ");
+  return [...(masked ? ["Masking"] : []), ...layers, `Dense ${outputs}`].join(" → ");
 }
 
-/** What is done, in words: "training step, batch 500". */
+const OPTIMIZERS = { adam: "Adam" };
+
+/** What is done, in words: "training step on [500, 28, 28], Adam". */
 export function kindText({ work, kind }) {
-  const { batch } = WORKS[work];
+  const { batch, input, optimizer, dropout } = WORKS[work];
+  const on = (rows) => `on [${[rows, ...input].join(", ")}]`;
+  const training = [on(batch), OPTIMIZERS[optimizer], ...(dropout ? [`dropout ${dropout}`] : [])].join(", ");
   return {
-    train: `training step, batch ${batch}`,
-    fit: `step within fit, batch ${batch}`,
-    infer: `inference, batch ${batch}`,
+    train: `training step ${training}`,
+    fit: `step within fit ${training}`,
+    infer: `inference ${on(batch)}`,
     row: "inference, one row",
   }[kind];
 }

@@ -1,7 +1,7 @@
 """Writes the works as ONNX files, by PyTorch's exporter: python export_onnx.py FOLDER.
 
 For each work `W1-batch.onnx` and `W1-row.onnx`, with fixed shapes, which ONNX Runtime plans best.
-Inputs are x [rows, 28, 28] and, for the masked works, lengths [rows] int64, the longest first.
+Inputs are x [rows, steps, features] and, for the masked works, lengths [rows] int64, the longest first.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import protocol
 import torch
-from torch_models import Classifier, inputs
+from torch_models import Model, inputs
 
 
 def export(work, rows, path):
@@ -18,13 +18,13 @@ def export(work, rows, path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter for fixed shapes is the older of two
         torch.onnx.export(
-            Classifier(work).eval(),
+            Model(work).eval(),
             arguments,
             path,
             dynamo=False,
             opset_version=17,
             input_names=["x", "lengths"][: len(arguments)],
-            output_names=["logits"],
+            output_names=["outputs"],
         )
 
 

@@ -1,7 +1,7 @@
 """JAX with optax: python jax_peer.py THREADS. The protocol stands in `protocol.py`.
 
 The layers are the usual `lax.scan` over time with the input's product taken out of the loop. Scans
-are unrolled by each of UNROLLS, and the fastest is used, chosen for each work and kind.
+are unrolled once, twice and wholly, and the fastest is used, chosen for each work and kind.
 """
 
 import os
@@ -17,8 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-UNROLLS = (1, 2, 28)
 GATES = {"simpleRNN": 1, "lstm": 4, "gru": 3}
+LOSSES = {
+    "sparseCategoricalCrossentropy": optax.softmax_cross_entropy_with_integer_labels,
+    "meanSquaredError": optax.squared_error,
+}
+OPTIMIZERS = {"adam": optax.adam}
 
 
 def simple_rnn(weights, state, projected):
@@ -62,29 +66,43 @@ def run_layer(cell, weights, x, mask, unroll, reverse=False):
     return outputs, final[0]
 
 
-def parameters(work):
-    keys = iter(jax.random.split(jax.random.key(0), 16))
+def parameters(work, matrix):
+    """All weights; `matrix(inputs, units, gates)` makes those that are not biases."""
+    gates = GATES[work.cell]
 
     def layer(inputs, units):
-        gates = GATES[work.cell] * units
         weights = {
-            "kernel": jax.random.normal(next(keys), (inputs, gates)) * 0.1,
-            "recurrent": jax.random.normal(next(keys), (units, gates)) * 0.1,
-            "bias": jnp.zeros(gates),
+            "kernel": matrix(inputs, units, gates),
+            "recurrent": matrix(units, units, gates),
+            "bias": jnp.zeros(gates * units),
         }
-        return weights | ({"recurrent_bias": jnp.zeros(gates)} if work.cell == "gru" else {})
+        return weights | ({"recurrent_bias": jnp.zeros(gates * units)} if work.cell == "gru" else {})
 
     sides = 2 if work.bidirectional else 1
-    sizes = zip((protocol.D, *work.units[:-1]), work.units, strict=True)
+    sizes = zip((work.input[1], *work.units[:-1]), work.units, strict=True)
     layers = [[layer(inputs, units) for _ in range(sides)] for inputs, units in sizes]
-    head = jax.random.normal(next(keys), (sides * work.units[-1], protocol.CLASSES)) * 0.1
-    return {"layers": layers, "head": head, "bias": jnp.zeros(protocol.CLASSES)}
+    head = matrix(sides * work.units[-1], work.outputs, 1)
+    return {"layers": layers, "head": head, "bias": jnp.zeros(work.outputs)}
 
 
-def logits(work, params, x, mask, unroll):
-    """x [B, T, D] -> [B, 10]. A bidirectional layer can only be the last."""
+def random_matrix():
+    keys = iter(jax.random.split(jax.random.key(0), 16))
+    return lambda inputs, units, gates: jax.random.normal(next(keys), (inputs, gates * units)) * 0.1
+
+
+def drop(x, rate, key):
+    """The same elements of x [T, B, D] at all time steps."""
+    keep = jax.random.bernoulli(key, 1 - rate, (1, *x.shape[1:]))
+    return jnp.where(keep, x / (1 - rate), 0)
+
+
+def outputs(work, params, x, mask, unroll, key=None):
+    """x [B, T, D] -> [B, outputs]; dropout where there is a key. A bidirectional layer can only be the
+    last."""
     x = jnp.swapaxes(x, 0, 1)
-    for sides in params["layers"]:
+    for number, sides in enumerate(params["layers"]):
+        if key is not None:
+            x = drop(x, work.dropout, jax.random.fold_in(key, number))
         runs = [run_layer(work.cell, side, x, mask, unroll, i == 1) for i, side in enumerate(sides)]
         x, last = runs[0][0], jnp.concatenate([last for _, last in runs], axis=-1)
     return last @ params["head"] + params["bias"]
@@ -92,34 +110,41 @@ def logits(work, params, x, mask, unroll):
 
 def make(work, kind):
     x, y = protocol.data(work, 1 if kind == "row" else work.batch)
+    steps = work.input[0]
     mask = None
     if work.masked:
-        mask = (np.arange(protocol.T)[:, None] < np.array(work.lengths(len(x))))[:, :, None]
+        mask = (np.arange(steps)[:, None] < np.array(work.lengths(len(x))))[:, :, None]
     x, y = jnp.asarray(x), jnp.asarray(y)
+    if kind == "losses":
+        return make_train(work, x, y, mask, 1, protocol.given)
     make_run = make_train if kind == "train" else make_infer
-    return protocol.best([make_run(work, x, y, mask, unroll) for unroll in UNROLLS])
+    unrolls = sorted({1, min(2, steps), steps})
+    return protocol.best([make_run(work, x, y, mask, unroll, random_matrix()) for unroll in unrolls])
 
 
-def make_infer(work, x, y, mask, unroll):
-    params = parameters(work)
-    infer = jax.jit(lambda params, x: logits(work, params, x, mask, unroll))
+def make_infer(work, x, y, mask, unroll, matrix):
+    params = parameters(work, matrix)
+    infer = jax.jit(lambda params, x: outputs(work, params, x, mask, unroll))
     return lambda: np.asarray(infer(params, x))
 
 
-def make_train(work, x, y, mask, unroll):
-    optimizer = optax.adam(protocol.LEARNING_RATE)
-    params = parameters(work)
-    state = (params, optimizer.init(params))
+def make_train(work, x, y, mask, unroll, matrix):
+    optimizer = OPTIMIZERS[work.optimizer](protocol.LEARNING_RATE)
+    params = parameters(work, matrix)
+    key = jax.random.key(1) if work.dropout > 0 else None
+    state = (params, optimizer.init(params), key)
 
-    def loss_of(params, x, y):
-        predictions = logits(work, params, x, mask, unroll)
-        return optax.softmax_cross_entropy_with_integer_labels(predictions, y).mean()
+    def loss_of(params, x, y, key):
+        return LOSSES[work.loss](outputs(work, params, x, mask, unroll, key), y).mean()
 
     def step(state, x, y):
-        params, slots = state
-        loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
+        params, slots, key = state
+        now = None
+        if key is not None:
+            key, now = jax.random.split(key)
+        loss, gradients = jax.value_and_grad(loss_of)(params, x, y, now)
         updates, slots = optimizer.update(gradients, slots)
-        return (optax.apply_updates(params, updates), slots), loss
+        return (optax.apply_updates(params, updates), slots, key), loss
 
     step = jax.jit(step, donate_argnums=0)
 

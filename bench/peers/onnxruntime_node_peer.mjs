@@ -3,17 +3,15 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { D, data, lengths, requireFrom, serve, T, Unsupported, WORKS } from "./protocol.mjs";
+import { data, lengths, requireFrom, serve } from "./protocol.mjs";
 
 const [threads, packages, models] = [Number(process.argv[2]), ...process.argv.slice(3)];
 const require = requireFrom(packages);
 const ort = require("onnxruntime-node");
 
-async function make(name, kind) {
-  if (kind === "train") throw new Unsupported("onnxruntime-node has inference only");
-  const work = WORKS[name];
+async function make(work, kind) {
   const rows = kind === "row" ? 1 : work.batch;
-  const file = path.join(models, `${name}-${kind === "row" ? "row" : "batch"}.onnx`);
+  const file = path.join(models, `${work.name}-${kind === "row" ? "row" : "batch"}.onnx`);
   if (!existsSync(file)) {
     throw new Error(`onnxruntime_node_peer: ${file} is missing; run export_onnx.py ${models}`);
   }
@@ -22,12 +20,19 @@ async function make(name, kind) {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
   });
-  const feeds = { x: new ort.Tensor("float32", data(work, rows).x, [rows, T, D]) };
+  const { x } = data(work, rows);
+  const feeds = { x: new ort.Tensor("float32", x.values, x.shape) };
   if (work.masked) {
-    const descending = BigInt64Array.from(lengths(rows).reverse(), BigInt);
+    const descending = BigInt64Array.from(lengths(work, rows).reverse(), BigInt);
     feeds.lengths = new ort.Tensor("int64", descending, [rows]);
   }
-  return async () => (await session.run(feeds)).logits.data;
+  return async () => (await session.run(feeds)).outputs.data;
 }
 
-await serve({ peer: "onnxruntime-node", version: ort.env.versions.node, threads, make });
+await serve({
+  peer: "onnxruntime-node",
+  version: ort.env.versions.node,
+  threads,
+  make,
+  kinds: ["infer", "row"],
+});

@@ -25,10 +25,9 @@ def session(model):
 
 
 def make(work, kind):
-    if kind == "train":
+    if kind in ("train", "losses"):
         raise protocol.Unsupported("onnxruntime has inference only")
-    name = next(name for name, other in protocol.WORKS.items() if other is work)
-    path = folder / f"{name}-{'row' if kind == 'row' else 'batch'}.onnx"
+    path = folder / f"{work.name}-{'row' if kind == 'row' else 'batch'}.onnx"
     if not path.exists():
         sys.exit(f"onnxruntime_peer: {path} is missing; run export_onnx.py {folder}")
     run = session(path).run

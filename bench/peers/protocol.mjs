@@ -1,26 +1,21 @@
 // What the Node peers share; `protocol.py` describes the conversation and the works.
 
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
-export const T = 28;
-export const D = 28;
-export const CLASSES = 10;
 export const LEARNING_RATE = 1e-3;
 export const ROOF_SIZE = 1024;
 
-/** The same works as in `protocol.py`. */
-export const WORKS = {
-  W1: { cell: "lstm", units: [64, 32], batch: 500 },
-  W2: { cell: "lstm", units: [64], batch: 500, bidirectional: true },
-  W3: { cell: "lstm", units: [256, 256], batch: 128 },
-  W4: { cell: "simpleRNN", units: [50], batch: 50 },
-  G1: { cell: "gru", units: [64, 32], batch: 500 },
-  G3: { cell: "gru", units: [256, 256], batch: 128 },
-  M1: { cell: "lstm", units: [64, 32], batch: 500, masked: true },
-  M3: { cell: "lstm", units: [256, 256], batch: 128, masked: true },
-};
+/** The works by name; `Work` in `protocol.py` says what their fields mean. */
+export const WORKS = Object.fromEntries(
+  Object.entries(JSON.parse(readFileSync(new URL("works.json", import.meta.url), "utf8"))).map(
+    ([name, fields]) => [name, { name, ...fields }],
+  ),
+);
+
+const everything = ["train", "infer", "row", "losses"];
 
 /** The framework does not offer this work; the message says why. */
 export class Unsupported extends Error {}
@@ -30,28 +25,61 @@ export function requireFrom(folder) {
   return createRequire(path.resolve(folder, "package.json"));
 }
 
-/** Steps of each row: 1 to 27, 14 on the average; shortest first. */
-export function lengths(rows) {
-  return rows === 1 ? [T / 2] : Array.from({ length: rows }, (_, i) => 1 + Math.floor((i * (T - 1)) / rows));
+/** Steps of each row of a masked work, the shortest first. */
+export function lengths({ input: [steps] }, rows) {
+  return rows === 1
+    ? [Math.floor(steps / 2)]
+    : Array.from({ length: rows }, (_, i) => 1 + Math.floor((i * (steps - 1)) / rows));
 }
 
-/** x [rows, 28, 28] and labels [rows]; a masked work's rows end in zeros. */
+const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+
+/** Numbers from 0 to 1, evenly spread: the fractions of the multiples of `step`. */
+const spread = (count, step) => Array.from({ length: count }, (_, i) => (i * step) % 1);
+
+/** x and y as `protocol.py` has them: { values, shape } of each, y of classes as int32. */
 export function data(work, rows) {
-  const x = Float32Array.from({ length: rows * T * D }, () => Math.random());
-  if (work.masked) {
-    for (const [row, length] of lengths(rows).entries()) x.fill(0, (row * T + length) * D, (row + 1) * T * D);
+  const { input, outputs, loss, masked } = work;
+  const [steps, features] = input;
+  const x = Float32Array.from(spread(rows * steps * features, (Math.sqrt(5) - 1) / 2));
+  if (masked) {
+    for (const [row, length] of lengths(work, rows).entries()) {
+      x.fill(0, (row * steps + length) * features, (row + 1) * steps * features);
+    }
   }
-  return { x, labels: Array.from({ length: rows }, () => Math.floor(Math.random() * CLASSES)) };
+  const y =
+    loss === "sparseCategoricalCrossentropy"
+      ? { values: Int32Array.from(spread(rows, Math.SQRT2), (u) => Math.floor(u * outputs)), shape: [rows] }
+      : { values: Float32Array.from(spread(rows * outputs, Math.SQRT2)), shape: [rows, outputs] };
+  return { x: { values: x, shape: [rows, ...input] }, y };
+}
+
+/**
+ * The weights of kind "losses", as `given` of `protocol.py` has them, and biases of zero.
+ *
+ * @param weights `{ name, shape }` of each, in Keras's order
+ * @returns the values of each
+ */
+export function given({ units, outputs, bidirectional }, weights) {
+  const ofLayer = bidirectional ? 6 : 3; // kernel, recurrent kernel and bias of each direction
+  return weights.map(({ name, shape }, i) => {
+    if (name.includes("bias")) return new Float32Array(sizeOf(shape));
+    const columns = units[Math.floor(i / ofLayer)] ?? outputs; // of one gate
+    const one = spread(shape[0] * columns, (Math.sqrt(5) - 1) / 2);
+    const at = (k) => Math.floor(k / shape[1]) * columns + (k % columns);
+    return Float32Array.from({ length: sizeOf(shape) }, (_, k) => one[at(k)] - 0.5);
+  });
 }
 
 /**
  * Answers requests until standard input ends.
  *
- * @param make `(name, kind) => Promise<run>`; `await run()` gives the loss or the logits as a number or typed array
+ * @param make `(work, kind) => Promise<run>`; `await run()` gives the loss or the outputs as a number or typed array.
+ *   Kind "losses" is a training step from given weights
  * @param roof `() => Promise<run>` that multiplies two matrices of ROOF_SIZE, where there is one
  * @param kinds what `make` knows
  */
-export async function serve({ peer, version, threads, make, roof, kinds = ["train", "infer", "row"] }) {
+export async function serve({ peer, version, threads, make, roof, kinds = everything }) {
   const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
   const runs = new Map();
 
@@ -62,7 +90,7 @@ export async function serve({ peer, version, threads, make, roof, kinds = ["trai
     }
     if (!(work in WORKS)) throw new Unsupported(`no work ${work}`);
     if (!kinds.includes(kind)) throw new Unsupported(`no kind ${kind}`);
-    return make(work, kind);
+    return make(kind === "losses" ? { ...WORKS[work], dropout: 0 } : WORKS[work], kind);
   }
 
   answer({ peer, version, threads, ready: true });
@@ -70,6 +98,11 @@ export async function serve({ peer, version, threads, make, roof, kinds = ["trai
     const { work, kind, seconds = 0.5, repetitions = 5 } = JSON.parse(line);
     const key = `${work} ${kind}`;
     try {
+      if (kind === "losses") {
+        const run = await prepare(work, kind);
+        answer({ work, kind, losses: [await run(), await run(), await run()].map(finite) });
+        continue;
+      }
       if (!runs.has(key)) {
         const run = await prepare(work, kind);
         await warmUp(run);
@@ -107,11 +140,15 @@ async function measure(run, seconds, repetitions) {
   return { median: (times[middle] + times[times.length - 1 - middle]) / 2, count: times.length };
 }
 
+function finite(value) {
+  if (!Number.isFinite(value)) throw new RangeError("the result is not finite");
+  return value;
+}
+
 /** Runs once to see that the result is a number, then until half a second has passed. */
 async function warmUp(run) {
   const start = performance.now();
   const result = await run();
-  const values = typeof result === "number" ? [result] : result;
-  if (!values.every(Number.isFinite)) throw new RangeError("the result is not finite");
+  for (const value of typeof result === "number" ? [result] : result) finite(value);
   while (performance.now() - start < 500) await run();
 }

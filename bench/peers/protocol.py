@@ -11,10 +11,14 @@ Then it answers each line of its standard input with one line:
     {"work": "W1", "kind": "train", "ms": 45.8, "repetitions": 11}          the median
     {"work": "W9", "kind": "train", "unsupported": "no work W9"}
 
-Kinds: "train" is one optimizer step on the batch, "infer" the batch's logits, "row" one row's logits,
-and "roof" of work "sgemm" the product of two 1024 x 1024 float32 matrices, answered in "gflops".
-A request may ask for a least number of "repetitions" (5 without it). The first request for a work
-builds, compiles and warms up before the clock runs; the result is in host memory when it stops.
+Kinds: "train" is one optimizer step on the batch, "infer" the batch's outputs, "row" one row's
+outputs, and "roof" of work "sgemm" the product of two 1024 x 1024 float32 matrices, answered in
+"gflops". A request may ask for a least number of "repetitions" (5 without it). The first request for
+a work builds, compiles and warms up before the clock runs; the result is in host memory when it stops.
+
+Kind "losses" measures nothing. It answers the "losses" of the first three training steps, without
+dropout and from weights that are the same for all: `given`, and biases of zero. So the driver can see
+that all compute the same.
 """
 
 import json
@@ -22,37 +26,40 @@ import math
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-T, D, CLASSES = 28, 28, 10
 LEARNING_RATE = 1e-3
 ROOF_SIZE = 1024
 
 
 @dataclass(frozen=True)
 class Work:
-    """Recurrent layers of `units`, then Dense 10; inputs [batch, 28, 28], Adam, sparse categorical
-    cross-entropy from logits. A masked work has sequences of 1 to 27 steps, 14 on the average."""
+    """Recurrent layers of `units`, then a Dense layer of `outputs` on the last step; rows of the input
+    are [steps, features]. A masked work has sequences of 1 to steps - 1 steps, half of them on the
+    average. `dropout` is that of each recurrent layer's input. Losses are means, and cross-entropy takes
+    the outputs as logits."""
 
-    cell: str
-    units: tuple
+    name: str
     batch: int
+    input: list
+    cell: str
+    units: list
+    outputs: int
+    loss: str
+    optimizer: str
     bidirectional: bool = False
     masked: bool = False
+    dropout: float = 0.0
 
     def lengths(self, rows):
-        return [1 + i * (T - 1) // rows for i in range(rows)] if rows > 1 else [T // 2]
+        steps = self.input[0]
+        return [1 + i * (steps - 1) // rows for i in range(rows)] if rows > 1 else [steps // 2]
 
 
 WORKS = {
-    "W1": Work("lstm", (64, 32), 500),
-    "W2": Work("lstm", (64,), 500, bidirectional=True),
-    "W3": Work("lstm", (256, 256), 128),
-    "W4": Work("simpleRNN", (50,), 50),
-    "G1": Work("gru", (64, 32), 500),
-    "G3": Work("gru", (256, 256), 128),
-    "M1": Work("lstm", (64, 32), 500, masked=True),
-    "M3": Work("lstm", (256, 256), 128, masked=True),
+    name: Work(name, **fields)
+    for name, fields in json.loads(Path(__file__).with_name("works.json").read_text()).items()
 }
 
 
@@ -73,15 +80,36 @@ def limit_threads():
     return threads
 
 
-def data(work, rows):
-    """x [rows, 28, 28] float32 and y [rows] int64, the same in every run."""
+def spread(count, step):
+    """Numbers from 0 to 1, evenly spread: the fractions of the multiples of `step`, float64."""
     import numpy as np
 
-    random = np.random.default_rng(7)
-    x = random.random((rows, T, D), dtype=np.float32)
+    return np.arange(count) * step % 1
+
+
+def data(work, rows):
+    """x [rows, *input] float32 and y, class numbers [rows] int64 or values [rows, outputs] float32; the
+    same in every run and for all peers."""
+    import numpy as np
+
+    steps, features = work.input
+    x = spread(rows * steps * features, (math.sqrt(5) - 1) / 2).reshape(rows, steps, features)
     if work.masked:
-        x *= (np.arange(T) < np.array(work.lengths(rows))[:, None])[:, :, None]
-    return x, random.integers(0, CLASSES, rows)
+        x *= (np.arange(steps) < np.array(work.lengths(rows))[:, None])[:, :, None]
+    if work.loss == "sparseCategoricalCrossentropy":
+        y = (spread(rows, math.sqrt(2)) * work.outputs).astype(np.int64)
+    else:
+        y = spread(rows * work.outputs, math.sqrt(2)).reshape(rows, work.outputs).astype(np.float32)
+    return x.astype(np.float32), y
+
+
+def given(inputs, units, gates=1):
+    """The weights of kind "losses": [inputs, gates * units] float32, from -0.5 to 0.5. All gates have the
+    same, so their order does not matter."""
+    import numpy as np
+
+    one = spread(inputs * units, (math.sqrt(5) - 1) / 2).reshape(inputs, units) - 0.5
+    return np.tile(one.astype(np.float32), gates)
 
 
 def best(candidates):
@@ -110,11 +138,18 @@ def measure(run, seconds, repetitions):
     return (times[middle] + times[-1 - middle]) / 2, len(times)
 
 
+def finite(result):
+    """The result, or the sum of several, as a float."""
+    total = float(result.sum() if hasattr(result, "sum") else result)
+    if not math.isfinite(total):
+        raise ArithmeticError("the result is not finite")
+    return total
+
+
 def warm_up(run):
     """Runs once to see that the result is a number, then for half a second."""
-    result, start = run(), time.perf_counter()
-    if not math.isfinite(float(result.sum() if hasattr(result, "sum") else result)):
-        raise ArithmeticError("the result is not finite")
+    start = time.perf_counter()
+    finite(run())
     while time.perf_counter() - start < 0.5:
         run()
 
@@ -122,8 +157,8 @@ def warm_up(run):
 def serve(peer, version, threads, make, roof=None):
     """Answers requests until standard input ends.
 
-    `make(work, kind)` gives the function to time, which returns the loss or the logits; `roof()` the
-    one that multiplies two matrices of ROOF_SIZE.
+    `make(work, kind)` gives the function to time, which returns the loss or the outputs; `roof()` the
+    one that multiplies two matrices of ROOF_SIZE. Kind "losses" is a training step from given weights.
     """
     # Libraries print to standard output: keep it for answers and send the rest to standard error.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -140,9 +175,10 @@ def serve(peer, version, threads, make, roof=None):
             return roof()
         if name not in WORKS:
             raise Unsupported(f"no work {name}")
-        if kind not in ("train", "infer", "row"):
+        if kind not in ("train", "infer", "row", "losses"):
             raise Unsupported(f"no kind {kind}")
-        return make(WORKS[name], kind)
+        work = WORKS[name]
+        return make(replace(work, dropout=0.0) if kind == "losses" else work, kind)
 
     answer({"peer": peer, "version": version, "threads": threads, "ready": True})
     for line in sys.stdin:
@@ -150,6 +186,10 @@ def serve(peer, version, threads, make, roof=None):
         name, kind = request["work"], request["kind"]
         reply = {"work": name, "kind": kind}
         try:
+            if kind == "losses":
+                run = prepared(name, kind)
+                answer(reply | {"losses": [finite(run()) for _ in range(3)]})
+                continue
             if (name, kind) not in runs:
                 runs[name, kind] = prepared(name, kind)
                 warm_up(runs[name, kind])

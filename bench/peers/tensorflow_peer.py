@@ -20,44 +20,66 @@ mode = sys.argv[2]
 if mode not in ("graph", "xla"):
     sys.exit(f"tensorflow_peer: received mode {mode}, expected graph or xla")
 LAYERS = {"simpleRNN": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+GATES = {"simpleRNN": 1, "lstm": 4, "gru": 3}
+LOSSES = {
+    "sparseCategoricalCrossentropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "meanSquaredError": keras.losses.MeanSquaredError(),
+}
+OPTIMIZERS = {"adam": keras.optimizers.Adam}
 
 
 def make(work, kind):
     x, y = protocol.data(work, 1 if kind == "row" else work.batch)
     lengths = tf.constant(work.lengths(len(x)))
-    mask = tf.sequence_mask(lengths, protocol.T) if work.masked else None
+    mask = tf.sequence_mask(lengths, work.input[0]) if work.masked else None
     x, y = tf.constant(x), tf.constant(y)
+    training = kind in ("train", "losses")
     last = len(work.units) - 1
-    layers = [LAYERS[work.cell](units, return_sequences=i < last) for i, units in enumerate(work.units)]
+    options = {"dropout": work.dropout, "unroll": work.input[0] == 1}  # one step needs no loop
+    layers = [
+        LAYERS[work.cell](units, return_sequences=i < last, **options) for i, units in enumerate(work.units)
+    ]
     if work.bidirectional:
         layers = [keras.layers.Bidirectional(layer) for layer in layers]
-    head = keras.layers.Dense(protocol.CLASSES)
+    head = keras.layers.Dense(work.outputs)
     compiled = tf.function(jit_compile=mode == "xla", autograph=False)
 
-    def logits(x):
+    def outputs(x):
         for layer in layers:
-            x = layer(x, mask=mask)
+            x = layer(x, mask=mask, training=training)
         return head(x)
 
-    logits(x)  # builds the layers
-    if kind != "train":
-        infer = compiled(logits)
+    outputs(x)  # builds the layers
+    if not training:
+        infer = compiled(outputs)
         return lambda: infer(x).numpy()
 
+    if kind == "losses":
+        for layer in (*layers, head):
+            for variable in layer.trainable_variables:
+                take_given_weights(variable, 1 if layer is head else GATES[work.cell])
     variables = [variable for layer in (*layers, head) for variable in layer.trainable_variables]
-    optimizer = keras.optimizers.Adam(protocol.LEARNING_RATE)
+    optimizer = OPTIMIZERS[work.optimizer](protocol.LEARNING_RATE)
     optimizer.build(variables)
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss_of = LOSSES[work.loss]
 
     @compiled
     def step(x, y):
         with tf.GradientTape() as tape:
-            loss = loss_of(y, logits(x))
+            loss = loss_of(y, outputs(x))
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         optimizer.apply(gradients, variables)
         return loss
 
     return lambda: step(x, y).numpy()
+
+
+def take_given_weights(variable, gates):
+    if variable.name == "bias":
+        variable.assign(tf.zeros(variable.shape))
+    else:
+        inputs, columns = variable.shape
+        variable.assign(protocol.given(inputs, columns // gates, gates))
 
 
 def roof():

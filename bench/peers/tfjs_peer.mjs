@@ -3,7 +3,7 @@
 // The protocol stands in `protocol.py`.
 
 import path from "node:path";
-import { CLASSES, D, data, LEARNING_RATE, ROOF_SIZE, requireFrom, serve, T, WORKS } from "./protocol.mjs";
+import { data, given, LEARNING_RATE, ROOF_SIZE, requireFrom, serve } from "./protocol.mjs";
 
 const require = requireFrom(process.argv[3]);
 console.log = console.warn = console.error; // standard output is for answers
@@ -12,42 +12,61 @@ const wasm = require("@tensorflow/tfjs-backend-wasm");
 wasm.setWasmPaths(`${path.dirname(require.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
 if (!(await tf.setBackend("wasm"))) throw new Error("tfjs_peer: the wasm backend did not start");
 
-function buildModel(work) {
+// Its own gradient of unstack fails for sequences of one step, whose one piece comes without a list around it.
+tf.registerGradient({
+  kernelName: "Unpack",
+  gradFunc: (dy, _, { axis }) => ({ value: () => tf.stack([dy].flat(), axis) }),
+});
+
+/** Of targets (classes one-hot) and outputs. */
+const LOSSES = {
+  sparseCategoricalCrossentropy: (target, logits) => tf.losses.softmaxCrossEntropy(target, logits),
+  meanSquaredError: (target, outputs) => tf.losses.meanSquaredError(target, outputs),
+};
+const OPTIMIZERS = { adam: () => tf.train.adam(LEARNING_RATE) };
+
+/** Works that are timed with the gates that TensorFlow.js has by default, hardSigmoid; all other contestants have sigmoid. */
+const DEFAULT_GATES = ["W1", "W2", "W3"];
+
+function buildModel({ name, input, cell, units, outputs, bidirectional, masked, dropout = 0 }) {
   const model = tf.sequential();
-  if (work.masked) model.add(tf.layers.masking({ maskValue: 0, inputShape: [T, D] }));
-  for (const [i, units] of work.units.entries()) {
-    const layer = tf.layers[work.cell]({
-      units,
-      returnSequences: i < work.units.length - 1,
+  if (masked) model.add(tf.layers.masking({ maskValue: 0, inputShape: input }));
+  for (const [i, size] of units.entries()) {
+    const layer = tf.layers[cell]({
+      units: size,
+      dropout,
+      ...(DEFAULT_GATES.includes(name) ? {} : { recurrentActivation: "sigmoid" }),
+      returnSequences: i < units.length - 1,
       recurrentInitializer: "glorotUniform", // the default takes seconds at this size
-      ...(model.layers.length === 0 && !work.bidirectional ? { inputShape: [T, D] } : {}),
+      ...(model.layers.length === 0 && !bidirectional ? { inputShape: input } : {}),
     });
     model.add(
-      work.bidirectional
-        ? tf.layers.bidirectional({ layer, mergeMode: "concat", inputShape: [T, D] })
-        : layer,
+      bidirectional ? tf.layers.bidirectional({ layer, mergeMode: "concat", inputShape: input }) : layer,
     );
   }
-  model.add(tf.layers.dense({ units: CLASSES }));
+  model.add(tf.layers.dense({ units: outputs }));
   return model;
 }
 
-async function make(name, kind) {
-  const work = WORKS[name];
+async function make(work, kind) {
   const rows = kind === "row" ? 1 : work.batch;
-  const { x, labels } = data(work, rows);
+  const { x, y } = data(work, rows);
   const model = buildModel(work);
-  const inputs = tf.tensor3d(x, [rows, T, D]);
-  if (kind === "train") {
-    const loss = (target, logits) => tf.losses.softmaxCrossEntropy(target, logits);
-    model.compile({ optimizer: tf.train.adam(LEARNING_RATE), loss });
-    const targets = tf.oneHot(tf.tensor1d(labels, "int32"), CLASSES);
+  const inputs = tf.tensor(x.values, x.shape);
+  if (kind === "losses") {
+    const values = given(work, model.weights);
+    model.setWeights(model.weights.map(({ shape }, i) => tf.tensor(values[i], shape)));
+  }
+  if (kind === "train" || kind === "losses") {
+    model.compile({ optimizer: OPTIMIZERS[work.optimizer](), loss: LOSSES[work.loss] });
+    const target = tf.tensor(y.values, y.shape);
+    const targets = work.loss === "sparseCategoricalCrossentropy" ? tf.oneHot(target, work.outputs) : target;
     return () => model.trainOnBatch(inputs, targets);
   }
   return async () => {
-    const logits = model.predictOnBatch(inputs);
-    const values = await logits.data();
-    logits.dispose();
+    const outputs = model.predictOnBatch(inputs);
+    const values = await outputs.data();
+    outputs.dispose();
     return values;
   };
 }

@@ -1,14 +1,14 @@
 """The works as PyTorch modules, for `torch_peer.py` and for the ONNX export."""
 
 import torch
-from protocol import CLASSES, D
+from protocol import given
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 MODULES = {"simpleRNN": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class Classifier(nn.Module):
+class Model(nn.Module):
     """Recurrent layers and a Dense layer on the last state. Layers of one size are one module of
     several layers, as PyTorch's users write it."""
 
@@ -16,28 +16,45 @@ class Classifier(nn.Module):
         super().__init__()
         make = MODULES[work.cell]
         alike = len(set(work.units)) == 1
-        sizes = [(D, work.units[0])] if alike else list(zip((D, *work.units[:-1]), work.units, strict=True))
+        _, features = work.input
+        sizes = list(zip((features, *work.units[:-1]), work.units, strict=True))
+        depth = len(sizes) if alike else 1
         self.layers = nn.ModuleList(
             make(
                 inputs,
                 units,
-                num_layers=len(work.units) if alike else 1,
+                num_layers=depth,
                 batch_first=True,
                 bidirectional=work.bidirectional,
+                dropout=work.dropout if depth > 1 else 0.0,  # between the module's own layers
             )
-            for inputs, units in sizes
+            for inputs, units in (sizes[:1] if alike else sizes)
         )
+        self.dropout = nn.Dropout(work.dropout) if work.dropout > 0 else nn.Identity()
         self.bidirectional = work.bidirectional
-        self.head = nn.Linear(work.units[-1] * (2 if work.bidirectional else 1), CLASSES)
+        self.head = nn.Linear(work.units[-1] * (2 if work.bidirectional else 1), work.outputs)
 
     def forward(self, x, lengths=None):
-        """x [B, T, D] -> logits [B, 10]; lengths [B], descending, where sequences end early."""
+        """x [B, T, D] -> [B, outputs]; lengths [B], descending, where sequences end early."""
         if lengths is not None:
             x = pack_padded_sequence(x, lengths, batch_first=True)
         for layer in self.layers:
-            x, state = layer(x)
+            x, state = layer(self.dropout(x))
         h = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, units]
         return self.head(torch.cat([h[-2], h[-1]], dim=-1) if self.bidirectional else h[-1])
+
+    @torch.no_grad()
+    def take_given_weights(self):
+        """The weights of kind "losses". Where two biases do the work of one, one learns."""
+        for layer in (*self.layers, self.head):
+            for name, parameter in layer.named_parameters():
+                if parameter.ndim == 1:
+                    parameter.zero_()
+                    parameter.requires_grad_(isinstance(layer, nn.GRU) or not name.startswith("bias_hh"))
+                    continue
+                columns, inputs = parameter.shape
+                units = getattr(layer, "hidden_size", columns)
+                parameter.copy_(torch.from_numpy(given(inputs, units, columns // units).T))
 
 
 def inputs(work, x):

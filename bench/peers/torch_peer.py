@@ -5,15 +5,25 @@ import protocol
 threads = protocol.limit_threads()
 
 import torch
-from torch_models import Classifier, inputs
+from torch_models import Model, inputs
 
 torch.set_num_threads(threads)
+
+LOSSES = {
+    "sparseCategoricalCrossentropy": torch.nn.CrossEntropyLoss(),
+    "meanSquaredError": torch.nn.MSELoss(),
+}
+OPTIMIZERS = {"adam": lambda parameters: torch.optim.Adam(parameters, lr=protocol.LEARNING_RATE, fused=True)}
 
 
 def make(work, kind):
     x, y = protocol.data(work, 1 if kind == "row" else work.batch)
-    model, x, y = Classifier(work), inputs(work, x), torch.from_numpy(y)
-    if kind != "train":
+    model, x, y = Model(work), inputs(work, x), torch.from_numpy(y)
+    if work.masked:
+        y = y.flip(0)  # as the inputs are
+    if kind == "losses":
+        model.take_given_weights()
+    elif kind != "train":
         model.eval()
 
         def infer():
@@ -22,8 +32,8 @@ def make(work, kind):
 
         return infer
 
-    optimizer = torch.optim.Adam(model.parameters(), lr=protocol.LEARNING_RATE, fused=True)
-    loss_of = torch.nn.CrossEntropyLoss()
+    optimizer = OPTIMIZERS[work.optimizer](model.parameters())
+    loss_of = LOSSES[work.loss]
 
     def train():
         optimizer.zero_grad(set_to_none=True)
