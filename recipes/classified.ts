@@ -1,4 +1,4 @@
-import type { Sequential, Tensor } from "rondo";
+import type { Model, Tensor } from "rondo";
 import type { Findings } from "rondo/recipe";
 import { classification } from "rondo/report";
 
@@ -8,7 +8,7 @@ import { classification } from "rondo/report";
  * @param test x [N, height, width] pictures from 0 to 1, y [N, C] one-hot
  */
 export async function classified(
-  model: Sequential,
+  model: Model,
   test: { readonly x: Tensor; readonly y: Tensor },
 ): Promise<Findings> {
   const { x, y } = test;

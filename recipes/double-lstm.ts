@@ -4,6 +4,7 @@ import { callbacks, layers, optimizers, sequential } from "rondo";
 import { mnist } from "rondo/datasets";
 import { defineRecipe } from "rondo/recipe";
 import { classified } from "./classified.js";
+import { digits } from "./digits.js";
 import { holdThenCosine } from "./schedule.js";
 
 export const recipe = defineRecipe({
@@ -17,6 +18,7 @@ export const recipe = defineRecipe({
   },
   unit: "epoch",
   defaults: { count: 15, batchSize: 500, learningRate: 0.003 },
+  ...digits,
 
   async train(settings, run) {
     const { train, validation, test } = await mnist({ data: settings.data });

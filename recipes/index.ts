@@ -3,6 +3,7 @@ import { recipe as bilstm } from "./bilstm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
 import { recipe as maskedLstm } from "./masked-lstm.js";
 import { recipe as regression } from "./regression.js";
+import { recipe as sentiment } from "./sentiment.js";
 import { recipe as sequenceTagging } from "./sequence-tagging.js";
 import { recipe as simpleRnn } from "./simple-rnn.js";
 import { recipe as stackedLstm } from "./stacked-lstm.js";
@@ -15,4 +16,5 @@ export const recipes: readonly Recipe[] = [
   regression,
   sequenceTagging,
   maskedLstm,
+  sentiment,
 ];

@@ -1,9 +1,18 @@
 // A line through noisy samples, found by three LSTM layers that read sequences of one step: y = 3.3 x + 2 + noise. Seven
 // optimizers start from the same weights and see the same samples, by default all of them in every step; their losses are drawn in
 // one plot, and what they found is held against the line of least squares.
-import { batches, layers, optimizers, type Sequential, sequential, Tensor } from "rondo";
-import { defineRecipe, option } from "rondo/recipe";
+import { batches, layers, type Model, optimizers, type Sequential, sequential, Tensor } from "rondo";
+import {
+  batched,
+  decimals,
+  defineRecipe,
+  type Findings,
+  option,
+  type PredictInput,
+  type Settings,
+} from "rondo/recipe";
 import { type RunHistory, regression, table } from "rondo/report";
+import { linesOf, numberIn, shown } from "./numbers.js";
 import { Random } from "./random.js";
 
 const samples = { train: 268, test: 132 };
@@ -59,10 +68,14 @@ export const recipe = defineRecipe({
   unit: "step",
   defaults: { count: 500, batchSize: samples.train, learningRate: 0.001 },
   options,
+  prediction: {
+    reads: "a number x on each line; or CSV and TSV files with a column x",
+    gives: "{ input, line, x, y } for each number; y holds what each optimizer's model says, by its name",
+  },
 
   async train(settings, run) {
     const { loss, units } = settings.options;
-    const { train, test } = noisyLine(settings.seed);
+    const { train } = noisyLine(settings.seed);
 
     const models: Record<string, Sequential> = {};
     for (const name of settings.options.optimizers) {
@@ -99,38 +112,108 @@ export const recipe = defineRecipe({
       model: models,
       history,
       logarithmic: ["loss"],
-      async test() {
-        const line = leastSquares(train);
-        const fits: Record<string, Tensor | number[]> = {};
-        for (const [name, model] of Object.entries(models)) fits[name] = await model.predict(test.x);
-        fits["least squares"] = Array.from(test.x.data, (x) => line.slope * x + line.intercept);
-        const compared = regression(test.x, test.y, fits, { title: "Fit on the test samples" });
-        const errors = new Map(compared.fits.map(({ name, meanSquaredError }) => [name, meanSquaredError]));
-        const errorOf = (name: string) => errors.get(name) ?? Number.NaN;
-        const best = "adam" in models ? "adam" : (settings.options.optimizers[0] ?? "");
-        const leastSquaresError = errorOf("least squares");
-        return {
-          figures: { testError: errorOf(best), leastSquaresError },
-          sections: [
-            compared,
-            table({
-              title: "Optimizers",
-              note: `Mean squared errors on the test samples. The line of least squares is y = ${line.slope.toFixed(3)} x + ${line.intercept.toFixed(3)}.`,
-              columns: ["optimizer", "learning rate", "last loss", "test error", "of least squares"],
-              rows: Object.entries(models).map(([name, model]) => [
-                name,
-                String(model.learningRate),
-                history[name]?.values.loss?.at(-1) ?? Number.NaN,
-                errorOf(name),
-                errorOf(name) / leastSquaresError,
-              ]),
-            }),
-          ],
-        };
-      },
+      test: () => measured(models, settings),
     });
   },
+
+  evaluate: ({ models, settings }) => measured(models, settings),
+
+  async *predict({ models, signal }, inputs) {
+    for await (const batch of batched(numbers(inputs), together)) {
+      const x = new Tensor(
+        Float32Array.from(batch, ({ x }) => x),
+        [batch.length, 1, 1],
+        "float32",
+      );
+      const found: (readonly [name: string, y: readonly number[]])[] = [];
+      for (const [name, model] of Object.entries(models))
+        found.push([name, decimals((await model.predict(x, { signal })).data)]);
+      for (const [i, asked] of batch.entries())
+        yield { ...asked, y: Object.fromEntries(found.map(([name, y]) => [name, y[i] ?? Number.NaN])) };
+    }
+  },
 });
+
+/** How near the models come to the line of least squares on the test samples. */
+async function measured(
+  models: Readonly<Record<string, Model>>,
+  settings: Settings<typeof options>,
+): Promise<Findings> {
+  const { train, test } = noisyLine(settings.seed);
+  const line = leastSquares(train);
+  const fits: Record<string, Tensor | number[]> = {};
+  for (const [name, model] of Object.entries(models))
+    fits[name] = await model.predict(test.x, { batchSize: samples.test });
+  fits["least squares"] = Array.from(test.x.data, (x) => line.slope * x + line.intercept);
+  const compared = regression(test.x, test.y, fits, { title: "Fit on the test samples" });
+  const errors = new Map(compared.fits.map(({ name, meanSquaredError }) => [name, meanSquaredError]));
+  const errorOf = (name: string) => errors.get(name) ?? Number.NaN;
+  const leastSquaresError = errorOf("least squares");
+  const rows: (string | number)[][] = [];
+  for (const [name, model] of Object.entries(models)) {
+    const [loss = Number.NaN] = await model.evaluate(train.x, train.y, {
+      batchSize: samples.train,
+      verbose: 0,
+    });
+    rows.push([name, String(model.learningRate), loss, errorOf(name), errorOf(name) / leastSquaresError]);
+  }
+  const best = "adam" in models ? "adam" : (settings.options.optimizers[0] ?? "");
+  return {
+    figures: { testError: errorOf(best), leastSquaresError },
+    sections: [
+      compared,
+      table({
+        title: "Optimizers",
+        note: `The loss is that of the trained model on the samples that it was trained on; errors are mean squared errors on the test samples. The line of least squares is y = ${line.slope.toFixed(3)} x + ${line.intercept.toFixed(3)}.`,
+        columns: ["optimizer", "learning rate", "training loss", "test error", "of least squares"],
+        rows,
+      }),
+    ],
+  };
+}
+
+/** Numbers that are predicted for at once. */
+const together = 1000;
+
+interface Asked {
+  readonly input: string;
+  readonly line: number;
+  readonly x: number;
+}
+
+/** The numbers on the lines of the inputs, in the column x where an input is a table. */
+async function* numbers(inputs: readonly PredictInput[]): AsyncGenerator<Asked> {
+  for (const input of inputs) {
+    const texts = input.isTable ? column(input) : linesOf([input]);
+    for await (const { line, text } of texts) {
+      const x = numberIn(text);
+      if (x === undefined) {
+        throw input.error(`line ${line}`, {
+          received: shown(text),
+          expected: "a number",
+          fix: "Write one number on each line, or a table with a column x whose name ends in .csv or .tsv",
+        });
+      }
+      yield { input: input.name, line, x };
+    }
+  }
+}
+
+async function* column(
+  input: PredictInput,
+): AsyncGenerator<{ readonly line: number; readonly text: string }> {
+  for await (const { line, fields } of input.rows()) {
+    const { x } = fields;
+    if (x === undefined) {
+      throw input.error(`line ${line}`, {
+        received: `the columns ${Object.keys(fields).join(", ")}`,
+        expected: "a column x",
+        fix: "Name the columns in the first row",
+      });
+    }
+    yield { line, text: x };
+  }
+}
 
 interface Samples {
   /** [N, 1, 1] from -1 to 1: sequences of one step with one feature. */

@@ -1,8 +1,9 @@
 // Ten random numbers, and for each whether their sum so far exceeds 2.5: the network must add up and compare. It sees a
 // fresh sequence in every step, never the same one twice, and tags all ten numbers of it.
-import { layers, optimizers, sequential, Tensor } from "rondo";
-import { defineRecipe, option } from "rondo/recipe";
-import { tagging } from "rondo/report";
+import { layers, type Model, optimizers, sequential, Tensor } from "rondo";
+import { batched, decimals, defineRecipe, option, type PredictInput } from "rondo/recipe";
+import { type Tagging, tagging } from "rondo/report";
+import { isNumber, jsonIn, linesOf, numberIn, shown } from "./numbers.js";
 import { Random } from "./random.js";
 import { trainSteps } from "./steps.js";
 
@@ -34,10 +35,15 @@ export const recipe = defineRecipe({
   unit: "step",
   defaults: { count: 1000, batchSize: 1, learningRate: 0.01 },
   options,
+  prediction: {
+    reads: `a sequence of ${steps} numbers on each line, with blanks or commas between them, or as JSON: [0.1, 0.7, …]`,
+    gives:
+      "{ input, line, tags, probabilities } for each sequence; a tag is 1 where the sum so far exceeds 2.5",
+  },
 
   async train(settings, run) {
     const { layer, units } = settings.options;
-    const test = sequences(new Random(settings.seed, 1), tested);
+    const test = testSamples(settings.seed);
 
     const lstm = { units, returnSequences: true } as const;
     const model = sequential(
@@ -67,25 +73,77 @@ export const recipe = defineRecipe({
       model,
       history,
       async test() {
-        const [testLoss = Number.NaN] = await model.evaluate(test.x, test.y, {
-          batchSize: tested,
-          verbose: 0,
-        });
-        const compared = tagging(test.y, await model.predictClasses(test.x), { inputs: test.x });
+        const { compared, ...findings } = await measured(model, settings.seed);
         for (const { truth, predicted } of compared.shown.slice(0, 3))
           run.say(`expected  ${truth.join(" ")}\npredicted ${predicted.join(" ")}`);
-        return {
-          figures: {
-            stepAccuracy: compared.right / compared.steps,
-            sequenceAccuracy: compared.whole / compared.sequences,
-            testLoss,
-          },
-          sections: [compared],
-        };
+        return findings;
       },
     });
   },
+
+  evaluate: ({ model, settings }) => measured(model, settings.seed),
+
+  async *predict({ model, signal }, inputs) {
+    for await (const batch of batched(asked(inputs), tested)) {
+      const x = new Float32Array(batch.length * steps);
+      for (const [i, { numbers }] of batch.entries()) x.set(numbers, i * steps);
+      const y = await model.predict(new Tensor(x, [batch.length, steps, 1], "float32"), { signal });
+      for (const [i, { input, line }] of batch.entries()) {
+        const row = y.data.subarray(i * steps, (i + 1) * steps);
+        yield { input, line, tags: Array.from(row, (p) => (p > 0.5 ? 1 : 0)), probabilities: decimals(row) };
+      }
+    }
+  },
 });
+
+const testSamples = (seed: number) => sequences(new Random(seed, 1), tested);
+
+/** How well a model tags the test sequences of a seed. */
+async function measured(model: Model, seed: number) {
+  const test = testSamples(seed);
+  const [testLoss = Number.NaN] = await model.evaluate(test.x, test.y, { batchSize: tested, verbose: 0 });
+  const compared: Tagging = tagging(test.y, await model.predictClasses(test.x, { batchSize: tested }), {
+    inputs: test.x,
+  });
+  return {
+    figures: {
+      stepAccuracy: compared.right / compared.steps,
+      sequenceAccuracy: compared.whole / compared.sequences,
+      testLoss,
+    },
+    sections: [compared],
+    compared,
+  };
+}
+
+interface Asked {
+  readonly input: string;
+  readonly line: number;
+  readonly numbers: readonly number[];
+}
+
+/** The sequences on the lines of the inputs. */
+async function* asked(inputs: readonly PredictInput[]): AsyncGenerator<Asked> {
+  for await (const { input, line, text } of linesOf(inputs)) {
+    const json = jsonIn(text);
+    const values: readonly unknown[] = Array.isArray(json)
+      ? json
+      : text
+          .trim()
+          .split(/[\s,]+/)
+          .map(numberIn);
+    const numbers = values.filter(isNumber);
+    if (numbers.length !== steps || values.length !== steps) {
+      const count = numbers.length === values.length ? `${values.length} numbers` : shown(text);
+      throw input.error(`line ${line}`, {
+        received: count,
+        expected: `${steps} numbers`,
+        fix: `Write a sequence of ${steps} numbers on each line, with blanks between them or as a JSON list`,
+      });
+    }
+    yield { input: input.name, line, numbers };
+  }
+}
 
 /** Batches of fresh sequences without end. */
 function* fresh(random: Random, batchSize: number): Generator<readonly Tensor[], never> {

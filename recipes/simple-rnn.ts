@@ -4,6 +4,7 @@ import { batches, layers, optimizers, sequential } from "rondo";
 import { mnist } from "rondo/datasets";
 import { defineRecipe } from "rondo/recipe";
 import { classified } from "./classified.js";
+import { digits } from "./digits.js";
 import { trainSteps } from "./steps.js";
 
 export const recipe = defineRecipe({
@@ -18,6 +19,7 @@ export const recipe = defineRecipe({
   },
   unit: "step",
   defaults: { count: 4001, batchSize: 50, learningRate: 0.003 },
+  ...digits,
 
   async train(settings, run) {
     // The source trains on all 60,000 images, in their own order.

@@ -3,6 +3,7 @@ import { batches, layers, optimizers, sequential } from "rondo";
 import { mnist } from "rondo/datasets";
 import { defineRecipe } from "rondo/recipe";
 import { classified } from "./classified.js";
+import { digits } from "./digits.js";
 import { trainSteps } from "./steps.js";
 
 export const recipe = defineRecipe({
@@ -18,6 +19,7 @@ export const recipe = defineRecipe({
   },
   unit: "step",
   defaults: { count: 2000, batchSize: 128, learningRate: 0.001 },
+  ...digits,
 
   async train(settings, run) {
     const { train, test } = await mnist({ data: settings.data });

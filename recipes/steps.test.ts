@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { batches, createBackend, layers, sequential, Tensor } from "rondo";
-import { type Recipe, Run, settingsOf } from "rondo/recipe";
+import { type RecipeDescription, Run, settingsOf } from "rondo/recipe";
 import { expect, it } from "vitest";
 import { trainSteps } from "./steps.js";
 
@@ -15,14 +15,13 @@ async function interrupted(within: number) {
   const folder = mkdtempSync(join(tmpdir(), "rondo-steps-"));
   const backend = await createBackend({ threads: 1, warn: () => undefined });
   try {
-    const recipe: Recipe = {
+    const recipe: RecipeDescription = {
       name: "tiny",
       title: "A tiny model",
       goal: { figure: "testAccuracy", bound: "at least", value: 0.5 },
       source: { title: "a tutorial", settings: training },
       unit: "step",
       defaults: training,
-      train: async () => undefined,
     };
     const settings = settingsOf(recipe, { seed: 7 });
     const abort = new AbortController();

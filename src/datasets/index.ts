@@ -1,1 +1,7 @@
+export { type DescribedDataset, describeDatasets } from "./describe.js";
+export type { LocateOptions } from "./locate.js";
 export { type ImageSet, type LabelForm, type Mnist, type MnistOptions, mnist } from "./mnist.js";
+export { reviewPolarity } from "./reviewPolarity.js";
+export { rtPolarity } from "./rtPolarity.js";
+export { stocktwits } from "./stocktwits.js";
+export type { LabelledTexts, Polarity } from "./texts.js";

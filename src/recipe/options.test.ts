@@ -39,8 +39,17 @@ describe("option", () => {
     }>();
     defineRecipe({
       ...description,
+      prediction: { reads: "nothing", gives: "nothing" },
       async train(settings) {
         expectTypeOf(settings.options.layer).toEqualTypeOf<"lstm" | "bilstm">();
+      },
+      async evaluate({ settings }) {
+        expectTypeOf(settings.options.layer).toEqualTypeOf<"lstm" | "bilstm">();
+        return { figures: {}, sections: [] };
+      },
+      async *predict({ settings }) {
+        expectTypeOf(settings.options.layer).toEqualTypeOf<"lstm" | "bilstm">();
+        yield {};
       },
     });
     // @ts-expect-error a default must be one of the choices

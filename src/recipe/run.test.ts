@@ -10,6 +10,7 @@ import { createBackend } from "../runtime/select.js";
 import { option } from "./options.js";
 import { type Outcome, Run, type RunResult } from "./run.js";
 import { type Goal, type RecipeDescription, settingsOf } from "./settings.js";
+import { version } from "./version.js";
 
 const backend = await createBackend({ threads: 1, warn: () => undefined });
 afterAll(() => backend.close());
@@ -26,6 +27,7 @@ const files = [
   "config.json",
   "history.csv",
   "history.json",
+  "model.keras",
   "report.html",
   "result.json",
   "weights.safetensors",
@@ -190,9 +192,13 @@ describe("Run", () => {
     const model = tinyModel();
     run.begin(model);
     await run.finish(outcome(model));
-    expect(lines.at(-3)).toMatch(
+    expect(lines.at(-4)).toMatch(
       /^Test accuracy 0\.7500, test loss 0\.2500 after 20 epochs, \d+\.\d s of training\.$/,
     );
+    expect(lines.slice(-2)).toEqual([
+      `Model, history and report: ${folder}`,
+      `To use it: rondo predict ${folder} <input>`,
+    ]);
     const written = JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as RunResult;
     expect(written).toEqual(run.result);
     expect(Object.entries(written.figures)).toEqual([
@@ -204,7 +210,13 @@ describe("Run", () => {
     expect(report).toContain('<dt>Test accuracy</dt><dd>0.7500</dd><dd class="note">to reach: ≥ 0.5</dd>');
     expect(report).toContain("<dt>Test loss</dt><dd>0.2500</dd></div>");
     const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as object;
-    expect(config).toMatchObject({ seed: 7, options: { keep: 0.5 } });
+    expect(config).toMatchObject({
+      rondo: version(),
+      seed: 7,
+      options: { keep: 0.5 },
+      models: ["model"],
+      preprocessing: false,
+    });
     expect(report).toContain('<th scope="row">Keep</th><td>0.5</td>');
   });
 

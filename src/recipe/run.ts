@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
+import type { JsonObject } from "../config/config.js";
 import { unknownName } from "../errors.js";
-import { checkFolder, writeFiles } from "../formats/files.js";
 import { encodeSafetensors } from "../formats/safetensors.js";
 import { type NamedHistory, readHistories } from "../report/history.js";
 import {
@@ -15,16 +15,19 @@ import { figure, heading, words } from "../report/words.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
 import { clock } from "../train/callbacks/progressBar.js";
+import { checkModelNames, onlyModel, RunFolder } from "./folder.js";
 import {
   boundText,
   counted,
   type Goal,
   goalOf,
   goalText,
+  quoted,
   type RecipeDescription,
   type Settings,
   sourceText,
 } from "./settings.js";
+import { version } from "./version.js";
 
 /** What a run needs of a model. */
 export interface RunModel {
@@ -32,6 +35,7 @@ export interface RunModel {
   countParams(): number;
   weightNames(): string[];
   getWeights(): Promise<Tensor[]>;
+  save(): Promise<Uint8Array>;
 }
 
 /** What a recipe has when it has trained. */
@@ -45,7 +49,12 @@ export interface Outcome {
   readonly history: Histories;
   /** Metrics whose curves have a logarithmic axis in the report. */
   readonly logarithmic?: readonly string[];
-  /** Measures what was trained; its time is not counted as training. */
+  /**
+   * What inputs go through before they are the model's, and outputs after: vocabularies, scalers and the like, by name. Kept
+   * in the run, so that `evaluate` and `predict` of the recipe have the same.
+   */
+  readonly preprocessing?: JsonObject;
+  /** Measures what was trained, as `evaluate` of the recipe does; its time is not counted as training. */
   test(): Promise<Findings>;
 }
 
@@ -103,6 +112,7 @@ const writingInterval = 10_000;
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
   readonly #options: RunOptions;
+  readonly #folder: RunFolder;
   readonly #now: () => number;
   #start: number;
   /** When something was last printed. */
@@ -111,14 +121,16 @@ export class Run {
 
   private constructor(options: RunOptions) {
     this.#options = options;
+    this.#folder = new RunFolder(options.folder);
     this.#now = options.now ?? (() => performance.now());
     this.#start = this.#printed = this.#now();
   }
 
   /** A run of which nothing is written yet, in a folder that can be written: one that cannot fails here, before anything is trained. */
   static async open(options: RunOptions): Promise<Run> {
-    await checkFolder(options.folder, fileNames);
-    return new Run(options);
+    const run = new Run(options);
+    await run.#folder.check();
+    return run;
   }
 
   get backend(): Backend {
@@ -147,10 +159,11 @@ export class Run {
    * Prints the model's table and where it runs; the clock of the training starts here.
    *
    * @param model the model, or several by name
-   * @throws the signal's reason when it was aborted before
+   * @throws the signal's reason when it was aborted before; RondoError for names of models that no file can have
    */
   begin(model: Outcome["model"]): void {
     this.signal.throwIfAborted();
+    checkModelNames(modelsOf(model).map(([name]) => name));
     this.say(summaryOf(model));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
     this.#start = this.#now();
@@ -175,8 +188,9 @@ export class Run {
    *
    * @throws RondoError when the figures lack one of the recipe's goal
    */
-  async finish({ model, history, logarithmic = [], test }: Outcome): Promise<void> {
-    const { recipe, settings, folder, backend, signal } = this.#options;
+  async finish({ model, history, logarithmic = [], preprocessing, test }: Outcome): Promise<void> {
+    const { recipe, settings, backend, signal } = this.#options;
+    const folder = this.#folder.path;
     const trainingSeconds = (this.#now() - this.#start) / 1000;
     const histories = readHistories("finish", history);
     const count = Math.min(...histories.map(lengthOf));
@@ -198,26 +212,23 @@ export class Run {
     this.#result = result;
     const ending = this.#ending(result, histories);
     const curves = learningCurves(history, { logarithmic });
-    const files: Record<(typeof fileNames)[number], string | Uint8Array> = {
-      "config.json": json(this.#configuration()),
-      "weights.safetensors": encodeSafetensors(await namedWeights(model), {
-        format: "rondo",
-        recipe: recipe.name,
-      }),
-      "history.json": historyJson(history),
-      "history.csv": historyCsv(history),
-      "report.html": await this.#report(model, [curves, ...findings.sections], result, ending),
-      "result.json": json(result),
-    };
-    await writeFiles(folder, files);
-    const figures = Object.entries(result.figures).map(([name, value]) => `${words(name)} ${figure(value)}`);
+    await this.#folder.write({
+      config: this.#configuration(),
+      result,
+      weights: encodeSafetensors(await namedWeights(model), { format: "rondo", recipe: recipe.name }),
+      history: { json: historyJson(history), csv: historyCsv(history) },
+      report: await this.#report(model, [curves, ...findings.sections], result, ending),
+      models: await savedModels(model),
+      preprocessing,
+    });
     this.say(
-      `${interrupted ? "Interrupted; what was trained is kept. " : ""}${heading(figures.join(", "))} ` +
+      `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
         `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
     const bound = goal.times === undefined ? "" : `, which is ${figure(result.goal.value)}`;
     this.say(`To reach: ${goalText(goal)}${bound}. Follows ${sourceText(recipe.source)}`);
-    this.say(`Weights, history and report: ${folder}`);
+    this.say(`Model, history and report: ${folder}`);
+    this.say(`To use it: rondo predict ${quoted(folder)} <input>`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
   }
 
@@ -284,37 +295,27 @@ export class Run {
     });
   }
 
-  #configuration(): object {
+  #configuration(): JsonObject {
     const { recipe, settings, backend } = this.#options;
+    const { options, data = null, ...common } = settings;
     return {
+      rondo: version(),
       recipe: recipe.name,
       unit: recipe.unit,
-      ...settings,
-      data: settings.data ?? null,
+      ...common,
+      data,
+      options: options as JsonObject,
       backend: backend.name,
     };
   }
 }
 
-/** What a run leaves behind. */
-const fileNames = [
-  "config.json",
-  "weights.safetensors",
-  "history.json",
-  "history.csv",
-  "report.html",
-  "result.json",
-] as const;
-
-const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
-
 /** Completed epochs or steps. */
 const lengthOf = ({ positions }: NamedHistory): number => positions.at(-1) ?? 0;
 
-/** Models by name; the name of one that is alone is empty. */
-function modelsOf(model: Outcome["model"]): (readonly [string, RunModel])[] {
-  return isModel(model) ? [["", model]] : Object.entries(model);
-}
+/** Models by name. */
+const modelsOf = (model: Outcome["model"]): (readonly [string, RunModel])[] =>
+  isModel(model) ? [[onlyModel, model]] : Object.entries(model);
 
 const isModel = (model: Outcome["model"]): model is RunModel => typeof model.getWeights === "function";
 
@@ -335,12 +336,27 @@ async function namedWeights(model: Outcome["model"]): Promise<(readonly [string,
       const names = one.weightNames();
       return (await one.getWeights()).map((weight, i) => {
         const name = names[i] ?? `weight ${i}`;
-        return [prefix === "" ? name : `${prefix}/${name}`, weight] as const;
+        return [isModel(model) ? name : `${prefix}/${name}`, weight] as const;
       });
     }),
   );
   return all.flat();
 }
+
+/** `.keras` files by the names of the models. */
+async function savedModels(model: Outcome["model"]): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (const [name, one] of modelsOf(model)) files[name] = await one.save();
+  return files;
+}
+
+/** Figures in words: `Test accuracy 0.9789, test loss 0.07123`. */
+export const figuresText = (figures: Findings["figures"]): string =>
+  heading(
+    Object.entries(figures)
+      .map(([name, value]) => `${words(name)} ${figure(value)}`)
+      .join(", "),
+  );
 
 /** The figures, that of the goal first, and whether it reaches its bound. */
 function measured(goal: Goal, figures: Findings["figures"]): Pick<RunResult, "figures" | "goal"> {

@@ -1,5 +1,5 @@
 import { words } from "../report/words.js";
-import type { OptionValues, RecipeOptions } from "./options.js";
+import { flagOf, type OptionValues, type RecipeOptions, written } from "./options.js";
 
 /** How long and how fast a recipe trains. */
 export interface Training {
@@ -88,6 +88,24 @@ export function settingsOf(recipe: RecipeDescription, wishes: Wishes): Settings 
     },
   };
 }
+
+/** The command that trains with these settings into a folder. */
+export function commandOf(recipe: RecipeDescription, settings: Settings, folder: string): string {
+  const { count, batchSize, learningRate, seed, asInSource, data, options } = settings;
+  const flags = Object.entries({
+    epochs: count,
+    batchSize,
+    learningRate,
+    ...options,
+    seed,
+    ...(data === undefined ? {} : { data }),
+    out: folder,
+  }).map(([name, value]) => `--${flagOf(name)} ${quoted(written(value))}`);
+  return ["rondo train", recipe.name, ...(asInSource ? ["--as-in-source"] : []), ...flags].join(" ");
+}
+
+/** A word of a command line. */
+export const quoted = (text: string): string => (/^[\w.,:/=@+-]+$/.test(text) ? text : JSON.stringify(text));
 
 /** The figure that these settings are to reach. */
 export const goalOf = (

@@ -22,5 +22,6 @@ export {
   learningCurves,
 } from "./sections/learningCurves.js";
 export { type Fit, type Regression, type RegressionOptions, regression } from "./sections/regression.js";
+export { type Roc, type RocOptions, type RocPoint, roc } from "./sections/roc.js";
 export { type Table, type TableOptions, table } from "./sections/table.js";
 export { type TaggedSequence, type Tagging, type TaggingOptions, tagging } from "./sections/tagging.js";

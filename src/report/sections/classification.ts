@@ -1,6 +1,5 @@
-import { checkList, checkOptions, namesOf, RondoError } from "../../errors.js";
+import { checkCount, checkList, checkOptions, namesOf, RondoError } from "../../errors.js";
 import { shapeText, sizeOf, Tensor, type TensorLike, toTensor } from "../../tensor.js";
-import { checkCount } from "../../train/fit.js";
 
 /** How well a model tells classes apart. N samples, C classes. */
 export interface Classification {

@@ -3,11 +3,12 @@ import { drawClassification } from "./classes.js";
 import type { Classification } from "./classification.js";
 import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
 import { drawRegression, type Regression } from "./regression.js";
+import { drawRoc, type Roc } from "./roc.js";
 import { drawTable, type Table } from "./table.js";
 import { drawTagging, type Tagging } from "./tagging.js";
 
 /** One part of a report: plain data, drawn by its `kind`. */
-export type Section = LearningCurves | Classification | Regression | Tagging | Table;
+export type Section = LearningCurves | Classification | Roc | Regression | Tagging | Table;
 
 type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 
@@ -15,6 +16,7 @@ type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { kind: K }>> } = {
   learningCurves: drawLearningCurves,
   classification: drawClassification,
+  roc: drawRoc,
   regression: drawRegression,
   tagging: drawTagging,
   table: drawTable,

@@ -1,6 +1,5 @@
-import { checkList, checkOptions, namesOf, RondoError } from "../../errors.js";
+import { checkCount, checkList, checkOptions, namesOf, RondoError } from "../../errors.js";
 import { shapeText, type Tensor, type TensorLike, toTensor } from "../../tensor.js";
-import { checkCount } from "../../train/fit.js";
 import { type Html, html } from "../html.js";
 import { figure, percent } from "../words.js";
 

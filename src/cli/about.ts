@@ -1,0 +1,89 @@
+import {
+  counted,
+  flagOf,
+  goalText,
+  type Recipe,
+  type RecipeOption,
+  sourceText,
+  type Training,
+  written,
+} from "../recipe/index.js";
+
+/** A recipe as JSON. */
+export const described = ({
+  name,
+  title,
+  adds,
+  goal,
+  source,
+  unit,
+  defaults,
+  options = {},
+  prediction,
+}: Recipe) => ({
+  name,
+  title,
+  adds,
+  goal,
+  source,
+  unit,
+  defaults,
+  options: Object.entries(options).map(([own, one]) => ({
+    name: own,
+    usage: usageOf(own, one),
+    description: one.description,
+    ...(one.choices === undefined ? {} : { choices: one.choices }),
+    default: one.default,
+  })),
+  prediction,
+});
+
+/** Some lines a recipe, beside its name. */
+export function table(recipes: readonly Recipe[]): string {
+  const width = Math.max(...recipes.map((r) => r.name.length));
+  return recipes
+    .map((recipe) =>
+      [recipe.title, ...about(recipe), ...ownOptions(recipe)]
+        .map((line, i) => `  ${(i === 0 ? recipe.name : "").padEnd(width)}  ${line}`)
+        .join("\n"),
+    )
+    .join("\n");
+}
+
+/** What the recipes read and give when they predict; those that do the same stand together. */
+export function predictions(recipes: readonly Recipe[]): string {
+  const names = new Map<string, string[]>();
+  for (const { name, prediction } of recipes) {
+    const text = `    Reads ${prediction.reads}.\n    Gives ${prediction.gives}.`;
+    names.set(text, [...(names.get(text) ?? []), name]);
+  }
+  return [...names].map(([text, some]) => `  ${some.join(", ")}\n${text}`).join("\n");
+}
+
+/** A recipe's defaults, what they add, the figure to reach and the tutorial. */
+export function about({ unit, defaults, adds, goal, source }: Recipe): string[] {
+  const { settings, options = {} } = source;
+  const own = Object.entries(options).map(([name, value]) => `, ${flagOf(name)} ${written(value)}`);
+  const reached = source.goal === undefined ? "" : `; to reach: ${goalText(source.goal)}`;
+  return [
+    `Default: ${settingsText(defaults, unit)}.`,
+    ...(adds === undefined ? [] : [adds]),
+    `With --as-in-source: ${settingsText(settings, unit)}${own.join("")}, and nothing added${reached}.`,
+    `To reach: ${goalText(goal)}.`,
+    `Follows ${sourceText(source)}`,
+  ];
+}
+
+const ownOptions = ({ options = {} }: Recipe): string[] =>
+  Object.entries(options).map(([name, own]) => `${usageOf(name, own)}  ${helpOf(own)}`);
+
+export const usageOf = (name: string, { placeholder }: RecipeOption): string =>
+  `--${flagOf(name)} <${placeholder}>`;
+
+export function helpOf({ description, choices, default: value }: RecipeOption): string {
+  const all = choices === undefined || written(choices) === written(value) ? "" : `${choices.join(", ")}; `;
+  return `${description} (${all}default: ${written(value)})`;
+}
+
+const settingsText = ({ count, batchSize, learningRate }: Training, unit: Recipe["unit"]): string =>
+  `${counted(count, unit)}, batch size ${batchSize}, learning rate ${learningRate}`;

@@ -1,0 +1,84 @@
+import { stat } from "node:fs/promises";
+import { Command } from "commander";
+import { RondoError } from "../errors.js";
+import { PredictInput } from "../recipe/index.js";
+import { predictions } from "./about.js";
+import {
+  addBackendFlags,
+  argument,
+  type BackendFlags,
+  type CommandContext,
+  folder,
+  onBackend,
+} from "./command.js";
+import { storedRun } from "./saved.js";
+
+/** `rondo predict <run> [inputs…]`. */
+export function predictCommand(context: CommandContext): Command {
+  const command = new Command("predict")
+    .description("asks the model of a run, and writes a line of JSON for each answer")
+    .argument("<run>", "the folder that rondo train wrote", argument(folder))
+    .argument("[inputs...]", "files, gzipped or not; - or none: standard input");
+  return addBackendFlags(command)
+    .addHelpText(
+      "after",
+      () =>
+        `\nAnswers come in the order of the inputs, as soon as they are there; inputs may be larger than memory, and need not end.\n\nExit codes: 0 done; 1 where the run or an input cannot be read, after the answers to what came before; 2 for a wrong\ncommand line; 141 where nobody reads the output any more.\n\nWhat the recipes read and give:\n${predictions(context.recipes)}\n`,
+    )
+    .action((run: string, inputs: readonly string[], flags: BackendFlags) =>
+      predict(run, inputs, flags, context),
+    );
+}
+
+async function predict(
+  path: string,
+  names: readonly string[],
+  flags: BackendFlags,
+  context: CommandContext,
+): Promise<void> {
+  const { reader } = context;
+  const run = await storedRun(path, context);
+  for (const name of names) await checkInput(name);
+  const inputs = (names.length === 0 ? ["-"] : names).map(inputOf);
+  if (process.stdin.isTTY && inputs.some(({ name }) => name === standardInput))
+    console.error(`Reads ${run.recipe.prediction.reads}, until Ctrl-D.`);
+  // What waits for standard input must not wait for longer than somebody reads the answers.
+  reader.addEventListener("abort", () => process.stdin.destroy());
+  await onBackend(flags, async (backend) => {
+    const saved = await run.load({ backend, signal: reader });
+    try {
+      for await (const answer of run.recipe.predict(saved, inputs)) {
+        await written(`${JSON.stringify(answer)}\n`);
+        if (reader.aborted) break;
+      }
+    } catch (error) {
+      if (!reader.aborted) throw error;
+    } finally {
+      process.stdin.destroy();
+    }
+  });
+}
+
+const standardInput = "standard input";
+
+const inputOf = (name: string): PredictInput =>
+  name === "-" ? new PredictInput(standardInput, process.stdin) : new PredictInput(name, name);
+
+/** Refuses what is no file before the first answer is given. */
+async function checkInput(name: string): Promise<void> {
+  if (name === "-" || /^https?:/.test(name)) return;
+  const found = await stat(name).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) return;
+  throw new RondoError({
+    where: `read ${name}`,
+    received: found === undefined ? "no such file" : "a folder",
+    expected: "a file",
+    fix: "Check the path",
+  });
+}
+
+/** Resolves when the text is on its way, or nobody takes it any more. */
+const written = (text: string): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write(text, () => resolve());
+  });

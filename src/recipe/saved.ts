@@ -1,0 +1,129 @@
+import type { Json, JsonObject } from "../config/config.js";
+import { unknownName, valueText } from "../errors.js";
+import { loadModel } from "../models/open.js";
+import type { Backend } from "../runtime/backend.js";
+import { RunFolder } from "./folder.js";
+import { written } from "./options.js";
+import { number, oneOf, type Reader, Unreadable, wholeNumber } from "./readers.js";
+import type { Recipe, SavedModel, SavedRun } from "./recipe.js";
+import { commandOf, type Settings } from "./settings.js";
+
+/** A run in its folder. */
+export interface StoredRun {
+  readonly recipe: Recipe;
+  readonly settings: Settings;
+  /** The version of Rondo that trained it; undefined where the run does not say. */
+  readonly version: string | undefined;
+  /** The figures of the training, and the backend that computed them. */
+  result(): Promise<StoredResult>;
+  /** The models and what belongs to them. */
+  load(on: { readonly backend: Backend; readonly signal: AbortSignal }): Promise<SavedRun>;
+}
+
+/** What a run found on the trained model. */
+export interface StoredResult {
+  readonly backend: string;
+  /** By name; NaN where the figure was no finite number, which JSON does not hold. */
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/**
+ * Reads the settings of a run.
+ *
+ * @param data the folder of the data, where that is not the one of the training
+ * @throws RondoError where the folder is none of a run, or a file in it is missing or damaged: which, what it holds, and the
+ *   command that trains the same again
+ */
+export async function openRun(
+  path: string,
+  recipes: readonly Recipe[],
+  { data }: { readonly data?: string | undefined } = {},
+): Promise<StoredRun> {
+  const unknown = new RunFolder(path);
+  const config = await unknown.config();
+  const recipe = recipes.find(({ name }) => name === config.recipe);
+  if (recipe === undefined) {
+    if (typeof config.recipe !== "string")
+      throw unknown.fault("a config.json that names no recipe", "one that does");
+    throw unknownName(
+      `run ${path}`,
+      "recipe",
+      config.recipe,
+      recipes.map(({ name }) => name),
+    );
+  }
+  const settings = settingsIn(unknown, recipe, config);
+  const folder = new RunFolder(
+    path,
+    `Copy the file back, or train the same again: ${commandOf(recipe, settings, path)}`,
+  );
+  return {
+    recipe,
+    settings: data === undefined ? settings : { ...settings, data },
+    version: typeof config.rondo === "string" ? config.rondo : undefined,
+    result: async () => resultIn(folder, await folder.result()),
+    async load({ backend, signal }) {
+      const preprocessing = await folder.preprocessing();
+      const { custom = {} } = recipe;
+      const models = await folder.models(async (file) => {
+        const loaded: unknown = await loadModel(file, { backend, custom });
+        return loaded as SavedModel;
+      });
+      const [model] = Object.values(models);
+      if (model === undefined) throw folder.fault("a config.json without models", "at least one");
+      return { settings, model, models, preprocessing, backend, signal };
+    },
+  };
+}
+
+/** The settings in a run's configuration, held against what the recipe can be told. */
+function settingsIn(folder: RunFolder, recipe: Recipe, config: JsonObject): Settings {
+  const read = <T>(name: string, value: Json | undefined, reader: Reader<T>): T => {
+    try {
+      return reader(value === undefined ? "" : written(value));
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      const received = value === undefined ? `no ${name}` : `${name}: ${JSON.stringify(value)}`;
+      throw folder.fault(
+        `${received} in config.json`,
+        `what the recipe ${recipe.name} can be told (${error.message})`,
+        error,
+      );
+    }
+  };
+  const { data = null, options = {} } = config;
+  const own = Object(options) as JsonObject;
+  const unknown = Object.keys(own).find((name) => !Object.hasOwn(recipe.options ?? {}, name));
+  if (unknown !== undefined)
+    throw folder.fault(`the option ${unknown} in config.json`, `one that the recipe ${recipe.name} has`);
+  if (data !== null && typeof data !== "string")
+    throw folder.fault(`data: ${valueText(data)} in config.json`, "a folder or null");
+  return {
+    count: read("count", config.count, wholeNumber(1)),
+    batchSize: read("batchSize", config.batchSize, wholeNumber(1)),
+    learningRate: read("learningRate", config.learningRate, number({ above: 0 })),
+    seed: read("seed", config.seed, wholeNumber(0)),
+    asInSource: read("asInSource", config.asInSource, oneOf(["true", "false"])) === "true",
+    data: data ?? undefined,
+    options: Object.fromEntries(
+      Object.entries(recipe.options ?? {}).map(([name, option]) => [
+        name,
+        // A run of an earlier version may lack an option that the recipe has since.
+        Object.hasOwn(own, name) ? read(`the option ${name}`, own[name], option.read) : option.default,
+      ]),
+    ),
+  };
+}
+
+function resultIn(folder: RunFolder, { backend, figures }: JsonObject): StoredResult {
+  const entries = Object.entries(Object(figures) as JsonObject);
+  const isNumber = ([, value]: readonly [string, Json]) => typeof value === "number" || value === null;
+  if (typeof backend !== "string" || entries.length === 0 || !entries.every(isNumber))
+    throw folder.fault("a result.json without backend and figures", "the figures of the training");
+  return {
+    backend,
+    figures: Object.fromEntries(
+      entries.map(([name, value]) => [name, value === null ? Number.NaN : Number(value)]),
+    ),
+  };
+}

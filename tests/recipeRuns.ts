@@ -1,0 +1,72 @@
+// Runs of recipes in miniature, for their tests.
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { type Backend, createBackend, type JsonObject } from "rondo";
+import {
+  openRun,
+  PredictInput,
+  type Recipe,
+  Run,
+  type RunResult,
+  type SavedRun,
+  settingsOf,
+  type Wishes,
+} from "rondo/recipe";
+import { expect } from "vitest";
+
+/** What a training left behind. */
+export interface Trained {
+  readonly folder: string;
+  readonly result: RunResult;
+}
+
+/** Trains with seed 1, unless told otherwise, into a folder of its own within `top`. */
+export async function trained(
+  recipe: Recipe,
+  wishes: Partial<Wishes>,
+  on: { readonly backend: Backend; readonly top: string; readonly signal?: AbortSignal },
+): Promise<Trained> {
+  const folder = mkdtempSync(join(on.top, `${recipe.name}-`));
+  const settings = settingsOf(recipe, { seed: 1, ...wishes });
+  const run = await Run.open({
+    recipe,
+    settings,
+    backend: on.backend,
+    folder,
+    signal: on.signal ?? new AbortController().signal,
+    quiet: true,
+    json: false,
+    print: () => undefined,
+  });
+  await recipe.train(settings, run);
+  if (run.result === undefined) throw new Error("the run did not finish");
+  return { folder, result: run.result };
+}
+
+/** The run read from its folder. */
+export async function reread(recipe: Recipe, { folder }: Trained, backend: Backend): Promise<SavedRun> {
+  const stored = await openRun(folder, [recipe]);
+  return stored.load({ backend, signal: new AbortController().signal });
+}
+
+/** What the recipe says to each line of a text. */
+export async function answers(recipe: Recipe, saved: SavedRun, text: string): Promise<JsonObject[]> {
+  const all: JsonObject[] = [];
+  for await (const answer of recipe.predict(saved, [
+    new PredictInput("asked", new TextEncoder().encode(text)),
+  ]))
+    all.push(answer);
+  return all;
+}
+
+/** From the folder alone, with one thread, the figures are the same, in the same order. */
+export async function expectSameFigures(recipe: Recipe, run: Trained): Promise<void> {
+  const other = await createBackend({ threads: 1, warn: () => undefined });
+  try {
+    const { figures, sections } = await recipe.evaluate(await reread(recipe, run, other));
+    expect(Object.entries(figures)).toEqual(Object.entries(run.result.figures));
+    expect(sections.length).toBeGreaterThan(0);
+  } finally {
+    await other.close();
+  }
+}
