@@ -7,6 +7,7 @@ import { recipe as sentiment } from "./sentiment.js";
 import { recipe as sequenceTagging } from "./sequence-tagging.js";
 import { recipe as simpleRnn } from "./simple-rnn.js";
 import { recipe as stackedLstm } from "./stacked-lstm.js";
+import { recipe as wordVectors } from "./word-vectors.js";
 
 export const recipes: readonly Recipe[] = [
   doubleLstm,
@@ -17,4 +18,5 @@ export const recipes: readonly Recipe[] = [
   sequenceTagging,
   maskedLstm,
   sentiment,
+  wordVectors,
 ];

@@ -1,5 +1,10 @@
 // Whether a message about a share was written by a bull or by a bear: a message is taken apart into words, each word has a
 // vector that is learnt, LSTM layers read the vectors, and one unit says what they make of it.
+//
+// With --as-in-source the words, the model, the loss and the optimizer are the tutorial's, as is the filling up of messages with
+// zeros, before their first word, to 244: there that is taken for the words of the longest message, which has 39. Words that are
+// in no training message are unknown here (there they have vectors that nothing has trained), every epoch has an order of its
+// own (there all have the same), and a batch does not begin with the states in which another one ended, as it does there.
 import {
   type Backend,
   callbacks,

@@ -152,6 +152,29 @@ describe("the recipe", () => {
     expect(figures.changedRows).toBe(rows?.shape[0]);
   });
 
+  it("leaves models out that an interrupted run did not train", async () => {
+    const run = await trained(
+      recipe,
+      { ...small, count: 1, options: { ...options, folds: 3 } },
+      {
+        backend,
+        top,
+        onLine(text, abort) {
+          if (text.startsWith("Part 1 of 3")) abort.abort();
+        },
+      },
+    );
+    expect(run.result.interrupted).toBe(true);
+    const { measures, last } = (await reread(recipe, run, backend)).preprocessing as unknown as {
+      readonly measures: readonly [{ readonly accuracies: Readonly<Record<string, number>> }];
+      readonly last: readonly string[];
+    };
+    expect([measures.length, last]).toEqual([1, []]);
+    for (const kind of ["frozen", "tuned", "random"])
+      expect(run.result.figures[`${kind}Accuracy`]).toBe(measures[0].accuracies[kind]);
+    await expectSameFigures(recipe, run);
+  });
+
   it("names what is wrong with vectors", async () => {
     const file = join(top, "wrong.vec");
     const train = (text: string) => {

@@ -46,10 +46,11 @@ const together = 500;
 /** Random vectors are drawn within ± this. */
 const range = 0.25;
 
+/** What `--vectors` says for those that the recipe trains itself. */
+const ownVectors = "reviews";
 const vectors: RecipeOption<string> = {
-  description:
-    "word vectors (word2vec, text or binary; GloVe; fastText's .vec) instead of those that are trained on whole reviews first",
-  default: "",
+  description: `a file of word vectors (word2vec, text or binary; GloVe; fastText's .vec), or ${ownVectors}: those that are trained on whole reviews first`,
+  default: ownVectors,
   placeholder: "file",
   read: (text) => text,
 };
@@ -117,7 +118,13 @@ export const recipe = defineRecipe({
       run.say(`Part ${fold + 1} of ${folds}: ${accuracies.join(", ")}.`);
     }
 
-    const kept: Kept = { measures, withoutVector: [...coverage.unknown.keys()], sum };
+    const isTrained = (kind: Kind) => completed(histories[kind]) === settings.count;
+    const kept: Kept = {
+      measures,
+      last: kinds.filter((kind) => isTrained(kind) || measures.length === 0),
+      withoutVector: [...coverage.unknown.keys()],
+      sum,
+    };
     await run.finish({
       model: models,
       history: histories,
@@ -187,7 +194,7 @@ async function vectorsFor(
   { seed, data, options: { vectors: file, embedSize } }: Own,
   run: Run,
 ): Promise<WordVectors> {
-  if (file !== "") return readWordVectors(file, { only: vocabulary });
+  if (file !== ownVectors) return readWordVectors(file, { only: vocabulary });
   const { texts } = await reviewPolarity({ data, signal: run.signal });
   const trained = await trainWordVectors(
     new Blob([texts.join("\n")]),
@@ -288,6 +295,10 @@ async function fitAll(
   return histories;
 }
 
+/** Epochs of a training that were completed. */
+const completed = (history: AnyHistory): number =>
+  "epoch" in history ? history.epoch.length : history.positions.length;
+
 /** What was measured on the test of a fold. */
 type Measure = {
   readonly accuracies: ByKind<number>;
@@ -299,6 +310,8 @@ type Measure = {
 type Kept = {
   /** Of the folds before the last. */
   readonly measures: readonly Measure[];
+  /** Models of the last fold that count: all of them, unless the run was interrupted before they were trained. */
+  readonly last: readonly Kind[];
   /** Words of the vocabulary. */
   readonly withoutVector: readonly string[];
   /** SHA-256 of the table before it was frozen. */
@@ -380,7 +393,8 @@ async function findings(
   const { test } = parts(sentences, kept.measures.length, folds);
   const probabilities = await predictAll(models, test, vocabulary);
   const measures = [...kept.measures, measureOf(probabilities, test, await changes(models, kept.sum))];
-  const accuraciesOf = (kind: Kind) => measures.map(({ accuracies }) => accuracies[kind]);
+  const accuraciesOf = (kind: Kind) =>
+    (kept.last.includes(kind) ? measures : kept.measures).map(({ accuracies }) => accuracies[kind]);
   const coverage = coverageOf(vocabulary, kept.withoutVector);
   const changedRows = measures.reduce((sum, measure) => sum + measure.changedRows, 0);
   const truth = test.map(({ label }) => label);
@@ -414,7 +428,10 @@ async function findings(
       table({
         title: "Accuracy of each part",
         columns: ["part", ...kinds],
-        rows: measures.map(({ accuracies }, i) => [String(i + 1), ...kinds.map((kind) => accuracies[kind])]),
+        rows: measures.map((_, i) => [
+          String(i + 1),
+          ...kinds.map((kind) => accuraciesOf(kind)[i] ?? "not trained"),
+        ]),
       }),
       classification(truth, probabilities.tuned, { names: classes }),
       roc(truth, probabilities.tuned, { positive: classes[1] }),

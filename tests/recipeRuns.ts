@@ -20,12 +20,18 @@ export interface Trained {
   readonly result: RunResult;
 }
 
-/** Trains with seed 1, unless told otherwise, into a folder of its own within `top`. */
-export async function trained(
-  recipe: Recipe,
-  wishes: Partial<Wishes>,
-  on: { readonly backend: Backend; readonly top: string; readonly signal?: AbortSignal },
-): Promise<Trained> {
+/** Where and under whose eyes a recipe trains. */
+export interface Watched {
+  readonly backend: Backend;
+  /** The folder that gets the run's. */
+  readonly top: string;
+  /** Gets what the run says, and may end it. */
+  onLine?(text: string, abort: AbortController): void;
+}
+
+/** Trains with seed 1, unless told otherwise, into a folder of its own. */
+export async function trained(recipe: Recipe, wishes: Partial<Wishes>, on: Watched): Promise<Trained> {
+  const abort = new AbortController();
   const folder = mkdtempSync(join(on.top, `${recipe.name}-`));
   const settings = settingsOf(recipe, { seed: 1, ...wishes });
   const run = await Run.open({
@@ -33,10 +39,10 @@ export async function trained(
     settings,
     backend: on.backend,
     folder,
-    signal: on.signal ?? new AbortController().signal,
-    quiet: true,
+    signal: abort.signal,
+    quiet: on.onLine === undefined,
     json: false,
-    print: () => undefined,
+    print: (text) => on.onLine?.(text, abort),
   });
   await recipe.train(settings, run);
   if (run.result === undefined) throw new Error("the run did not finish");

@@ -226,7 +226,10 @@ export class Dataset<T> implements ElementSource<T>, AsyncIterable<T> {
     return new Dataset(new ShuffleStage(this.#stage, bufferSize, seed));
   }
 
-  /** The elements that stay in memory from the first pass on, in the order of that pass. Restoring costs the input's elements that came before, where they are not in memory. */
+  /**
+   * Elements that stay in memory from the first pass on, in the order of that pass, whatever passes follow: what is drawn
+   * below is drawn once. Restoring makes the elements that came before again, where they are not in memory.
+   */
   cache(): Dataset<T> {
     return new Dataset(new CacheStage(this.#stage));
   }

@@ -27,7 +27,6 @@ import { largestOf } from "../train/samples.js";
 import { Commons } from "./commons.js";
 import { Engine, type EngineSnapshot, entriesOf } from "./engine.js";
 import { countOf, type Data, fitting, type InputPort, type Rows } from "./feeds.js";
-import { memoryUse, sampleSizes } from "./memory.js";
 import type { Network } from "./network.js";
 import {
   type BatchOptions,
@@ -679,6 +678,7 @@ export abstract class Model<
     checkOptions("memory", options, ["batchSize", "inputShape"]);
     const { batchSize = this.#built?.rows ?? 32 } = options;
     checkCount("memory", "batchSize", batchSize, 1);
+    const { memoryUse, sampleSizes } = await import("./memory.js");
     const ports = this.inputPorts;
     const single = ports.length === 1;
     const samples = ports.map(({ shape }) => sampleSizes(shape, single ? options.inputShape : undefined));

@@ -6,7 +6,7 @@ import type { Source } from "../train/feed.js";
 import type { Run } from "../train/fit.js";
 import type { Objective } from "../train/objective.js";
 import type { Report } from "../train/report.js";
-import { type ClassWeights, weighClasses } from "../train/samples.js";
+import type { ClassWeights } from "../train/samples.js";
 import { type Engine, entriesOf, type Job, type Kind } from "./engine.js";
 import {
   byPort,
@@ -138,6 +138,7 @@ export class Runs {
     if (loss === undefined || first === undefined || target === undefined) return data;
     const classes = loss.target === "classes" ? this.feeds.classes() : undefined;
     const single = { x: first, y: target, weight: own };
+    const { weighClasses } = await import("../train/classWeights.js");
     const weighed = await weighClasses(where, single, weights, loss.target, classes);
     return { x, y, weight: [weighed.weight] };
   }

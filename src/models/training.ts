@@ -5,7 +5,6 @@ import type { History } from "../train/callbacks/history.js";
 import { arrayFeed, type Feed } from "../train/feed.js";
 import { type Run, runEvaluation, runFit } from "../train/fit.js";
 import { Totals } from "../train/report.js";
-import { splitPoint } from "../train/samples.js";
 import type { Engine } from "./engine.js";
 import { countOf, type Data, type Rows, readInputs, sliceOf } from "./feeds.js";
 import {
@@ -68,6 +67,7 @@ export async function fitArrays(
     let data = given.rows;
     let held = await heldOf(host, options);
     if (held === undefined && validationSplit !== 0) {
+      const { splitPoint } = await import("../train/split.js");
       const at = splitPoint("fit", countOf(data), validationSplit);
       [data, held] = [sliceOf(data, 0, at), sliceOf(data, at)];
     }

@@ -1,8 +1,7 @@
 import { platform } from "#platform";
-import { checkOptions, namesOf, RondoError, unknownName, within } from "../errors.js";
+import { checkOptions, namesOf, RondoError, unknownName } from "../errors.js";
 import { codes } from "../plan/abi.js";
 import type { Backend, BackendOptions } from "./backend.js";
-import type { Addon } from "./native.js";
 import type { WasmSet } from "./platform.js";
 import { wasmBackend } from "./wasm.js";
 
@@ -34,42 +33,12 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   const { instructionSet, warn = console.warn } = options;
   const wasmAsked = kind === "wasm" || wasmSets.some((set) => set === instructionSet);
   if (!wasmAsked && (platform.native || kind === "native")) {
-    const addon = addonOr((reason, cause) => {
-      if (kind === "native" || instructionSet !== undefined) throw nativeMissing(reason, cause);
-      warn(
-        `rondo: the native backend is not available (${reason}); using WebAssembly, which is slower. ${platform.nativeFix}; or set RONDO_BACKEND=wasm, which leaves out this line.`,
-      );
-    });
-    if (addon !== undefined) {
-      // A page has none, and need not load what runs it.
-      const { nativeBackend } = await import("./native.js");
-      return nativeBackend(addon, () => platform.collect(), threads, instructionSet);
-    }
+    // A page has none, and need not load what looks for one.
+    const { nativeOr } = await import("./selectNative.js");
+    const native = nativeOr({ required: kind === "native", threads, instructionSet, warn });
+    if (native !== undefined) return native;
   }
   return wasmBackend(platform, wasmSetOf(instructionSet), platform.sharedMemory ? threads : 1);
-}
-
-function addonOr(missing: (reason: string, cause: unknown) => void): Addon | undefined {
-  try {
-    return platform.loadAddon();
-  } catch (cause) {
-    if (cause instanceof RondoError) throw within("createBackend", cause);
-    const [reason = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
-    missing(reason, cause);
-    return undefined;
-  }
-}
-
-function nativeMissing(reason: string, cause: unknown): RondoError {
-  return new RondoError(
-    {
-      where: "createBackend",
-      received: `a request for the native backend, which is not available (${reason})`,
-      expected: "an addon that loads",
-      fix: platform.nativeFix,
-    },
-    { cause },
-  );
 }
 
 function kindOf(name: string): (typeof backends)[number] {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { symbol } from "../graph/dim.js";
 import { type TensorLike, tensor, zeros } from "../tensor.js";
+import { weighClasses } from "./classWeights.js";
 import { type Loss, losses } from "./losses.js";
 import { targetBounds } from "./measure.js";
-import { checkTargets, readInput, readSamples, splitPoint, weighClasses } from "./samples.js";
+import { checkTargets, readInput, readSamples } from "./samples.js";
+import { splitPoint } from "./split.js";
 
 const shape = [symbol("B"), 28, 28];
 

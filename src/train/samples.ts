@@ -1,9 +1,9 @@
 import { Breather } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
-import { RondoError, valueText } from "../errors.js";
+import { RondoError } from "../errors.js";
 import { type Shape, shapeText } from "../graph/dim.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
-import type { Bounds, Measure } from "./measure.js";
+import type { Bounds } from "./measure.js";
 
 /** How much one sample of a class counts in the loss: by class number; 1 where none is given. */
 export type ClassWeights = Readonly<Record<number, number>>;
@@ -148,13 +148,13 @@ export async function checkTargets(
   });
 }
 
-const outsideOf =
+export const outsideOf =
   ({ least, most, whole, ignored }: Bounds) =>
   (target: number): boolean =>
     !(target >= least && target <= most && (!whole || Number.isInteger(target))) && target !== ignored;
 
 /** The position of the first value that `isWrong`, or undefined. The event loop keeps turning. */
-async function findFirst(
+export async function findFirst(
   { data }: Tensor,
   isWrong: (value: number, position: number) => boolean,
 ): Promise<number | undefined> {
@@ -168,7 +168,7 @@ async function findFirst(
 }
 
 /** A position as users count: `row 17`, `row 17, column 2` of a table, `row 17, step 3` of sequences. */
-function placeText(shape: readonly number[], position: number): string {
+export function placeText(shape: readonly number[], position: number): string {
   const [, ...rest] = shape;
   const row = Math.floor(position / sizeOf(rest));
   const steps = rest.length > 1;
@@ -176,103 +176,12 @@ function placeText(shape: readonly number[], position: number): string {
   return (rest[0] ?? 1) === 1 ? `row ${row}` : `row ${row}, ${steps ? "step" : "column"} ${inner}`;
 }
 
-/**
- * What in the data makes a loss NaN or infinite, in words: in each array the first value that is neither, or the first
- * target that the loss does not take. Undefined where there is nothing. The event loop keeps turning.
- */
-export async function findHarm(arrays: readonly DataArray[]): Promise<string | undefined> {
-  const found: string[] = [];
-  for (const { name, tensor } of arrays) {
-    const { data, shape } = tensor;
-    if (!(data instanceof Float32Array)) continue;
-    const at = await findFirst(tensor, (value) => !Number.isFinite(value));
-    if (at !== undefined) found.push(`${name} holds ${data[at]} in ${placeText(shape, at)}`);
-  }
-  if (found.length > 0) return found.join(", and ");
-  for (const { name, tensor, bounds } of arrays) {
-    if (bounds === undefined) continue;
-    const at = await findFirst(tensor, outsideOf(bounds));
-    if (at !== undefined)
-      found.push(
-        `${name} holds ${tensor.data[at]} in ${placeText(tensor.shape, at)}, where a ${bounds.noun} that is not masked must be among ${bounds.expected}`,
-      );
-  }
-  return found[0];
-}
-
 /** Elements between two looks at the clock. */
-const scanned = 1 << 16;
-
-/**
- * Samples with the weights of their classes multiplied into their own. The class of a row is its class
- * number, or the largest entry of its last axis.
- *
- * @param classes how many there are, where y does not say it
- * @throws RondoError for weights that are no object of class numbers and numbers of 0 or more
- */
-export async function weighClasses(
-  where: string,
-  samples: Samples,
-  weights: ClassWeights,
-  target: Measure["target"],
-  classes?: number,
-): Promise<Samples> {
-  const { y, weight } = samples;
-  // The last axis belongs to one class each where it holds one-hot rows or has size 1.
-  const last = y.shape.at(-1) ?? 1;
-  const holdsClasses = target === "classes" || target === "labels";
-  const collapses = y.rank > 1 && (!holdsClasses || last === 1);
-  const [leading, width] = collapses ? [y.shape.slice(0, -1), last] : [y.shape, 1];
-  checkClassWeights(where, weights, width > 1 ? width : classes);
-  const result = new Float32Array(sizeOf(leading));
-  const perOwnWeight = weight === undefined ? 1 : result.length / weight.size;
-  const breather = new Breather();
-  for (let i = 0; i < result.length; i++) {
-    const label = width === 1 ? (y.data[i] ?? 0) : largestOf(y.data, i * width, width);
-    const own = weight?.data[Math.floor(i / perOwnWeight)] ?? 1;
-    result[i] = (weights[Math.round(label)] ?? 1) * own;
-    if (i % scanned === scanned - 1) await breather.tick();
-  }
-  return { ...samples, weight: new Tensor(result, leading, "float32") };
-}
-
-function checkClassWeights(where: string, weights: unknown, classes = Number.POSITIVE_INFINITY): void {
-  const isObject = typeof weights === "object" && weights !== null && Symbol.iterator in weights === false;
-  const wrong = isObject
-    ? Object.entries(weights).find(
-        ([label, w]) => !(/^\d+$/.test(label) && Number(label) < classes && Number.isFinite(w) && w >= 0),
-      )
-    : undefined;
-  if (isObject && wrong === undefined) return;
-  throw new RondoError({
-    where,
-    received: `classWeight: ${wrong === undefined ? valueText(weights) : `{ ${wrong[0]}: ${valueText(wrong[1])} }`}`,
-    expected: `an object of class numbers${Number.isFinite(classes) ? ` below ${classes}` : ""} and weights of 0 or more`,
-    fix: "Write for example classWeight: { 0: 1, 1: 5 }",
-  });
-}
+export const scanned = 1 << 16;
 
 /** Position of the largest of `width` numbers from `begin`. */
 export function largestOf(data: TypedArray, begin: number, width: number): number {
   let best = 0;
   for (let c = 1; c < width; c++) if ((data[begin + c] ?? 0) > (data[begin + best] ?? 0)) best = c;
   return best;
-}
-
-/**
- * Where the rows are cut: those before for training, the last `fraction` of them for validation, as they stand (before any
- * shuffling).
- */
-export function splitPoint(where: string, rows: number, fraction: number): number {
-  const at = Math.floor(rows * (1 - fraction));
-  const isFraction = typeof fraction === "number" && fraction > 0 && fraction < 1;
-  if (!isFraction || at === 0 || at === rows) {
-    throw new RondoError({
-      where,
-      received: `validationSplit: ${valueText(fraction)} for ${rows} samples`,
-      expected: "a fraction between 0 and 1 that leaves samples on both sides",
-      fix: "Change validationSplit, or pass validationData",
-    });
-  }
-  return at;
 }

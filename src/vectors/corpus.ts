@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Breather, isRest } from "../breather.js";
 import { detached, readText } from "../data/text.js";
 import { RondoError } from "../errors.js";
 import { type ByteSource, sourceName } from "../files/chunks.js";
@@ -47,8 +48,7 @@ export class Corpus {
   /** The row of each number in the file. */
   readonly #ranks: Int32Array;
 
-  private constructor(counter: Counter, minCount: number, sentences: number, file: TemporaryFile) {
-    const kept = counter.atLeast(minCount);
+  private constructor(counter: Counter, kept: readonly Counted[], sentences: number, file: TemporaryFile) {
     this.words = kept.map(({ word }) => word);
     this.counts = kept.map(({ count }) => count);
     this.tokens = counter.tokens;
@@ -83,9 +83,9 @@ export class Corpus {
       }
       await file.append(splitter.numbers(`${lowered(open, options.lowercase)}\n`));
       options.onRead?.(counter.tokens);
-      const corpus = new Corpus(counter, options.minCount, splitter.sentences, file);
-      if (corpus.words.length === 0) throw noWords(where, source, counter, options.minCount);
-      return corpus;
+      const kept = await counter.atLeast(options.minCount);
+      if (kept.length === 0) throw noWords(where, source, (await counter.atLeast(1))[0], options.minCount);
+      return new Corpus(counter, kept, splitter.sentences, file);
     } catch (error) {
       await file.close();
       throw error;
@@ -162,16 +162,24 @@ class Counter {
   }
 
   /** The commonest first; of equally common ones, what came first. */
-  atLeast(least: number): { readonly word: string; readonly number: number; readonly count: number }[] {
-    return [...this.#numbers]
-      .map(([word, number]) => ({ word, number, count: this.#counts[number] ?? 0 }))
-      .filter(({ count }) => count >= least)
-      .sort((a, b) => b.count - a.count || a.number - b.number);
+  async atLeast(least: number): Promise<readonly Counted[]> {
+    const breather = new Breather();
+    const found: Counted[] = [];
+    let seen = 0;
+    for (const [word, number] of this.#numbers) {
+      const count = this.#counts[number] ?? 0;
+      if (count >= least) found.push({ word, number, count });
+      const rest = isRest(seen++) ? breather.tick() : undefined;
+      if (rest !== undefined) await rest;
+    }
+    return found.sort((a, b) => b.count - a.count || a.number - b.number);
   }
+}
 
-  commonest(): { readonly word: string; readonly count: number } | undefined {
-    return this.atLeast(1)[0];
-  }
+interface Counted {
+  readonly word: string;
+  readonly number: number;
+  readonly count: number;
 }
 
 /** Words as numbers, and where sentences end. */
@@ -302,8 +310,12 @@ const noSpaces = (where: string, source: ByteSource): RondoError =>
     fix: "Check the file, or put spaces between its words",
   });
 
-function noWords(where: string, source: ByteSource, counter: Counter, minCount: number): RondoError {
-  const commonest = counter.commonest();
+function noWords(
+  where: string,
+  source: ByteSource,
+  commonest: Counted | undefined,
+  minCount: number,
+): RondoError {
   return new RondoError({
     where,
     received:

@@ -136,6 +136,6 @@ export function drawRoc({ positive, positives, negatives, points, half, area }: 
   return html`<section>
 <h2>ROC curve</h2>
 <p class="soft">${figure(positives)} samples of class ${positive}, ${figure(negatives)} others. The area below the curve is ${figure(area)}: the chance that the model gives a sample of the class more than one of the others. Above 0.5 it finds ${percent(half.truePositives)} of the class, and takes ${percent(half.falsePositives)} of the others for it.</p>
-${drawing}
+<div class="columns">${drawing}</div>
 </section>`;
 }

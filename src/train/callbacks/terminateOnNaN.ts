@@ -1,5 +1,4 @@
 import { RondoError } from "../../errors.js";
-import { findHarm } from "../samples.js";
 import { Callback, type CallbackParams, type Logs } from "./callback.js";
 
 /** What to say of a loss that is not finite. */
@@ -10,6 +9,7 @@ interface Diagnosis {
 }
 
 async function diagnose({ inputs }: CallbackParams): Promise<Diagnosis> {
+  const { findHarm } = await import("../harm.js");
   const harm = await findHarm(inputs);
   const fix =
     harm === undefined
