@@ -20,6 +20,7 @@ const groups = {
 export function generate(definitions) {
   const instructions = [];
   const steps = [];
+  const arities = [];
   const codes = new Map(Object.values(groups).map((group) => [group, []]));
   for (const line of definitions.split("\n")) {
     const macro = /^([A-Z_]+)\((\d+), (\w+)(?:, (.*))?\)$/.exec(line.replace(/\s*\/\/.*$/, ""));
@@ -33,7 +34,8 @@ export function generate(definitions) {
         `  ${name}: {\n    opcode: ${code},\n    fields: [\n${fields.map((f) => `  ${f}`).join("")}    ],\n  },\n`,
       );
     } else if (kind === "MAP_OP") {
-      steps.push(`  ${name}: { code: ${code}, arity: ${rest} },\n`);
+      steps.push(`  ${name}: ${code},\n`);
+      arities.push(`  ${name}: ${rest},\n`);
     } else if (kind in groups) {
       codes.get(groups[kind]).push(`    ${name}: ${code},\n`);
     } else {
@@ -47,6 +49,8 @@ export function generate(definitions) {
     `export const abi = {\n${instructions.join("")}} as const;\n\n`,
     "/** The steps of the instruction `map`. */\n",
     `export const mapOp = {\n${steps.join("")}} as const;\n\n`,
+    "/** How many registers each step reads. */\n",
+    `export const mapArity = {\n${arities.join("")}} as const;\n\n`,
     "/** The codes that fields hold, and the limits. */\n",
     `export const codes = {\n${groupTexts.join("")}} as const;\n`,
   ].join("");

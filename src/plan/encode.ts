@@ -140,7 +140,7 @@ function mapWords({ dims, inputs, outputs, steps }: MapSpec) {
   }
   for (const { op, to, args } of steps) {
     const words = op === "constant" ? args.map(floatBits) : args;
-    tail.push(mapOp[op].code, to, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0);
+    tail.push(mapOp[op], to, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0);
     registers = Math.max(registers, to + 1);
   }
   return { inputs: inputs.length, outputs: outputs.length, steps: steps.length, registers, tail };

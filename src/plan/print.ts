@@ -1,4 +1,4 @@
-import { codes, mapOp } from "./abi.js";
+import { codes, mapArity, mapOp } from "./abi.js";
 import { bitsFloat, decode, type Instruction, type MapOpName, type Pointer } from "./encode.js";
 
 /**
@@ -59,12 +59,12 @@ function printMap({ fields, tail }: Instruction): string {
 }
 
 function printStep(code: number, args: number[]): string {
-  const entry = Object.entries(mapOp).find(([, op]) => op.code === code);
+  const entry = Object.entries(mapOp).find(([, own]) => own === code);
   if (entry === undefined) return `unknown ${code} ${args.join(" ")}`;
   const name = entry[0] as MapOpName;
   if (name === "constant") return String(bitsFloat(args[0] ?? 0));
   if (name === "constantInt") return `int ${args[0]}`;
-  const registers = args.slice(0, entry[1].arity).map((register) => `r${register}`);
+  const registers = args.slice(0, mapArity[name]).map((register) => `r${register}`);
   return `${name} ${registers.join(" ")}`;
 }
 
