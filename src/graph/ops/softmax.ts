@@ -86,7 +86,7 @@ export const crossEntropyOp: Op<None> = {
 };
 
 /** x, labels, maxima, logarithms of sums, g [..] → g · (softmax x − 1 at the label), [.., C]. */
-const crossEntropyGradientOp: Op<None> = {
+export const crossEntropyGradientOp: Op<None> = {
   name: "crossEntropyGradient",
   infer: ([x]) => (x === undefined ? [] : [x]),
   gradient: "none",
