@@ -67,7 +67,7 @@ async function located(set: DataSet, file: DataFile, { data, signal }: LocateOpt
       {
         where: set.name,
         received: `no ${file.name} in ${placesOf(set).join(" or ")}, and a download that failed: ${reasonOf(error)}`,
-        expected: "the file in one of these folders",
+        expected: "the published file",
         fix: `${howToGet(file, target)}, or set RONDO_DATA to the folder in which ${set.name}/${file.name} is`,
       },
       { cause: error },

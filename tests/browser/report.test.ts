@@ -4,6 +4,7 @@ import {
   learningCurves,
   regression,
   renderReport,
+  roc,
   type Section,
   table,
   tagging,
@@ -58,6 +59,11 @@ function others(): Promise<string> {
         ]),
       ),
       { logarithmic: ["loss"] },
+    ),
+    roc(
+      steps.map((step) => (step < 15 ? 0 : 1)),
+      steps.map((step) => (step * 7) % 40),
+      { positive: "a class with a long name" },
     ),
     regression(
       steps.map((x) => 1e5 * x),
