@@ -12,7 +12,10 @@ export default defineConfig({
       { find: "#platform", replacement: source("./src/runtime/platform.node.ts") },
       { find: /^rondo\/layers$/, replacement: source("./src/layers/makers.ts") },
       { find: /^rondo$/, replacement: source("./src/index.ts") },
-      { find: /^rondo\/(data|datasets|formats|recipe|report)$/, replacement: source("./src/$1/index.ts") },
+      {
+        find: /^rondo\/(data|datasets|formats|recipe|report|vectors)$/,
+        replacement: source("./src/$1/index.ts"),
+      },
     ],
   },
   test: {

@@ -475,7 +475,8 @@ Status execute(const Context& context, const op::skipGram& o, Tail) {
     if (plan.first == plan.last) continue;
     parallelFor(context.parallel, o.lanes,
                 [&](int32_t i) { train(run, plan, i, run.rates[round], errors + i * Index{o.cols}); });
-    const int32_t parts = 4 * context.parallel->threads;
+    // A twentieth of the work: for few threads, waiting for each other once more costs as much.
+    const int32_t parts = context.parallel->threads < 4 ? 1 : 4 * context.parallel->threads;
     parallelFor(context.parallel, parts, [&](int32_t part) {
       const Index end = share(*plan.shared, part + 1, parts);
       for (Index i = share(*plan.shared, part, parts); i < end; ++i) addUp(run, plan, plan.heads[i]);

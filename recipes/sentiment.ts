@@ -86,7 +86,7 @@ export const recipe = defineRecipe({
   name: "sentiment",
   title: "StockTwits messages, bearish or bullish, through an embedding and LSTM layers",
   adds: "All words and signs of a message and pairs of neighbours, both reading directions and the largest output of all words; cross-entropy and Adam, whose learning rate from the middle on follows half a cosine down to zero.",
-  goal: { figure: "testAccuracy", bound: "at least", value: 0.76 },
+  goal: { figure: "testAccuracy", bound: "at least", value: 0.78 },
   source: {
     title: `Garrett Hoffman's tutorial "Introduction to LSTMs with TensorFlow"`,
     address: "https://github.com/GarrettHoffman/lstm-oreilly",
@@ -136,16 +136,19 @@ export const recipe = defineRecipe({
     const samples = (messages: readonly Message[]) =>
       Dataset.fromIterable(messages.map(({ tokens, label }) => ({ x: reader.ids(tokens), y: label })));
     // Messages of similar lengths come together, so that little of a batch is padding.
-    const batches = (some: ReturnType<typeof samples>) =>
+    const batches = (some: ReturnType<typeof samples>, dropRemainder = false) =>
       some.bucketBySequenceLength(({ x }) => x.words?.length ?? 0, [9, 17, 25, 33], settings.batchSize, {
         lengthMultiple: settings.options.padding === "masked" ? 8 : 1,
+        dropRemainder,
       });
     const best = callbacks.earlyStopping({
       monitor: "val_accuracy",
       patience: settings.count,
       restoreBestWeights: true,
     });
-    const history = await model.fit(batches(samples(train).shuffle(train.length)), {
+    // As in the tutorial, what is left at the end of an epoch is left out: a step of Adadelta on a few messages is as long as one
+    // on a whole batch, and goes anywhere.
+    const history = await model.fit(batches(samples(train).shuffle(train.length), settings.asInSource), {
       epochs: settings.count,
       validationData: batches(samples(validation)),
       callbacks: [

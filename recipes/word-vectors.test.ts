@@ -11,7 +11,7 @@ import { tar } from "../tests/tar.js";
 import { Random } from "./random.js";
 import { recipe } from "./word-vectors.js";
 
-const backend = await createBackend({ threads: 2, warn: () => undefined });
+const backend = await createBackend({ threads: 1, warn: () => undefined });
 const top = mkdtempSync(join(tmpdir(), "rondo-word-vectors-"));
 afterAll(async () => {
   await backend.close();

@@ -65,9 +65,9 @@ export async function answers(recipe: Recipe, saved: SavedRun, text: string): Pr
   return all;
 }
 
-/** From the folder alone, with one thread, the figures are the same, in the same order. */
+/** From the folder alone, with two threads, the figures are the same, in the same order. */
 export async function expectSameFigures(recipe: Recipe, run: Trained): Promise<void> {
-  const other = await createBackend({ threads: 1, warn: () => undefined });
+  const other = await createBackend({ threads: 2, warn: () => undefined });
   try {
     const { figures, sections } = await recipe.evaluate(await reread(recipe, run, other));
     expect(Object.entries(figures)).toEqual(Object.entries(run.result.figures));

@@ -47,7 +47,7 @@ const text = sentences();
 
 test.each(instructionSets)("on %s, words are as near to each other as gensim finds them", async (set) => {
   expect(text.at(-1)).toBe(golden.last);
-  const backend = await backendOf(set, 2);
+  const backend = await backendOf(set);
   const { vectors } = await trainWordVectors(new Blob([text.join("\n")]), { vectorSize: 50 }, { backend });
   const words = Array.from({ length: golden.words }, (_, i) => `w${i}`);
   const cosines = words.flatMap((a, i) => words.slice(i + 1).map((b) => vectors.similarity(a, b)));
