@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { WORKS } from "./peers/protocol.mjs";
+import { ROWS } from "./works.mjs";
 
 const execute = promisify(execFile);
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
@@ -226,15 +227,22 @@ const hasPackage = (folder, name) => {
   }
 };
 
+/** Works of which inference is measured. */
+const inferred = (works) => [
+  ...new Set(
+    ROWS.filter(({ work, kind }) => works.includes(work) && inferenceOnly({ kind })).map(({ work }) => work),
+  ),
+];
+
 /**
  * All contestants of a run, not started yet.
  *
- * @param options `threads`, `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`: ours alone
+ * @param options `threads`, `works` (names), `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`: ours alone
  * @param say told what takes long
  * @param signal ends what takes long
  * @returns the contestants, `missing`: { name, install } of each peer that was not found, `clean` to call at the end
  */
-export async function findContestants({ threads, pythons, nodePeers, prototype, quick }, say, signal) {
+export async function findContestants({ threads, works, pythons, nodePeers, prototype, quick }, say, signal) {
   const found = ours(threads, quick);
   const missing = [];
   let models;
@@ -257,7 +265,7 @@ export async function findContestants({ threads, pythons, nodePeers, prototype, 
     say("writing the models of ONNX Runtime");
     const folder = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
     try {
-      await execute(exporter, [here("peers/export_onnx.py"), folder], { signal });
+      await execute(exporter, [here("peers/export_onnx.py"), folder, ...inferred(works)], { signal });
       models = folder;
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });

@@ -15,6 +15,7 @@ import { WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { markdown, terminal } from "./report.mjs";
 import { measure, ROOF, start } from "./rounds.mjs";
+import { measureVectors, vectorsText } from "./vectors.mjs";
 import { PROBE_LIMITS, ROWS } from "./works.mjs";
 
 const execute = promisify(execFile);
@@ -176,6 +177,14 @@ async function main() {
   await Promise.all(contestants.map((contestant) => contestant.end()));
   say("");
 
+  const vectors = options.quick
+    ? undefined
+    : await measureVectors(
+        { threads: options.threads, rounds: options.rounds, pythons: options.pythons },
+        say,
+      );
+  say("");
+
   const results = {
     date,
     machine: before,
@@ -196,8 +205,10 @@ async function main() {
     rows: rows.map((row, i) => ({ ...row, times: figures[i] })),
     roof: figures[rows.length],
     probes,
+    vectors,
   };
   console.log(terminal(results));
+  if (vectors !== undefined) console.log(`\nWords of a text trained on:\n${vectorsText(vectors).join("\n")}`);
   write(options.json, `${JSON.stringify(results, null, 1)}\n`);
   write(options.table, markdown(results));
   write(options.svg, picture(results));

@@ -1,7 +1,7 @@
 // The works as a user of Rondo writes them, on the built package.
 
 import v8 from "node:v8";
-import { data, LEARNING_RATE } from "./peers/protocol.mjs";
+import { ADADELTA, data, LEARNING_RATE } from "./peers/protocol.mjs";
 
 // Must come before the engine sees any WebAssembly.
 if (Number.parseInt(process.versions.node, 10) < 22)
@@ -15,9 +15,15 @@ const LOSSES = {
   meanSquaredError: losses.meanSquaredError(),
 };
 
+const OPTIMIZERS = {
+  adam: () => optimizers.adam({ learningRate: LEARNING_RATE }),
+  adadelta: () => optimizers.adadelta({ learningRate: LEARNING_RATE, ...ADADELTA }),
+};
+
 /** The model of a work on a backend, compiled. */
 export function buildModel(work, backend) {
-  const { input, cell, units, outputs, loss, optimizer, masked, bidirectional, dropout = 0 } = work;
+  const { input, words, embedding, cell, units, outputs, activation, loss, optimizer, bidirectional } = work;
+  const { masked = false, dropout = 0 } = work;
   const recurrent = units.map((H, i) => {
     const layer = layers[cell]({ units: H, dropout, returnSequences: i < units.length - 1 });
     return bidirectional ? layers.bidirectional({ layer }) : layer;
@@ -25,14 +31,18 @@ export function buildModel(work, backend) {
   const model = sequential(
     [
       layers.inputLayer({ shape: input }),
-      ...(masked ? [layers.masking()] : []),
+      ...(words
+        ? [layers.embedding({ inputDim: words, outputDim: embedding, maskZero: masked })]
+        : masked
+          ? [layers.masking()]
+          : []),
       ...recurrent,
-      layers.dense({ units: outputs }),
+      layers.dense({ units: outputs, activation }),
     ],
     { seed: 7, backend },
   );
   model.compile({
-    optimizer: optimizers[optimizer]({ learningRate: LEARNING_RATE }),
+    optimizer: OPTIMIZERS[optimizer](),
     loss: LOSSES[loss],
   });
   return model;

@@ -1,5 +1,6 @@
 // From what was measured to what a reader sees: the limits kept and missed, tables for the terminal and for README.
 
+import { WORKS } from "./peers/protocol.mjs";
 import {
   activePart,
   gflops,
@@ -101,6 +102,17 @@ export function checks(results) {
         `${short(part)} × (${short(gflops(row, ms))} GFLOPS)`,
         part >= limits.gruOf,
       );
+    }
+    if (limits.timesOf) {
+      const { work, most } = limits.timesOf;
+      const other = ours(rowOf(work, row.kind));
+      if (other !== undefined)
+        add(
+          what,
+          `≤ ${most} × the time of ${work}`,
+          `${short(ms / other)} × (${short(other)} ms)`,
+          ms / other <= most,
+        );
     }
     if (limits.maskedStep && reference !== undefined) {
       const active = activePart(row.work);
@@ -224,7 +236,7 @@ export function markdown(results) {
     .map((row) => {
       const ms = ours(row);
       const part =
-        roof && row.kind !== "row" && !row.work.startsWith("M")
+        roof && row.kind !== "row" && !WORKS[row.work].masked
           ? (gflops(row, ms) / roof.gflops).toFixed(2)
           : "–";
       return [

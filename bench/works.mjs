@@ -2,7 +2,8 @@
 //
 // A limit `peers: 2` says: at least twice as fast as the best peer with as many threads; `tfjs`, `onnxNode`: the same of
 // TensorFlow.js (wasm) and onnxruntime-node; `prototype: 1.15`: at most 1.15 times the time of hand-written C++ loops for the
-// four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand.
+// four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand; `timesOf`: at most so many times
+// the time of another work.
 
 import { lengths, WORKS } from "./peers/protocol.mjs";
 
@@ -17,6 +18,8 @@ export const ROWS = [
   { work: "M1", kind: "train", limits: { maskedStep: 0.15 } },
   { work: "M3", kind: "train", limits: { maskedStep: 0.15 } },
   { work: "T1", kind: "train", limits: { peers: 3, tfjs: 10 } },
+  { work: "E1", kind: "train", limits: { peers: 2 } },
+  { work: "E2", kind: "train", limits: { peers: 2.5, timesOf: { work: "E1", most: 1.15 } } },
   { work: "W1", kind: "infer", limits: { prototype: 1.15, peers: 1.15, tfjs: 25, roof: 0.8 } },
   { work: "W3", kind: "infer", limits: { prototype: 1.1, peers: 1, tfjs: 10, roof: 0.95 } },
   { work: "W1", kind: "row", limits: { prototype: 1.5, peers: 1.2, onnxNode: 1.3, tfjs: 100 } },
@@ -52,9 +55,9 @@ export const EPOCH_STEPS = { W1: 20, W2: 20, W3: 10, W4: 200 };
 const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
 
 /** Floating-point operations of the recurrent products of a row's whole sequence; training does three times as many. */
-function operationsOfRow({ input: [T, D], cell, units, bidirectional = false }) {
+function operationsOfRow({ input: [T, D], embedding = D, cell, units, bidirectional = false }) {
   const products = units.map(
-    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H),
+    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? embedding : units[i - 1]) + H),
   );
   return 2 * T * products.reduce((a, b) => a + b, 0);
 }
@@ -74,13 +77,18 @@ export function activePart(work) {
 
 /** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
 export function modelText(work) {
-  const { cell, units, outputs, bidirectional, masked } = WORKS[work];
+  const { words, embedding, cell, units, outputs, bidirectional, masked } = WORKS[work];
   const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
   const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
-  return [...(masked ? ["Masking"] : []), ...layers, `Dense ${outputs}`].join(" → ");
+  const first = words
+    ? [`Embedding ${words.toLocaleString("en")} × ${embedding}${masked ? ", masked" : ""}`]
+    : masked
+      ? ["Masking"]
+      : [];
+  return [...first, ...layers, `Dense ${outputs}`].join(" → ");
 }
 
-const OPTIMIZERS = { adam: "Adam" };
+const OPTIMIZERS = { adam: "Adam", adadelta: "Adadelta" };
 
 /** What is done, in words: "training step on [500, 28, 28], Adam". */
 export function kindText({ work, kind }) {

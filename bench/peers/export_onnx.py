@@ -1,4 +1,4 @@
-"""Writes the works as ONNX files, by PyTorch's exporter: python export_onnx.py FOLDER.
+"""Writes works as ONNX files, by PyTorch's exporter: python export_onnx.py FOLDER WORK….
 
 For each work `W1-batch.onnx` and `W1-row.onnx`, with fixed shapes, which ONNX Runtime plans best.
 Inputs are x [rows, steps, features] and, for the masked works, lengths [rows] int64, the longest first.
@@ -31,6 +31,7 @@ def export(work, rows, path):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, work in protocol.WORKS.items():
+    for name in sys.argv[2:]:
+        work = protocol.WORKS[name]
         export(work, work.batch, folder / f"{name}-batch.onnx")
         export(work, 1, folder / f"{name}-row.onnx")

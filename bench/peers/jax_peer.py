@@ -22,7 +22,11 @@ LOSSES = {
     "sparseCategoricalCrossentropy": optax.softmax_cross_entropy_with_integer_labels,
     "meanSquaredError": optax.squared_error,
 }
-OPTIMIZERS = {"adam": optax.adam}
+OPTIMIZERS = {
+    "adam": optax.adam,
+    "adadelta": lambda rate: optax.adadelta(rate, **protocol.ADADELTA),
+}
+ACTIVATIONS = {"linear": lambda x: x, "sigmoid": jax.nn.sigmoid}
 
 
 def simple_rnn(weights, state, projected):
@@ -79,10 +83,11 @@ def parameters(work, matrix):
         return weights | ({"recurrent_bias": jnp.zeros(gates * units)} if work.cell == "gru" else {})
 
     sides = 2 if work.bidirectional else 1
-    sizes = zip((work.input[1], *work.units[:-1]), work.units, strict=True)
+    table = {"table": matrix(work.words, work.embedding, 1)} if work.words else {}
+    sizes = zip((work.features, *work.units[:-1]), work.units, strict=True)
     layers = [[layer(inputs, units) for _ in range(sides)] for inputs, units in sizes]
     head = matrix(sides * work.units[-1], work.outputs, 1)
-    return {"layers": layers, "head": head, "bias": jnp.zeros(work.outputs)}
+    return {**table, "layers": layers, "head": head, "bias": jnp.zeros(work.outputs)}
 
 
 def random_matrix():
@@ -97,15 +102,17 @@ def drop(x, rate, key):
 
 
 def outputs(work, params, x, mask, unroll, key=None):
-    """x [B, T, D] -> [B, outputs]; dropout where there is a key. A bidirectional layer can only be the
+    """x [B, T, D] or ids [B, T] -> [B, outputs]; dropout where there is a key. A bidirectional layer can only be the
     last."""
     x = jnp.swapaxes(x, 0, 1)
+    if work.words:
+        x = params["table"][x]
     for number, sides in enumerate(params["layers"]):
         if key is not None:
             x = drop(x, work.dropout, jax.random.fold_in(key, number))
         runs = [run_layer(work.cell, side, x, mask, unroll, i == 1) for i, side in enumerate(sides)]
         x, last = runs[0][0], jnp.concatenate([last for _, last in runs], axis=-1)
-    return last @ params["head"] + params["bias"]
+    return ACTIVATIONS[work.activation](last @ params["head"] + params["bias"])
 
 
 def make(work, kind):
@@ -143,7 +150,7 @@ def make_train(work, x, y, mask, unroll, matrix):
         if key is not None:
             key, now = jax.random.split(key)
         loss, gradients = jax.value_and_grad(loss_of)(params, x, y, now)
-        updates, slots = optimizer.update(gradients, slots)
+        updates, slots = optimizer.update(gradients, slots, params)
         return (optax.apply_updates(params, updates), slots, key), loss
 
     step = jax.jit(step, donate_argnums=0)

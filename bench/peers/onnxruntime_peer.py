@@ -29,7 +29,7 @@ def make(work, kind):
         raise protocol.Unsupported("onnxruntime has inference only")
     path = folder / f"{work.name}-{'row' if kind == 'row' else 'batch'}.onnx"
     if not path.exists():
-        sys.exit(f"onnxruntime_peer: {path} is missing; run export_onnx.py {folder}")
+        sys.exit(f"onnxruntime_peer: {path} is missing; run export_onnx.py {folder} {work.name}")
     run = session(path).run
     rows = 1 if kind == "row" else work.batch
     feeds = {"x": protocol.data(work, rows)[0]}

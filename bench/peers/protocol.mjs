@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 
 export const LEARNING_RATE = 1e-3;
 export const ROOF_SIZE = 1024;
+export const ADADELTA = { rho: 0.95, epsilon: 1e-6 };
 
 /** The works by name; `Work` in `protocol.py` says what their fields mean. */
 export const WORKS = Object.fromEntries(
@@ -39,9 +40,10 @@ const spread = (count, step) => Array.from({ length: count }, (_, i) => (i * ste
 
 /** x and y as `protocol.py` has them: { values, shape } of each, y of classes as int32. */
 export function data(work, rows) {
-  const { input, outputs, loss, masked } = work;
-  const [steps, features] = input;
-  const x = Float32Array.from(spread(rows * steps * features, (Math.sqrt(5) - 1) / 2));
+  const { input, outputs, loss, masked, words } = work;
+  const [steps, features = 1] = input;
+  const even = spread(rows * steps * features, (Math.sqrt(5) - 1) / 2);
+  const x = words ? Int32Array.from(even, (u) => 1 + u * (words - 1)) : Float32Array.from(even);
   if (masked) {
     for (const [row, length] of lengths(work, rows).entries()) {
       x.fill(0, (row * steps + length) * features, (row + 1) * steps * features);
@@ -60,11 +62,12 @@ export function data(work, rows) {
  * @param weights `{ name, shape }` of each, in Keras's order
  * @returns the values of each
  */
-export function given({ units, outputs, bidirectional }, weights) {
+export function given({ words, embedding, units, outputs, bidirectional }, weights) {
+  const tables = words ? 1 : 0;
   const ofLayer = bidirectional ? 6 : 3; // kernel, recurrent kernel and bias of each direction
   return weights.map(({ name, shape }, i) => {
     if (name.includes("bias")) return new Float32Array(sizeOf(shape));
-    const columns = units[Math.floor(i / ofLayer)] ?? outputs; // of one gate
+    const columns = i < tables ? embedding : (units[Math.floor((i - tables) / ofLayer)] ?? outputs); // of one gate
     const one = spread(shape[0] * columns, (Math.sqrt(5) - 1) / 2);
     const at = (k) => Math.floor(k / shape[1]) * columns + (k % columns);
     return Float32Array.from({ length: sizeOf(shape) }, (_, k) => one[at(k)] - 0.5);

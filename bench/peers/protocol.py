@@ -31,14 +31,16 @@ from pathlib import Path
 
 LEARNING_RATE = 1e-3
 ROOF_SIZE = 1024
+ADADELTA = {"rho": 0.95, "eps": 1e-6}
 
 
 @dataclass(frozen=True)
 class Work:
     """Recurrent layers of `units`, then a Dense layer of `outputs` on the last step; rows of the input
-    are [steps, features]. A masked work has sequences of 1 to steps - 1 steps, half of them on the
-    average. `dropout` is that of each recurrent layer's input. Losses are means, and cross-entropy takes
-    the outputs as logits."""
+    are [steps, features], or [steps] ids below `words`, each of which stands for a vector of size
+    `embedding`. A masked work has sequences of 1 to steps - 1 steps, half of them on the average; the
+    rest is 0, which no id of a step is. `dropout` is that of each recurrent layer's input. Losses are
+    means, and cross-entropy takes the outputs as logits."""
 
     name: str
     batch: int
@@ -51,6 +53,14 @@ class Work:
     bidirectional: bool = False
     masked: bool = False
     dropout: float = 0.0
+    words: int = 0
+    embedding: int = 0
+    activation: str = "linear"
+
+    @property
+    def features(self):
+        """Of a step, as the first recurrent layer sees it."""
+        return self.embedding or self.input[1]
 
     def lengths(self, rows):
         steps = self.input[0]
@@ -88,19 +98,20 @@ def spread(count, step):
 
 
 def data(work, rows):
-    """x [rows, *input] float32 and y, class numbers [rows] int64 or values [rows, outputs] float32; the
+    """x [rows, *input] float32 or ids int32, and y, class numbers [rows] int64 or values [rows, outputs] float32; the
     same in every run and for all peers."""
     import numpy as np
 
-    steps, features = work.input
-    x = spread(rows * steps * features, (math.sqrt(5) - 1) / 2).reshape(rows, steps, features)
+    x = spread(rows * math.prod(work.input), (math.sqrt(5) - 1) / 2).reshape(rows, *work.input)
+    x = (1 + x * (work.words - 1)).astype(np.int32) if work.words else x.astype(np.float32)
     if work.masked:
-        x *= (np.arange(steps) < np.array(work.lengths(rows))[:, None])[:, :, None]
+        active = np.arange(work.input[0]) < np.array(work.lengths(rows))[:, None]
+        x *= active.reshape(active.shape + (1,) * (x.ndim - 2)).astype(x.dtype)
     if work.loss == "sparseCategoricalCrossentropy":
         y = (spread(rows, math.sqrt(2)) * work.outputs).astype(np.int64)
     else:
         y = spread(rows * work.outputs, math.sqrt(2)).reshape(rows, work.outputs).astype(np.float32)
-    return x.astype(np.float32), y
+    return x, y
 
 
 def given(inputs, units, gates=1):

@@ -25,7 +25,11 @@ LOSSES = {
     "sparseCategoricalCrossentropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     "meanSquaredError": keras.losses.MeanSquaredError(),
 }
-OPTIMIZERS = {"adam": keras.optimizers.Adam}
+ADADELTA = {"rho": protocol.ADADELTA["rho"], "epsilon": protocol.ADADELTA["eps"]}
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adadelta": lambda rate: keras.optimizers.Adadelta(rate, **ADADELTA),
+}
 
 
 def make(work, kind):
@@ -41,10 +45,13 @@ def make(work, kind):
     ]
     if work.bidirectional:
         layers = [keras.layers.Bidirectional(layer) for layer in layers]
-    head = keras.layers.Dense(work.outputs)
+    head = keras.layers.Dense(work.outputs, work.activation)
+    tables = [keras.layers.Embedding(work.words, work.embedding)] if work.words else []
     compiled = tf.function(jit_compile=mode == "xla", autograph=False)
 
     def outputs(x):
+        for table in tables:
+            x = table(x)
         for layer in layers:
             x = layer(x, mask=mask, training=training)
         return head(x)
@@ -55,10 +62,10 @@ def make(work, kind):
         return lambda: infer(x).numpy()
 
     if kind == "losses":
-        for layer in (*layers, head):
+        for layer in (*tables, *layers, head):
             for variable in layer.trainable_variables:
-                take_given_weights(variable, 1 if layer is head else GATES[work.cell])
-    variables = [variable for layer in (*layers, head) for variable in layer.trainable_variables]
+                take_given_weights(variable, GATES[work.cell] if layer in layers else 1)
+    variables = [variable for layer in (*tables, *layers, head) for variable in layer.trainable_variables]
     optimizer = OPTIMIZERS[work.optimizer](protocol.LEARNING_RATE)
     optimizer.build(variables)
     loss_of = LOSSES[work.loss]
@@ -68,6 +75,8 @@ def make(work, kind):
         with tf.GradientTape() as tape:
             loss = loss_of(y, outputs(x))
         gradients = tape.gradient(loss, [variable.value for variable in variables])
+        if mode == "xla":  # which does not compile what Keras does with the rows of a table alone
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         optimizer.apply(gradients, variables)
         return loss
 

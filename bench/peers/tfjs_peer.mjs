@@ -3,7 +3,7 @@
 // The protocol stands in `protocol.py`.
 
 import path from "node:path";
-import { data, given, LEARNING_RATE, ROOF_SIZE, requireFrom, serve } from "./protocol.mjs";
+import { data, given, LEARNING_RATE, ROOF_SIZE, requireFrom, serve, Unsupported } from "./protocol.mjs";
 
 const require = requireFrom(process.argv[3]);
 console.log = console.warn = console.error; // standard output is for answers
@@ -50,6 +50,7 @@ function buildModel({ name, input, cell, units, outputs, bidirectional, masked, 
 
 async function make(work, kind) {
   const rows = kind === "row" ? 1 : work.batch;
+  if (work.words) throw new Unsupported("works with a table of vectors are not asked of it");
   const { x, y } = data(work, rows);
   const model = buildModel(work);
   const inputs = tf.tensor(x.values, x.shape);

@@ -16,9 +16,10 @@ class Model(nn.Module):
         super().__init__()
         make = MODULES[work.cell]
         alike = len(set(work.units)) == 1
-        _, features = work.input
-        sizes = list(zip((features, *work.units[:-1]), work.units, strict=True))
+        sizes = list(zip((work.features, *work.units[:-1]), work.units, strict=True))
         depth = len(sizes) if alike else 1
+        self.table = nn.Embedding(work.words, work.embedding) if work.words else nn.Identity()
+        self.activation = nn.Sigmoid() if work.activation == "sigmoid" else nn.Identity()
         self.layers = nn.ModuleList(
             make(
                 inputs,
@@ -35,17 +36,20 @@ class Model(nn.Module):
         self.head = nn.Linear(work.units[-1] * (2 if work.bidirectional else 1), work.outputs)
 
     def forward(self, x, lengths=None):
-        """x [B, T, D] -> [B, outputs]; lengths [B], descending, where sequences end early."""
+        """x [B, T, D] or ids [B, T] -> [B, outputs]; lengths [B], descending, where sequences end early."""
+        x = self.table(x)
         if lengths is not None:
             x = pack_padded_sequence(x, lengths, batch_first=True)
         for layer in self.layers:
             x, state = layer(self.dropout(x))
         h = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, units]
-        return self.head(torch.cat([h[-2], h[-1]], dim=-1) if self.bidirectional else h[-1])
+        return self.activation(self.head(torch.cat([h[-2], h[-1]], dim=-1) if self.bidirectional else h[-1]))
 
     @torch.no_grad()
     def take_given_weights(self):
         """The weights of kind "losses". Where two biases do the work of one, one learns."""
+        for table in self.table.parameters():
+            table.copy_(torch.from_numpy(given(*table.shape)))
         for layer in (*self.layers, self.head):
             for name, parameter in layer.named_parameters():
                 if parameter.ndim == 1:

@@ -13,7 +13,11 @@ LOSSES = {
     "sparseCategoricalCrossentropy": torch.nn.CrossEntropyLoss(),
     "meanSquaredError": torch.nn.MSELoss(),
 }
-OPTIMIZERS = {"adam": lambda parameters: torch.optim.Adam(parameters, lr=protocol.LEARNING_RATE, fused=True)}
+RATE = protocol.LEARNING_RATE
+OPTIMIZERS = {
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=RATE, fused=True),
+    "adadelta": lambda parameters: torch.optim.Adadelta(parameters, lr=RATE, **protocol.ADADELTA),
+}
 
 
 def make(work, kind):
