@@ -1,3 +1,4 @@
+import type { DescribedDataset } from "../datasets/index.js";
 import {
   counted,
   flagOf,
@@ -45,6 +46,23 @@ export function table(recipes: readonly Recipe[]): string {
     .map((recipe) =>
       [recipe.title, ...about(recipe), ...ownOptions(recipe)]
         .map((line, i) => `  ${(i === 0 ? recipe.name : "").padEnd(width)}  ${line}`)
+        .join("\n"),
+    )
+    .join("\n");
+}
+
+/** Some lines a data set, beside its name: what it holds, and where each file is or how it comes here. */
+export function setsTable(sets: readonly DescribedDataset[]): string {
+  const width = Math.max(...sets.map(({ name }) => name.length));
+  return sets
+    .map(({ name, title, files }) =>
+      [
+        title,
+        ...files.map(({ name: file, path, howToGet }) =>
+          path === undefined ? `Not here: ${file}. ${howToGet}.` : `Here: ${path}`,
+        ),
+      ]
+        .map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
         .join("\n"),
     )
     .join("\n");

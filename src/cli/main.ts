@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
+import { describeDatasets } from "../datasets/index.js";
 import { RondoError } from "../errors.js";
 import { type Recipe, version } from "../recipe/index.js";
-import { described, table } from "./about.js";
+import { described, setsTable, table } from "./about.js";
 import { type CommandContext, type ExitCode, exitCodes } from "./command.js";
 import { evaluateCommand } from "./evaluate.js";
 import { predictCommand } from "./predict.js";
@@ -52,10 +53,17 @@ const commandsIn = (command: Command): Command[] => [command, ...command.command
 
 const listCommand = (recipes: readonly Recipe[]): Command =>
   new Command("list")
-    .description("the recipes, how long each trains, and what it is measured by")
+    .description(
+      "the recipes, how long each trains, and what it is measured by; the data sets, and how those come here that are not",
+    )
     .option("--json", "as JSON")
     .action(({ json }: { json?: boolean }) => {
-      console.log(json === true ? JSON.stringify(recipes.map(described)) : table(recipes));
+      const sets = describeDatasets();
+      console.log(
+        json === true
+          ? JSON.stringify({ recipes: recipes.map(described), dataSets: sets })
+          : `Recipes:\n${table(recipes)}\n\nData sets:\n${setsTable(sets)}`,
+      );
     });
 
 /** A signal that aborts when nobody reads the output any more: `rondo … | head`. */

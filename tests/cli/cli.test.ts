@@ -37,15 +37,37 @@ describe("rondo", () => {
     expect(text.code).toBe(0);
     for (const name of ["double-lstm", "bilstm", "simple-rnn", "stacked-lstm"])
       expect(text.out).toContain(name);
-    const json = JSON.parse((await run(["list", "--json"])).out) as {
-      name: string;
-      goal: object;
-    }[];
-    expect(json.find((r) => r.name === "double-lstm")?.goal).toEqual({
+    const { recipes } = JSON.parse((await run(["list", "--json"])).out) as {
+      recipes: { name: string; goal: object }[];
+    };
+    expect(recipes.find((r) => r.name === "double-lstm")?.goal).toEqual({
       figure: "testAccuracy",
       bound: "at least",
       value: 0.9789,
     });
+  });
+
+  it("lists the data sets: where their files are, and how those come here that are not", async () => {
+    const data = folder();
+    mkdirSync(join(data, "stocktwits"));
+    const file = join(data, "stocktwits", "StockTwits_SPY_Sentiment_2017.gz");
+    writeFileSync(file, "");
+    const cache = folder();
+    const environment = { RONDO_DATA: data, XDG_CACHE_HOME: cache };
+    const { out } = await run(["list"], undefined, tmpdir(), environment);
+    expect(out).toContain(`Here: ${file}`);
+    expect(out).toMatch(
+      new RegExp(
+        `Not here: rt-polarity.neg. Download https://.+ SHA-256 .+ put it at ${cache}/rondo/rt-polarity/`,
+      ),
+    );
+    const { dataSets } = JSON.parse(
+      (await run(["list", "--json"], undefined, tmpdir(), environment)).out,
+    ) as {
+      dataSets: { name: string; isHere: boolean }[];
+    };
+    const isHere = Object.fromEntries(dataSets.map((set) => [set.name, set.isHere]));
+    expect(isHere).toMatchObject({ mnist: true, stocktwits: true, "rt-polarity": false });
   });
 
   it.each(["--version", "-V"])("says its version on %s", async (option) => {
@@ -397,8 +419,10 @@ describe("rondo", () => {
     );
 
     it("are listed as JSON", async () => {
-      const json = JSON.parse((await run(["list", "--json"])).out) as { name: string; options: object[] }[];
-      expect(json.find((r) => r.name === "sequence-tagging")?.options[0]).toEqual({
+      const { recipes } = JSON.parse((await run(["list", "--json"])).out) as {
+        recipes: { name: string; options: object[] }[];
+      };
+      expect(recipes.find((r) => r.name === "sequence-tagging")?.options[0]).toEqual({
         name: "layer",
         usage: "--layer <name>",
         description: "what reads the numbers, in one direction or in both",
@@ -413,8 +437,12 @@ describe("rondo", () => {
       const [help] = (await run(["train", "--help"])).out.split("Recipes:");
       const common = flags(help ?? "");
       expect(common).toContain("seed");
-      const json = JSON.parse((await run(["list", "--json"])).out) as { options: { usage: string }[] }[];
-      const names = json.flatMap(({ options }) => flags(options.map(({ usage }) => ` ${usage}`).join("\n")));
+      const { recipes } = JSON.parse((await run(["list", "--json"])).out) as {
+        recipes: { options: { usage: string }[] }[];
+      };
+      const names = recipes.flatMap(({ options }) =>
+        flags(options.map(({ usage }) => ` ${usage}`).join("\n")),
+      );
       expect(names).toContain("optimizers");
       expect(names.filter((name) => common.includes(name))).toEqual([]);
     });

@@ -203,12 +203,11 @@ describe("rondo predict", () => {
   it("says in its help what every recipe reads and gives, and what the exit codes mean", async () => {
     const { code, out } = await run(["predict", "--help"]);
     expect(code).toBe(0);
-    const list = JSON.parse((await run(["list", "--json"])).out) as {
-      name: string;
-      prediction: { reads: string; gives: string };
-    }[];
-    expect(list.length).toBeGreaterThan(6);
-    for (const { name, prediction } of list)
+    const { recipes } = JSON.parse((await run(["list", "--json"])).out) as {
+      recipes: { name: string; prediction: { reads: string; gives: string } }[];
+    };
+    expect(recipes.length).toBeGreaterThan(6);
+    for (const { name, prediction } of recipes)
       expect(out).toMatch(
         new RegExp(
           `  (.*, )?${name}(, .*)?\n    Reads ${escaped(prediction.reads)}\\.\n    Gives ${escaped(prediction.gives)}\\.\n`,
