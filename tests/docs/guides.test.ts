@@ -16,7 +16,9 @@ for (const path of paths) guides.set(path, readGuide(await readFile(join(root, p
 /** The modules that a guide may import. */
 const modules: Readonly<Record<string, () => Promise<object>>> = {
   rondo: () => import("rondo"),
+  "rondo/data": () => import("rondo/data"),
   "rondo/layers": () => import("rondo/layers"),
+  "rondo/vectors": () => import("rondo/vectors"),
   "node:fs/promises": () => import("node:fs/promises"),
 };
 const load = async (source: string) =>
@@ -57,7 +59,13 @@ describe("code in documents", () => {
 });
 
 describe("guides that run", () => {
-  it.each(["docs/from-keras.md", "docs/functional.md"])("print what %s says", async (path) => {
+  it.each([
+    "docs/data.md",
+    "docs/from-keras.md",
+    "docs/functional.md",
+    "docs/text-classification.md",
+    "docs/word-vectors.md",
+  ])("print what %s says", async (path) => {
     const guide = guides.get(path);
     if (guide === undefined) throw new Error(`${path} is not there`);
     const [before, folder] = [process.cwd(), await mkdtemp(join(tmpdir(), "rondo-docs-"))];
