@@ -4,7 +4,6 @@ import type { CustomObjects } from "../layers/registry.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
 import { type CallbackHooks, callbacksOf } from "../train/callbacks/callback.js";
-import { ProgressBar } from "../train/callbacks/progressBar.js";
 import type { Run, Verbosity } from "../train/fit.js";
 import type { ClassWeights } from "../train/samples.js";
 import type { Data } from "./feeds.js";
@@ -244,7 +243,7 @@ export function readRun(where: string, options: RunOptions, own: Pick<Run, "seed
     initialEpoch,
     ...own,
     verbose,
-    callbacks: verbose === 0 ? callbacks : [...callbacks, new ProgressBar()],
+    callbacks,
     signal,
   };
 }

@@ -44,7 +44,7 @@ export async function runFit(
   const { epochs, initialEpoch, signal } = run;
   const history = new History();
   const own = [history, new WarnOnNaN()];
-  const going = begun(model, feed, feed.report().names, { ...run, callbacks: [...run.callbacks, ...own] });
+  const going = await begun(model, feed, feed.report().names, run, own);
   const { callbacks } = going;
   const validating: Going = { callbacks, inputs: [] };
   const aborted = () => signal?.aborted === true;
@@ -74,7 +74,7 @@ export async function runFit(
 
 /** Loss and metrics over all rows. */
 export async function runEvaluation(model: CallbackModel, feed: Feed, run: Run): Promise<Totals> {
-  const going = begun(model, feed, feed.report().names, run);
+  const going = await begun(model, feed, feed.report().names, run);
   await going.callbacks.begin("Test");
   const totals = await measured("Test", feed, 0, going, notAborted(run));
   await going.callbacks.end("Test", totals.logs());
@@ -88,7 +88,7 @@ export async function runPrediction<B extends Batch>(
   room: (batch: B) => readonly Float32Array[],
   run: Run,
 ): Promise<void> {
-  const going = begun(model, feed, [], run);
+  const going = await begun(model, feed, [], run);
   await going.callbacks.begin("Predict");
   await through("Predict", feed, 0, going, { room, stopped: notAborted(run) });
   await going.callbacks.end("Predict");
@@ -109,7 +109,14 @@ interface Going {
   inputs: readonly DataArray[];
 }
 
-function begun(model: CallbackModel, feed: Feed, metrics: readonly string[], run: Run): Going {
+/** @param own callbacks after the user's and the progress bar, which is loaded when it is shown */
+async function begun(
+  model: CallbackModel,
+  feed: Feed,
+  metrics: readonly string[],
+  run: Run,
+  own: readonly CallbackHooks[] = [],
+): Promise<Going> {
   const { epochs, verbose, seed } = run;
   const { steps, samples, batchSize } = feed;
   const params: CallbackParams = {
@@ -118,7 +125,8 @@ function begun(model: CallbackModel, feed: Feed, metrics: readonly string[], run
       return going.inputs;
     },
   };
-  const callbacks = new CallbackList(run.callbacks, model, params, run.aroundHook);
+  const shown = verbose === 0 ? [] : [new (await import("./callbacks/progressBar.js")).ProgressBar()];
+  const callbacks = new CallbackList([...run.callbacks, ...shown, ...own], model, params, run.aroundHook);
   const going: Going = { callbacks, inputs: feed.arrays };
   return going;
 }
