@@ -14,12 +14,13 @@ import type { Storage } from "./storage.js";
 import { formUnits, type Unit } from "./units.js";
 import type { Values } from "./values.js";
 
-/** How a node becomes operations: one rule per kernel name that ops declare (instructions.ts). */
+/** How a node becomes operations. */
 export type LowerRule = (lowering: Lowering, node: Node) => void;
 
 /** What a program is made for. */
 export interface Target {
-  readonly rules: Readonly<Record<string, LowerRule>>;
+  /** Of nodes that are no maps and no views. */
+  readonly rule: LowerRule;
   /** Lanes of the kernels' vectors. */
   readonly vectorWidth: number;
 }
@@ -158,9 +159,6 @@ export class Lowering {
       return;
     }
     if (kernel.kind === "source") return;
-    const name = kernel.kind === "instruction" ? kernel.name : kernel.kind;
-    const rule = this.target.rules[name];
-    if (rule === undefined) throw new Error(`there is no instruction for ${name}`);
-    rule(this, node);
+    this.target.rule(this, node);
   }
 }
