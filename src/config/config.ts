@@ -2,6 +2,7 @@ import { checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 
 /** What a configuration file can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+/** An object of JSON. */
 export type JsonObject = { readonly [key: string]: Json };
 
 /** Reads what a configuration's meaning hangs on. */
@@ -33,6 +34,7 @@ export interface Field<G, V, R extends boolean = boolean> {
   parse(json: Json, reader: ConfigReader, where: string): G;
 }
 
+/** Fields by their names. */
 export type Fields = Readonly<Record<string, Field<unknown, unknown>>>;
 
 type RequiredKeys<F> = { [K in keyof F]: F[K] extends Field<infer _G, infer _V, true> ? K : never }[keyof F];

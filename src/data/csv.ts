@@ -105,6 +105,7 @@ export async function* readRecords(
   });
 }
 
+/** How `csvText` writes. */
 export interface CsvTextOptions extends Pick<CsvFormat, "delimiter"> {
   /** The columns, in their order, with which the text begins. Left out: the names in the first row, or none for lists. */
   readonly header?: readonly string[];

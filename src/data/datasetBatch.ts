@@ -13,6 +13,7 @@ import {
 } from "./datasetElement.js";
 import { type Cursor, countsOf, inputOf, type Pass, type Position, type Stage } from "./datasetStage.js";
 
+/** Options of `dataset.batch`. */
 export interface DatasetBatchOptions {
   /** Whether elements that are left at the end, too few for a batch, are left out; default false. */
   readonly dropRemainder?: boolean;

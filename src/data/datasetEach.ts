@@ -10,6 +10,7 @@ import {
   type Stage,
 } from "./datasetStage.js";
 
+/** Options of `dataset.map`. */
 export interface MapOptions {
   /** How many calls of an asynchronous function may be under way; the order stays. Default 1. */
   readonly numParallelCalls?: number;

@@ -15,6 +15,7 @@ const minMaxOptions = {
 };
 const minMaxFields = { ...minMaxOptions, dataMin: reals, dataMax: reals };
 
+/** Options of a MinMaxScaler. */
 export interface MinMaxScalerOptions {
   /** The smallest and the largest value that the training data has afterwards. Default: [0, 1]. */
   readonly featureRange?: readonly [least: number, most: number];

@@ -4,6 +4,7 @@ import { arrayTypes, type Dtype } from "../dtype.js";
 import { checkList, RondoError } from "../errors.js";
 import { type DtypeData, shapeText, sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 
+/** Options of `padSequences`, Keras's. */
 export interface PadOptions<D extends Dtype = "int32"> {
   /** Steps of each row; longer sequences lose what is beyond. Default: those of the longest sequence. */
   readonly maxlen?: number | null;

@@ -15,6 +15,7 @@ export type VectorFormat = "word2vec" | "word2vecBinary" | "glove" | "fastText";
 
 const formats = choice<VectorFormat>("word2vec", ["word2vec", "word2vecBinary", "glove", "fastText"]);
 
+/** Options of `readWordVectors`. */
 export interface ReadVectorsOptions {
   /** Left out: what the file looks like. */
   readonly format?: VectorFormat;

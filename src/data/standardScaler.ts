@@ -6,6 +6,7 @@ import { type Affine, checkLengths, type Rows, Scaler } from "./scaler.js";
 const standardOptions = { withMean: flag(true), withStd: flag(true) };
 const standardFields = { ...standardOptions, mean: reals, variance: reals, count: reals };
 
+/** Options of a StandardScaler. */
 export interface StandardScalerOptions {
   /** Whether the mean is subtracted. Default: true. */
   readonly withMean?: boolean;

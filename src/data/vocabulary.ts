@@ -34,6 +34,7 @@ export interface VocabularyOptions extends ReservedEntries {
   readonly minCount?: number;
 }
 
+/** How tokens become ids. */
 export interface EncodeOptions {
   /** Counts which tokens were known. */
   readonly coverage?: Coverage;

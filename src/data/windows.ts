@@ -4,6 +4,7 @@ import { arrayTypes } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { sizeOf, Tensor, type TensorLike, toTensor } from "../tensor.js";
 
+/** Which windows over a series there are. */
 export interface WindowOptions {
   /** Steps of one window. */
   readonly sequenceLength: number;
@@ -27,7 +28,7 @@ const windowFields = {
 
 /** A window and its target. */
 export interface Window {
-  /** [L, ..]: L steps of the series. */
+  /** `[L, ..]`, L steps of the series. */
   readonly x: Tensor;
   /** What belongs to the window, [..]; left out where no targets were given. */
   readonly y?: Tensor;

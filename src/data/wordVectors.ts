@@ -12,6 +12,7 @@ export type SimilarTo =
   | ArrayLike<number>
   | { readonly positive: readonly string[]; readonly negative?: readonly string[] };
 
+/** How `tableFor` fills a table. */
 export interface TableOptions {
   /**
    * The rows of words without a vector: numbers as large as those of the vectors, evenly drawn with the same variance (the

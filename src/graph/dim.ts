@@ -4,6 +4,7 @@ import { type ErrorParts, RondoError } from "../errors.js";
  * Polynomials are kept in a canonical form, so that equality is equality of `key`.
  */
 export type Dim = number | SymbolicDim;
+/** Sizes of all axes, the outermost first. */
 export type Shape = readonly Dim[];
 
 /** A polynomial with integer coefficients: monomial (its symbols, sorted, joined by `*`; "" for 1) → coefficient. */

@@ -146,6 +146,7 @@ const definition = defineLayer("Activation", {
   /** Which activation. */
   activation: required(activationField("linear")),
 });
+/** Options of the layer Activation. */
 export type ActivationOptions = OptionsOf<typeof definition.fields>;
 
 /** Applies an activation element by element (softmax, sparsemax and glu: along an axis); keeps the mask. */

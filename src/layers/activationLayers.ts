@@ -22,6 +22,7 @@ const leakyDefinition = defineLayer(
   },
   { masks: "carries" },
 );
+/** Options of the layer LeakyReLU. */
 export type LeakyReLUOptions = OptionsOf<typeof leakyDefinition.fields>;
 
 /** x above 0, negativeSlope · x below. Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013. */
@@ -50,6 +51,7 @@ const eluDefinition = defineLayer(
   },
   { masks: "carries" },
 );
+/** Options of the layer ELU. */
 export type ELUOptions = OptionsOf<typeof eluDefinition.fields>;
 
 /** x above 0, α (eˣ − 1) below. Clevert et al., "Fast and accurate deep network learning by exponential linear units", 2016. */
@@ -85,6 +87,7 @@ const reluDefinition = defineLayer(
   },
   { masks: "carries" },
 );
+/** Options of the layer ReLU. */
 export type ReLUOptions = OptionsOf<typeof reluDefinition.fields>;
 
 /** x above the threshold, at most maxValue; negativeSlope · (x − threshold) below. */
@@ -121,6 +124,7 @@ const softmaxDefinition = defineLayer(
       "Along a masked axis masked steps get 0, also where none counts; Keras has −1e9 in their place.",
   },
 );
+/** Options of the layer Softmax. */
 export type SoftmaxOptions = OptionsOf<typeof softmaxDefinition.fields>;
 
 /** eˣ / Σ eˣ over an axis, or over several at once. Along a masked axis only the steps that count take part. */

@@ -87,6 +87,7 @@ export const constraints = {
   ),
 };
 
+/** The constraints by name. */
 export type ConstraintName = keyof typeof constraints;
 /** By name, as `constraints.maxNorm({ maxValue: 1 })` gives it, or a function of the weights in ops. */
 export type ConstraintOption = ConstraintName | Constraint | ((w: SymbolicTensor) => SymbolicTensor) | null;

@@ -31,6 +31,7 @@ const definition = defineLayer("Dense", {
   biasInitializer: initializer("zeros"),
   ...penaltyFields,
 });
+/** Options of the layer Dense. */
 export type DenseOptions = OptionsOf<typeof definition.fields>;
 
 /** [.., D] → [.., units] */

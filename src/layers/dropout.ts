@@ -19,6 +19,7 @@ const definition = defineLayer("Dropout", {
   noiseShape: optionalShape,
   seed,
 });
+/** Options of the layer Dropout. */
 export type DropoutOptions = OptionsOf<typeof definition.fields>;
 
 /**

@@ -56,6 +56,7 @@ const definition = defineLayer(
   },
   { masks: "makes", maskNote: "Of ids that are not 0, with maskZero; else none." },
 );
+/** Options of the layer Embedding. */
 export type EmbeddingOptions = OptionsOf<typeof definition.fields>;
 
 /** [..ids] → [..ids, D]; without an inputShape a sample is a list of ids. */

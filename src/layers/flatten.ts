@@ -7,6 +7,7 @@ import { batchShapeText, defineLayer, type Inputs, type InputTypes, Layer } from
 import type { InputShape, ShapeRule, Sizes } from "./types.js";
 
 const flattenDefinition = defineLayer("Flatten", {}, { masks: "drops" });
+/** Options of the layer Flatten. */
 export type FlattenOptions = OptionsOf<typeof flattenDefinition.fields>;
 
 /** [..] → [n] */
@@ -42,6 +43,7 @@ const reshapeDefinition = defineLayer(
   },
   { masks: "drops" },
 );
+/** Options of the layer Reshape. */
 export type ReshapeOptions = OptionsOf<typeof reshapeDefinition.fields>;
 
 /** Any shape → the target; -1 is a size that the types do not know. */

@@ -181,6 +181,7 @@ function needsMatrix(where: string, shape: readonly number[]): RondoError {
   });
 }
 
+/** The initializers by name. */
 export type InitializerName = keyof typeof initializers;
 
 const kind: Kind<Initializer> = {

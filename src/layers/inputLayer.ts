@@ -18,6 +18,7 @@ const definition = defineLayer("InputLayer", {
   /** Default float32. */
   dtype: { ...dtype, parse: (json, reader, where) => dtype.parse(dtypeIn(json) ?? json, reader, where) },
 });
+/** Options of the layer InputLayer. */
 export type InputLayerOptions = OptionsOf<typeof definition.fields>;
 
 /** Tells the shape of a model's input; passes it on. */

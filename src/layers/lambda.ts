@@ -64,6 +64,7 @@ const definition = defineLayer(
   },
   { inputs: "several", maskNote: "What the ops in it do. Keras drops it." },
 );
+/** Options of the layer Lambda. */
 export type LambdaOptions = OptionsOf<typeof definition.fields>;
 
 /** What comes out is told by `outputShape` alone. */

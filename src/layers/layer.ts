@@ -102,7 +102,9 @@ export const layerFields = {
   /** A fixed number of rows, for the first layer of a model with stateful layers. */
   batchSize: notSaved(optionalSize),
 };
+/** The fields that every layer's configuration has. */
 export type LayerFields = typeof layerFields;
+/** What every layer can be told. */
 export type LayerOptions = OptionsOf<LayerFields>;
 
 /** A built-in layer class's definition from its own fields. */

@@ -22,6 +22,7 @@ const definition = defineLayer(
   },
   { masks: "makes" },
 );
+/** Options of the layer Masking. */
 export type MaskingOptions = OptionsOf<typeof definition.fields>;
 
 /** [T, .., D] → the same */

@@ -38,6 +38,7 @@ export interface MergeRule extends ShapeRule {
     : Sizes;
 }
 
+/** Options of the layers that merge element by element. */
 export type MergeOptions = OptionsOf<LayerFields>;
 
 /** A layer of two inputs or more. */
@@ -222,6 +223,7 @@ const concatenateDefinition = defineLayer(
       "Along time the masks are joined too. Along features a step counts where it counts in any input, and the features of an input that is masked there are 0; Keras hands them on.",
   },
 );
+/** Options of the layer Concatenate. */
 export type ConcatenateOptions = OptionsOf<typeof concatenateDefinition.fields>;
 
 /** Inputs side by side along an axis; the types tell the sizes of the other axes where all have one rank of 2. */
@@ -293,6 +295,7 @@ const dotDefinition = defineLayer(
       "Summed over the time axis, only steps that count take part; in Keras all do. Along other axes the mask is dropped, with a warning.",
   },
 );
+/** Options of the layer Dot. */
 export type DotOptions = OptionsOf<typeof dotDefinition.fields>;
 
 /** The shapes without the summed axes, side by side; not told. */

@@ -94,6 +94,7 @@ const batchDefinition = defineLayer(
   },
   { masks: "carries", maskNote: "Statistics are those of the steps that count." },
 );
+/** Options of the layer BatchNormalization. */
 export type BatchNormalizationOptions = OptionsOf<typeof batchDefinition.fields>;
 
 /**
@@ -205,6 +206,7 @@ const layerDefinition = defineLayer(
     maskNote: "Over a masked axis, mean and variance are those of the steps that count; in Keras of all.",
   },
 );
+/** Options of the layer LayerNormalization. */
 export type LayerNormalizationOptions = OptionsOf<typeof layerDefinition.fields>;
 
 /**
@@ -280,6 +282,7 @@ const unitDefinition = defineLayer(
     maskNote: "Over a masked axis, the length is that of the steps that count; in Keras of all.",
   },
 );
+/** Options of the layer UnitNormalization. */
 export type UnitNormalizationOptions = OptionsOf<typeof unitDefinition.fields>;
 
 /** x / |x| along axes; 0 stays 0. */

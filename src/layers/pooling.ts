@@ -22,6 +22,7 @@ const averageDefinition = defineLayer("GlobalAveragePooling1D", fields, {
   masks: "consumes",
   maskNote: "0 where no step counts; in Keras that is NaN.",
 });
+/** Options of the global pooling layers. */
 export type GlobalPooling1DOptions = OptionsOf<typeof maximumDefinition.fields>;
 
 /** [T, D] → [D], or [1, D] with keepDims */

@@ -18,6 +18,7 @@ const noiseDefinition = defineLayer(
   },
   { masks: "carries" },
 );
+/** Options of the layer GaussianNoise. */
 export type GaussianNoiseOptions = OptionsOf<typeof noiseDefinition.fields>;
 
 /** In training adds normal noise of mean 0. */
@@ -50,6 +51,7 @@ const spatialDefinition = defineLayer(
   },
   { masks: "carries" },
 );
+/** Options of the layer SpatialDropout1D. */
 export type SpatialDropout1DOptions = OptionsOf<typeof spatialDefinition.fields>;
 
 /** [T, D] → the same */
@@ -114,6 +116,7 @@ const activityDefinition = defineLayer(
   },
   { masks: "carries", maskNote: "Masked steps cost nothing; in Keras they do." },
 );
+/** Options of the layer ActivityRegularization. */
 export type ActivityRegularizationOptions = OptionsOf<typeof activityDefinition.fields>;
 
 /** Adds l1 · Σ|x| + l2 · Σx² to the loss, divided by the number of rows; over the steps that count. Passes x on. */

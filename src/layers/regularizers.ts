@@ -87,6 +87,7 @@ export const regularizers = {
   ),
 };
 
+/** The regularizers by name. */
 export type RegularizerName = keyof typeof regularizers;
 /** By name, as `regularizers.l2({ l2: 0.001 })` gives it, or a function in ops that gives a number. */
 export type RegularizerOption =

@@ -16,6 +16,7 @@ const repeatDefinition = defineLayer(
   },
   { masks: "drops" },
 );
+/** Options of the layer RepeatVector. */
 export type RepeatVectorOptions = OptionsOf<typeof repeatDefinition.fields>;
 
 /** [D] → [n, D] */
@@ -68,6 +69,7 @@ const permuteDefinition = defineLayer(
   },
   { masks: "drops" },
 );
+/** Options of the layer Permute. */
 export type PermuteOptions = OptionsOf<typeof permuteDefinition.fields>;
 
 /** The axes in another order; sizes are told where `dims` is a literal. */
@@ -142,6 +144,7 @@ const paddingDefinition = defineLayer(
   },
   { masks: "drops" },
 );
+/** Options of the layer ZeroPadding1D. */
 export type ZeroPadding1DOptions = OptionsOf<typeof paddingDefinition.fields>;
 
 /** Steps of zeros around a sequence: [B, T, D] → [B, begin + T + end, D]. */
@@ -177,6 +180,7 @@ const croppingDefinition = defineLayer(
   },
   { masks: "carries", maskNote: "Cropped like the steps; Keras drops it." },
 );
+/** Options of the layer Cropping1D. */
 export type Cropping1DOptions = OptionsOf<typeof croppingDefinition.fields>;
 
 /** A sequence without its first and last steps: [B, T, D] → [B, T − begin − end, D]. Crops a mask likewise. */

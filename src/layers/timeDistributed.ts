@@ -51,6 +51,7 @@ const definition = defineLayer(
     maskNote: "A step that does not count is a row that does not count for the layer inside.",
   },
 );
+/** Options of the layer TimeDistributed. */
 export type TimeDistributedOptions = OptionsOf<typeof definition.fields>;
 
 /** [T, ..] → [T, ..what the layer inside makes of the rest] */

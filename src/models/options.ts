@@ -8,6 +8,7 @@ import type { Run, Verbosity } from "../train/fit.js";
 import type { ClassWeights } from "../train/samples.js";
 import type { Data } from "./feeds.js";
 
+/** Options of `sequential` and `functional`. */
 export interface ModelOptions {
   /** Default: the kind of model, such as `sequential`. */
   readonly name?: string;
@@ -81,6 +82,7 @@ interface LookOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `predict`. */
 export interface PredictOptions extends LookOptions {
   /** Rows of one step; default: as many as the memory allows. */
   readonly batchSize?: number;
@@ -92,6 +94,7 @@ export interface DatasetLookOptions extends LookOptions {
   readonly steps?: number;
 }
 
+/** Options of `evaluate`. */
 export interface EvaluateOptions<O extends string = never> extends PredictOptions {
   /** Rows of one step; default 32. */
   readonly batchSize?: number;
@@ -104,6 +107,7 @@ export type ValidationData<I extends string = never, O extends string = never> =
   | readonly [x: DataOf<I>, y: TargetsOf<O>]
   | readonly [x: DataOf<I>, y: TargetsOf<O>, sampleWeight: WeightsOf<O>];
 
+/** Options of `trainOnBatch`. */
 export interface BatchOptions<O extends string = never> {
   /** [N], or [N, T] where the model has an output per time step: how much each counts in the loss. */
   readonly sampleWeight?: WeightsOf<O>;

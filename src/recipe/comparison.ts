@@ -11,6 +11,7 @@ export type Agreement = "same" | "rounding" | "different";
  */
 const rounding = { relative: 1e-3, absolute: 1e-5 };
 
+/** What `rondo evaluate` found beside what the training said. */
 export interface Comparison {
   readonly agreement: Agreement;
   /** The figures in the order of the training's, then those that the training had not. */

@@ -138,6 +138,7 @@ export const lossesByName = {
   cosineProximity: losses.cosineSimilarity,
 };
 
+/** The losses by name, short and old names included. */
 export type LossName = keyof typeof lossesByName;
 
 /** A class name as files have it, short names in capitals included. */

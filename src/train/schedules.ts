@@ -287,6 +287,7 @@ export const schedules = {
   ),
 };
 
+/** The schedules by name. */
 export type ScheduleName = keyof typeof schedules;
 
 /** For files, and for the learning rates of optimizers. */

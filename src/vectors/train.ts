@@ -36,6 +36,7 @@ export interface VectorsRun {
   readonly onProgress?: ((progress: VectorsProgress) => void) | undefined;
 }
 
+/** What was trained, and how. */
 export interface TrainedVectors {
   /** The commonest word first. */
   readonly vectors: WordVectors;

@@ -35,6 +35,7 @@ const optionalLayer: Field<Recurrent | undefined, Recurrent | undefined, false> 
   parse: (json, reader, where) => (json === null ? undefined : layerRules.parse(json, reader, where)),
 };
 
+/** How the outputs of the two directions become one; null: they stay two. */
 export type MergeMode = "concat" | "sum" | "mul" | "ave" | null;
 
 const definition = defineLayer(
@@ -49,6 +50,7 @@ const definition = defineLayer(
   },
   { inputs: "several", maskNote: "Like the layers within; the output is 0 at steps that do not count." },
 );
+/** Options of the layer Bidirectional. */
 export type BidirectionalOptions = OptionsOf<typeof definition.fields>;
 
 /**

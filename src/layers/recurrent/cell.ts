@@ -15,6 +15,7 @@ export const cellFields = {
   /** Whether training changes the cell's weights; default true. */
   trainable: flag(true),
 };
+/** The fields that every cell's configuration has. */
 export type CellFields = typeof cellFields;
 
 /** A built-in cell class's definition from its own fields. */

@@ -18,6 +18,7 @@ const definition = defineRecurrent("RNN", {
   /** The equations of one step; a list of cells is stacked. */
   cell: cellField,
 });
+/** Options of the layer RNN. */
 export type RNNOptions = OptionsOf<typeof definition.fields>;
 
 /** [T, ..] → [T, number] with returnSequences (Q), else [number], and with returnState (G) as many states as the cell has. */

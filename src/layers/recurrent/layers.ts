@@ -50,6 +50,7 @@ const forCell = <O extends object>(options: O, fields: Fields): O =>
   Object.fromEntries(Object.entries(options).filter(([name]) => name in fields)) as O;
 
 const simpleDefinition = defineRecurrent("SimpleRNN", { ...simpleFields, ...activityField });
+/** Options of the layer SimpleRNN. */
 export type SimpleRNNOptions = OptionsOf<typeof simpleDefinition.fields>;
 
 /** A fully connected recurrent layer; equations in `SimpleRNNCell`. [B, T, D] → [B, T, units] or [B, units]. */
@@ -72,6 +73,7 @@ export const simpleRNN = <
 ): SimpleRNN<RecurrentRule<"simpleRNN", U, Q, S, G, [[U]]>> => new SimpleRNN(options);
 
 const lstmDefinition = defineRecurrent("LSTM", { ...lstmFields, ...activityField });
+/** Options of the layer LSTM. */
 export type LSTMOptions = OptionsOf<typeof lstmDefinition.fields>;
 
 /** Long short-term memory; equations in `LSTMCell`. [B, T, D] → [B, T, units] or [B, units]. */
@@ -94,6 +96,7 @@ export const lstm = <
 ): LSTM<RecurrentRule<"lstm", U, Q, S, G, [[U], [U]]>> => new LSTM(options);
 
 const gruDefinition = defineRecurrent("GRU", { ...gruFields, ...activityField });
+/** Options of the layer GRU. */
 export type GRUOptions = OptionsOf<typeof gruDefinition.fields>;
 
 /** Gated recurrent units; equations in `GRUCell`. [B, T, D] → [B, T, units] or [B, units]. */

@@ -36,6 +36,7 @@ export const recurrentFields = {
   /** Without effect; kept for configurations of Keras, where it trades memory for speed. Default false. */
   unroll: flag(false),
 };
+/** The fields that every recurrent layer's configuration has. */
 export type RecurrentFields = LayerFields & typeof recurrentFields;
 
 /** A recurrent layer's definition: its cell's fields, those of all recurrent layers, those of all layers. */

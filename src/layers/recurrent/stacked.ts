@@ -26,6 +26,7 @@ const definition = defineCell("StackedRNNCells", {
   /** The first takes the input, each next one the output of the one before. */
   cells: cellsField,
 });
+/** Options of the cell StackedRNNCells. */
 export type StackedRNNCellsOptions = OptionsOf<typeof definition.fields>;
 
 /** Several cells as one: in every time step the input goes through all of them. States: those of the cells in turn. */

@@ -23,6 +23,7 @@ export interface Roc {
   readonly area: number;
 }
 
+/** A point of the curve. */
 export interface RocPoint {
   readonly threshold: number;
   readonly falsePositives: number;

@@ -35,7 +35,7 @@ export interface TaggingOptions {
   readonly names?: readonly string[];
   /** What the steps hold: [N, T] or [N, T, 1] numbers, or N lists of words or characters. */
   readonly inputs?: TensorLike | readonly (readonly string[])[];
-  /** [N, T]: 0 or false for steps that do not count, such as padding. */
+  /** `[N, T]`: 0 or false for steps that do not count, such as padding. */
   readonly mask?: TensorLike;
   /** How many sequences to show, from the first; default 10. */
   readonly sequences?: number;

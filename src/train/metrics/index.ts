@@ -84,6 +84,7 @@ export const metricsByName = {
   cosineProximity: metrics.cosineSimilarity,
 };
 
+/** The metrics by name, short and old names included. */
 export type MetricName = keyof typeof metricsByName | "acc";
 
 /** What `compile` takes as a metric. */

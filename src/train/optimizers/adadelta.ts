@@ -11,6 +11,7 @@ const fields = {
   /** Added to both mean squares; default 1e-7. */
   epsilon: amount(1e-7),
 };
+/** Options of the optimizer Adadelta. */
 export type AdadeltaOptions = OptionsOf<typeof fields>;
 
 /**

@@ -11,6 +11,7 @@ const fields = {
   /** Added to the sum of squares; default 1e-7. */
   epsilon: amount(1e-7),
 };
+/** Options of the optimizer Adagrad. */
 export type AdagradOptions = OptionsOf<typeof fields>;
 
 /**

@@ -30,6 +30,7 @@ const adamFields = {
   amsgrad: flag(false),
 };
 const adamWFields = { ...adamFields, weightDecay: amount(0.004) };
+/** Options of the optimizer Adam. */
 export type AdamOptions = OptionsOf<typeof adamFields>;
 export type AdamWOptions = OptionsOf<typeof adamWFields>;
 

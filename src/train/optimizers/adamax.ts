@@ -5,6 +5,7 @@ import { correction, momentFields, moved } from "./adam.js";
 import { makeOptimizer, sharedFields } from "./optimizer.js";
 
 const fields = { ...sharedFields({ learningRate: 0.001 }), ...momentFields };
+/** Options of the optimizer Adamax. */
 export type AdamaxOptions = OptionsOf<typeof fields>;
 
 /**

@@ -12,6 +12,7 @@ import { sgd } from "./sgd.js";
 /** All optimizers by name. */
 export const optimizersByName = { sgd, rmsprop, adam, adamW, adagrad, adadelta, adamax, nadam };
 
+/** The optimizers by name. */
 export type OptimizerName = keyof typeof optimizersByName;
 
 const classNames = Object.values(optimizersByName).map(({ className }) => className);

@@ -6,6 +6,7 @@ import { correction, momentFields, moved } from "./adam.js";
 import { makeOptimizer, sharedFields } from "./optimizer.js";
 
 const fields = { ...sharedFields({ learningRate: 0.001 }), ...momentFields };
+/** Options of the optimizer Nadam. */
 export type NadamOptions = OptionsOf<typeof fields>;
 
 /**

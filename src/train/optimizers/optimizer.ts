@@ -29,9 +29,9 @@ export interface UpdateContext {
   readonly parameters: SymbolicTensor;
   /** [P] */
   readonly gradients: SymbolicTensor;
-  /** []: that of this step. */
+  /** That of this step, a single number. */
   readonly learningRate: SymbolicTensor;
-  /** []: 1 in the first step. */
+  /** 1 in the first step, a single number. */
   readonly iteration: SymbolicTensor;
   /** [P], or [] for a scalar: the slot's value before this step; its initial value in the first. */
   slot(name: string): SymbolicTensor;
@@ -90,6 +90,7 @@ export const sharedFields = (defaults: { readonly learningRate: number; readonly
    */
   gradientAccumulationSteps: optionalCount(2),
 });
+/** The fields that every optimizer's configuration has. */
 export type SharedFields = ReturnType<typeof sharedFields>;
 
 /** An optimizer: an update of parameters as a piece of graph. One of your own is an object like this. */

@@ -15,6 +15,7 @@ const fields = {
   /** Whether the squared mean gradient is subtracted from the mean square (the variance is used). Default false. */
   centered: flag(false),
 };
+/** Options of the optimizer RMSprop. */
 export type RMSpropOptions = OptionsOf<typeof fields>;
 
 /**

@@ -11,6 +11,7 @@ const fields = {
   /** Nesterov's momentum: the gradient acts as if taken one step ahead. Default false. */
   nesterov: flag(false),
 };
+/** Options of the optimizer SGD. */
 export type SGDOptions = OptionsOf<typeof fields>;
 
 /**

@@ -18,6 +18,7 @@ export const gruFields = {
   resetAfter: flag(true),
 };
 const definition = defineCell("GRUCell", gruFields);
+/** Options of the cell GRUCell. */
 export type GRUCellOptions = OptionsOf<typeof definition.fields>;
 
 /**

@@ -19,6 +19,7 @@ export const lstmFields = {
   unitForgetBias: flag(true),
 };
 const definition = defineCell("LSTMCell", lstmFields);
+/** Options of the cell LSTMCell. */
 export type LSTMCellOptions = OptionsOf<typeof definition.fields>;
 
 /**

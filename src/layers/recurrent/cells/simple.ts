@@ -8,6 +8,7 @@ import { type CellWeights, plusBias, UnitCell, unitFields } from "./unit.js";
 
 export const simpleFields = unitFields;
 const definition = defineCell("SimpleRNNCell", simpleFields);
+/** Options of the cell SimpleRNNCell. */
 export type SimpleRNNCellOptions = OptionsOf<typeof definition.fields>;
 
 /**
