@@ -1,7 +1,7 @@
 import { atOnce, isRest, type Steps } from "../breather.js";
 import type { Dtype, TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
-import type { Dim, Shape } from "./dim.js";
+import type { Shape } from "./dim.js";
 
 export interface TensorType {
   readonly shape: Shape;
@@ -70,38 +70,6 @@ export interface Strided {
 
 export type Bindings = Readonly<Record<string, number>>;
 
-/** An array that an instruction reads or writes. */
-export interface ArrayView extends Strided {
-  readonly dtype: Dtype;
-}
-
-/** What an instruction is told, by the names of its fields in kernels/abi.def. */
-export interface InstructionCall {
-  readonly reads: Readonly<Record<string, ArrayView | undefined>>;
-  readonly writes: Readonly<Record<string, ArrayView | undefined>>;
-  readonly numbers: Readonly<Record<string, number>>;
-}
-
-/** What the rule that makes a node an instruction may ask of the planner. */
-export interface NodeLowering {
-  /** Lanes of the kernels' vectors. */
-  readonly vectorWidth: number;
-  /** A size, its symbols bound. */
-  size(size: Dim): number;
-  /** An input in row-major order, copied where it is not; undefined where there is no such input. */
-  input(index: number): ArrayView | undefined;
-  /** An input as it lies where `fits` accepts that, else in row-major order. */
-  strided(index: number, fits: (x: Strided) => boolean): ArrayView | undefined;
-  /** An output, in row-major order, where it is wanted. */
-  output(index: number): ArrayView;
-  /** So many float32 that hold nothing before and after; undefined for none. */
-  work(floats: number): ArrayView | undefined;
-  /** The number that stands for a name in a list of kernels/abi.def: `code("activation", "relu")`. */
-  code(list: string, name: string): number;
-  /** The instruction, with all of its fields; a view that is left out is an absent operand. */
-  call(instruction: string, fields: InstructionCall): void;
-}
-
 /** What a reduction computes of the elements that it meets. */
 export type Reduction = "sum" | "max" | "min" | "logSumExp" | "argMax" | "prod";
 
@@ -121,16 +89,15 @@ export type Kernel<A extends Attrs> =
   /** A reduction over axes; `scaled` divides by the number of reduced elements. */
   | { readonly kind: "reduce"; readonly reduction: Reduction; readonly scaled: boolean }
   /**
-   * A kernel of its own: `lower` makes its instruction; left out, `src/plan/instructions.ts` has the rule of its name.
-   * `laysOut` tells of which outputs the rule decides where they lie (as windows on a larger buffer); left out, each can be
-   * put wherever it is wanted. `overwrites` tells in the place of which input an output may be written, element on element.
+   * A kernel of its own; `src/plan/instructions.ts` has the rule of this name. `laysOut` tells of which outputs that rule
+   * decides where they lie (as windows on a larger buffer); left out, each can be put wherever it is wanted. `overwrites`
+   * tells in the place of which input an output may be written, element on element.
    */
   | {
       readonly kind: "instruction";
       readonly name: string;
       laysOut?(output: number): boolean;
       overwrites?(output: number, attrs: A): number;
-      lower?(at: NodeLowering, node: Node<A>): void;
     };
 
 export interface GradientContext<A extends Attrs> {

@@ -4,7 +4,7 @@ import type { InputAttrs } from "../graph/ops/source.js";
 import { optimize } from "../passes/index.js";
 import { type Buffer, elements, type Operation } from "./buffer.js";
 import { Encoder } from "./encode.js";
-import { lowerNode } from "./instructions.js";
+import { instructions } from "./instructions.js";
 import { lower } from "./lower.js";
 import { layCache, layScratch, lifetimes, placeInOrder, resolve, rootOf } from "./memory.js";
 import type { BufferSlot, Entry, Port, Program } from "./program.js";
@@ -50,7 +50,7 @@ export function* planSteps(optimized: Graph, options: CompileOptions): Steps<Pro
   for (const { variable, value } of optimized.updates) {
     sinks.push({ value, to: storage.state(variable), replaces: variable });
   }
-  const operations = yield* lower(values, sinks, { rule: lowerNode, vectorWidth });
+  const operations = yield* lower(values, sinks, { rules: instructions, vectorWidth });
 
   const weights = new Set<Buffer>();
   for (const [variable, buffer] of storage.states) if (variable.role === "weight") weights.add(buffer);

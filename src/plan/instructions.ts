@@ -1,17 +1,17 @@
 import { bytesPerElement } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
+import type { GatherAttrs } from "../graph/ops/gather.js";
 import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
 import { elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
-import { NodeCall } from "./call.js";
 import { broadcastStrides, collapse } from "./elementwise.js";
 import { checkRank } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
-import { lowerEachRow } from "./rows.js";
+import { lowerEachRow, lowerGroupRows, lowerSumRows } from "./rows.js";
 import { matmulWork, orthogonalWork, reduceWork } from "./sizes.js";
 
 const first = (node: Node, i = 0): SymbolicTensor => {
@@ -140,6 +140,127 @@ const assemble: LowerRule = (l, node) => {
   l.values.set(node, 0, out);
 };
 
+const gather: LowerRule = (l, node) => {
+  const { axis } = node.attrs as GatherAttrs;
+  const [table, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const out = contiguousPlace(l, node);
+  l.emit({
+    name: "gather",
+    reads: [table.buffer, ids.buffer],
+    writes: [out.buffer],
+    emit(encoder, index) {
+      encoder.emit("gather", {
+        table: pointer(table, index),
+        ids: pointer(ids, index),
+        out: pointer(out, index),
+        outer: elements(table.shape.slice(0, axis)),
+        rows: table.shape[axis] ?? 0,
+        count: elements(ids.shape),
+        inner: elements(table.shape.slice(axis + 1)),
+        bytes: bytesPerElement[table.dtype],
+        perRow: ids.shape.length < 2 ? 0 : elements(ids.shape.slice(1)),
+      });
+    },
+  });
+  l.values.set(node, 0, out);
+};
+
+const scatterAdd: LowerRule = (l, node) => {
+  const { axis } = node.attrs as GatherAttrs;
+  const [x, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const out = contiguousPlace(l, node);
+  l.emit({
+    name: "scatterAdd",
+    reads: [x.buffer, ids.buffer],
+    writes: [out.buffer],
+    emit(encoder, index) {
+      encoder.emit("scatterAdd", {
+        x: pointer(x, index),
+        ids: pointer(ids, index),
+        out: pointer(out, index),
+        outer: elements(out.shape.slice(0, axis)),
+        rows: out.shape[axis] ?? 0,
+        count: elements(ids.shape),
+        inner: elements(out.shape.slice(axis + 1)),
+      });
+    },
+  });
+  l.values.set(node, 0, out);
+};
+
+const softmax =
+  (logarithm: 0 | 1): LowerRule =>
+  (l, node) => {
+    const x = l.contiguous(first(node));
+    const out = contiguousPlace(l, node);
+    const cols = out.shape.at(-1) ?? 1;
+    l.emit({
+      name: node.op.name,
+      reads: [x.buffer],
+      writes: [out.buffer],
+      emit(encoder, index) {
+        encoder.emit("softmax", {
+          logarithm,
+          rows: cols === 0 ? 0 : elements(out.shape) / cols,
+          cols,
+          x: pointer(x, index),
+          xRow: cols,
+          out: pointer(out, index),
+          outRow: cols,
+        });
+      },
+    });
+    l.values.set(node, 0, out);
+  };
+
+const crossEntropy: LowerRule = (l, node) => {
+  const [x, labels] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const [loss, maximum, logSum] = [0, 1, 2].map((i) => contiguousPlace(l, node, i)) as [View, View, View];
+  l.emit({
+    name: node.op.name,
+    reads: [x.buffer, labels.buffer],
+    writes: [loss.buffer, maximum.buffer, logSum.buffer],
+    emit(encoder, index) {
+      encoder.emit("crossEntropy", {
+        x: pointer(x, index),
+        labels: pointer(labels, index),
+        loss: pointer(loss, index),
+        maximum: pointer(maximum, index),
+        logSum: pointer(logSum, index),
+        rows: elements(labels.shape),
+        cols: x.shape.at(-1) ?? 1,
+      });
+    },
+  });
+  [loss, maximum, logSum].forEach((view, i) => {
+    l.values.set(node, i, view);
+  });
+};
+
+const crossEntropyGradient: LowerRule = (l, node) => {
+  const operands = node.inputs.map((x) => l.contiguous(x)) as [View, View, View, View, View];
+  const [x, labels, maximum, logSum, g] = operands;
+  const out = contiguousPlace(l, node);
+  l.emit({
+    name: node.op.name,
+    reads: operands.map((view) => view.buffer),
+    writes: [out.buffer],
+    emit(encoder, index) {
+      encoder.emit("crossEntropyGradient", {
+        x: pointer(x, index),
+        labels: pointer(labels, index),
+        maximum: pointer(maximum, index),
+        logSum: pointer(logSum, index),
+        g: pointer(g, index),
+        out: pointer(out, index),
+        rows: elements(labels.shape),
+        cols: x.shape.at(-1) ?? 1,
+      });
+    },
+  });
+  l.values.set(node, 0, out);
+};
+
 const random: LowerRule = (l, node) => {
   const { kind, stream, a, b, hasStep, hasRowBase } = node.attrs as RandomAttrs;
   const given = [...node.inputs];
@@ -199,28 +320,23 @@ const orthogonal: LowerRule = (l, node) => {
   l.values.set(node, 0, out);
 };
 
-/** A rule for each kernel whose op has none of its own. */
-const rules: Readonly<Record<string, LowerRule>> = {
+/** One rule per kernel name that ops declare. */
+export const instructions: Readonly<Record<string, LowerRule>> = {
   reduce,
   assemble,
   matmul,
+  gather,
+  scatterAdd,
+  groupRows: lowerGroupRows,
+  sumRows: lowerSumRows,
   mapRows: lowerEachRow,
+  softmax: softmax(0),
+  logSoftmax: softmax(1),
+  crossEntropy,
+  crossEntropyGradient,
   random,
   orthogonal,
   scan: lowerScan,
   rnn: lowerRnn,
   rnnGradient: lowerRnnGradient,
-};
-
-/** A node with a kernel of its own becomes an instruction: by the rule of its op, or by that of its kernel's name. */
-export const lowerNode: LowerRule = (l, node) => {
-  const { kernel } = node.op;
-  if (kernel.kind === "instruction" && kernel.lower !== undefined) {
-    kernel.lower(new NodeCall(l, node), node);
-    return;
-  }
-  const name = kernel.kind === "instruction" ? kernel.name : kernel.kind;
-  const rule = rules[name];
-  if (rule === undefined) throw new Error(`there is no instruction for ${name}`);
-  rule(l, node);
 };

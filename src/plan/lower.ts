@@ -14,13 +14,12 @@ import type { Storage } from "./storage.js";
 import { formUnits, type Unit } from "./units.js";
 import type { Values } from "./values.js";
 
-/** How a node becomes operations. */
+/** How a node becomes operations: one rule per kernel name that ops declare (instructions.ts). */
 export type LowerRule = (lowering: Lowering, node: Node) => void;
 
 /** What a program is made for. */
 export interface Target {
-  /** Of nodes that are no maps and no views. */
-  readonly rule: LowerRule;
+  readonly rules: Readonly<Record<string, LowerRule>>;
   /** Lanes of the kernels' vectors. */
   readonly vectorWidth: number;
 }
@@ -159,6 +158,9 @@ export class Lowering {
       return;
     }
     if (kernel.kind === "source") return;
-    this.target.rule(this, node);
+    const name = kernel.kind === "instruction" ? kernel.name : kernel.kind;
+    const rule = this.target.rules[name];
+    if (rule === undefined) throw new Error(`there is no instruction for ${name}`);
+    rule(this, node);
   }
 }

@@ -1,6 +1,6 @@
 import { type Node, type SymbolicTensor, topological } from "../graph/ir.js";
-import { type EachRowAttrs, firstOperand } from "../graph/ops/rows.js";
-import { pointer, sameNumbers, type View } from "./buffer.js";
+import { type EachRowAttrs, firstOperand, type GroupRowsAttrs } from "../graph/ops/rows.js";
+import { elements, pointer, sameNumbers, type View } from "./buffer.js";
 import { broadcastStrides, mapComputation } from "./elementwise.js";
 import type { LowerRule } from "./lower.js";
 
@@ -8,6 +8,53 @@ const operandOf = (node: Node, i: number): SymbolicTensor => {
   const x = node.inputs[i];
   if (x === undefined) throw new Error(`${node.op.name}: operand ${i} is missing`);
   return x;
+};
+
+export const lowerGroupRows: LowerRule = (l, node) => {
+  const { size } = node.attrs as GroupRowsAttrs;
+  const ids = l.contiguous(operandOf(node, 0));
+  const outputs = [0, 1, 2, 3].map((i) => l.destinations.place(node, i));
+  const [rows, places, count, positions] = outputs as [View, View, View, View];
+  l.emit({
+    name: "groupRows",
+    reads: [ids.buffer],
+    writes: outputs.map((v) => v.buffer),
+    emit(encoder, index) {
+      encoder.emit("groupRows", {
+        ids: pointer(ids, index),
+        rows: pointer(rows, index),
+        places: pointer(places, index),
+        count: pointer(count, index),
+        positions: pointer(positions, index),
+        n: elements(ids.shape),
+        size: l.values.size(size),
+      });
+    },
+  });
+  outputs.forEach((view, i) => {
+    l.values.set(node, i, view);
+  });
+};
+
+export const lowerSumRows: LowerRule = (l, node) => {
+  const [x, places, count] = [0, 1, 2].map((i) => l.contiguous(operandOf(node, i))) as [View, View, View];
+  const out = l.destinations.place(node);
+  l.emit({
+    name: "sumRows",
+    reads: [x.buffer, places.buffer, count.buffer],
+    writes: [out.buffer],
+    emit(encoder, index) {
+      encoder.emit("sumRows", {
+        x: pointer(x, index),
+        places: pointer(places, index),
+        count: pointer(count, index),
+        out: pointer(out, index),
+        n: x.shape[0] ?? 0,
+        inner: elements(x.shape.slice(1)),
+      });
+    },
+  });
+  l.values.set(node, 0, out);
 };
 
 /** eachRow → one `mapRows`, in the place of the tables where nobody else reads them, else on copies. */

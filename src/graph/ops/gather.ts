@@ -1,6 +1,4 @@
-import { bytesPerElement } from "../../dtype.js";
 import { RondoError } from "../../errors.js";
-import { sizeOf } from "../../tensor.js";
 import { type Dim, shapeText } from "../dim.js";
 import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
@@ -47,26 +45,7 @@ export const gatherOp: Op<GatherAttrs> = {
       fix: "Drop one of the masks on purpose with ops.withoutMask",
     });
   },
-  kernel: {
-    kind: "instruction",
-    name: "gather",
-    lower(at, { attrs: { axis } }) {
-      const [table, ids] = [at.input(0), at.input(1)];
-      const [sizes, counts] = [table?.shape ?? [], ids?.shape ?? []];
-      at.call("gather", {
-        reads: { table, ids },
-        writes: { out: at.output(0) },
-        numbers: {
-          outer: sizeOf(sizes.slice(0, axis)),
-          rows: sizes[axis] ?? 0,
-          count: sizeOf(counts),
-          inner: sizeOf(sizes.slice(axis + 1)),
-          bytes: bytesPerElement[table?.dtype ?? "float32"],
-          perRow: counts.length < 2 ? 0 : sizeOf(counts.slice(1)),
-        },
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "gather" },
 };
 
 /** Indices are checked when the program runs; one out of range is an error there. */
@@ -93,23 +72,7 @@ export const scatterAddOp: Op<ScatterAttrs> = {
     g && ids && apply(gatherOp, [g, ids], { axis }),
   ],
   mask: noMask,
-  kernel: {
-    kind: "instruction",
-    name: "scatterAdd",
-    lower(at, { attrs: { axis } }) {
-      const [x, ids, out] = [at.input(0), at.input(1), at.output(0)];
-      at.call("scatterAdd", {
-        reads: { x, ids },
-        writes: { out },
-        numbers: {
-          outer: sizeOf(out.shape.slice(0, axis)),
-          rows: out.shape[axis] ?? 0,
-          count: sizeOf(ids?.shape ?? []),
-          inner: sizeOf(out.shape.slice(axis + 1)),
-        },
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "scatterAdd" },
 };
 
 /** 1 where the class is `ids`, else 0, along a new last axis of `depth`. Ids outside [0, depth) give a row of zeros. */

@@ -1,4 +1,3 @@
-import { sizeOf } from "../../tensor.js";
 import { closureOf } from "../closure.js";
 import type { Dim } from "../dim.js";
 import { makeNode, nodeOf, type Op, SymbolicTensor, type TensorType, topological } from "../ir.js";
@@ -24,19 +23,7 @@ export const groupRowsOp: Op<GroupRowsAttrs> = {
   },
   gradient: "none",
   mask: noMask,
-  kernel: {
-    kind: "instruction",
-    name: "groupRows",
-    lower(at, { attrs }) {
-      const ids = at.input(0);
-      const [rows, places, count, positions] = [0, 1, 2, 3].map((i) => at.output(i));
-      at.call("groupRows", {
-        reads: { ids },
-        writes: { rows, places, count, positions },
-        numbers: { n: sizeOf(ids?.shape ?? []), size: at.size(attrs.size) },
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "groupRows" },
 };
 
 /** The rows of a table that ids name, each once. */
@@ -60,19 +47,7 @@ export const sumRowsOp: Op = {
   infer: ([x]) => [{ shape: x?.shape ?? [], dtype: "float32" }],
   gradient: "none",
   mask: noMask,
-  kernel: {
-    kind: "instruction",
-    name: "sumRows",
-    lower(at) {
-      const [x, places, count] = [0, 1, 2].map((i) => at.input(i));
-      const [n = 0, ...inner] = x?.shape ?? [];
-      at.call("sumRows", {
-        reads: { x, places, count },
-        writes: { out: at.output(0) },
-        numbers: { n, inner: sizeOf(inner) },
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "sumRows" },
 };
 
 /** @param x float32 [N, D] */

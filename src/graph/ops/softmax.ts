@@ -1,7 +1,6 @@
 import { RondoError } from "../../errors.js";
-import { sizeOf } from "../../tensor.js";
 import { sameShape, shapeText } from "../dim.js";
-import { type ArrayView, apply, type Op, SymbolicTensor, type TensorType } from "../ir.js";
+import { apply, type Op, SymbolicTensor, type TensorType } from "../ir.js";
 import { elementwiseMask, noMask, widenMask } from "../mask.js";
 import { cast, exp, mul, sub, where } from "./elementwise.js";
 import { normalizeAxis, sum } from "./reduce.js";
@@ -9,7 +8,7 @@ import { transpose } from "./shape.js";
 
 type None = Readonly<Record<string, never>>;
 
-const define = (name: string, logarithm: 0 | 1, gradient: Op<None>["gradient"]): Op<None> => ({
+const define = (name: string, gradient: Op<None>["gradient"]): Op<None> => ({
   name,
   infer: ([x]) => {
     if (x === undefined || x.dtype !== "float32" || x.shape.length === 0) {
@@ -24,28 +23,16 @@ const define = (name: string, logarithm: 0 | 1, gradient: Op<None>["gradient"]):
   },
   gradient,
   mask: elementwiseMask(name),
-  kernel: {
-    kind: "instruction",
-    name,
-    lower(at) {
-      const [x, out] = [at.input(0), at.output(0)];
-      const cols = out.shape.at(-1) ?? 1;
-      at.call("softmax", {
-        reads: { x },
-        writes: { out },
-        numbers: { logarithm, rows: sizeOf(out.shape.slice(0, -1)), cols, xRow: cols, outRow: cols },
-      });
-    },
-  },
+  kernel: { kind: "instruction", name },
 });
 
 /** exp x / Σ exp x over the last axis. */
-export const softmaxOp = define("softmax", 0, ({ outputs: [y], grads: [g] }) => [
+export const softmaxOp = define("softmax", ({ outputs: [y], grads: [g] }) => [
   y && g && mul(y, sub(g, sum(mul(g, y), -1, true))),
 ]);
 
 /** log softmax x = x − logΣexp x over the last axis. */
-export const logSoftmaxOp = define("logSoftmax", 1, ({ outputs: [y], grads: [g] }) => [
+export const logSoftmaxOp = define("logSoftmax", ({ outputs: [y], grads: [g] }) => [
   y && g && sub(g, mul(exp(y), sum(g, -1, true))),
 ]);
 
@@ -95,26 +82,8 @@ export const crossEntropyOp: Op<None> = {
     return [apply(crossEntropyGradientOp, [x, labels, ...saved, g], {})];
   },
   mask: noMask,
-  kernel: {
-    kind: "instruction",
-    name: "crossEntropy",
-    lower(at) {
-      const [x, labels] = [at.input(0), at.input(1)];
-      const [loss, maximum, logSum] = [0, 1, 2].map((i) => at.output(i));
-      at.call("crossEntropy", {
-        reads: { x, labels },
-        writes: { loss, maximum, logSum },
-        numbers: rowsOf(x),
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "crossEntropy" },
 };
-
-/** How many rows x [.., C] has, and of how many numbers. */
-const rowsOf = (x: ArrayView | undefined) => ({
-  rows: sizeOf(x?.shape.slice(0, -1) ?? []),
-  cols: x?.shape.at(-1) ?? 1,
-});
 
 /** x, labels, maxima, logarithms of sums, g [..] → g · (softmax x − 1 at the label), [.., C]. */
 export const crossEntropyGradientOp: Op<None> = {
@@ -122,18 +91,7 @@ export const crossEntropyGradientOp: Op<None> = {
   infer: ([x]) => (x === undefined ? [] : [x]),
   gradient: "none",
   mask: noMask,
-  kernel: {
-    kind: "instruction",
-    name: "crossEntropyGradient",
-    lower(at) {
-      const [x, labels, maximum, logSum, g] = [0, 1, 2, 3, 4].map((i) => at.input(i));
-      at.call("crossEntropyGradient", {
-        reads: { x, labels, maximum, logSum, g },
-        writes: { out: at.output(0) },
-        numbers: rowsOf(x),
-      });
-    },
-  },
+  kernel: { kind: "instruction", name: "crossEntropyGradient" },
 };
 
 /** −log softmax(x)_label, without the probabilities ever being written: x [.., C], labels [..], whole numbers → [..]. */
