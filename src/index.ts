@@ -198,8 +198,10 @@ export type {
   ValidationData,
   WeightsOf,
 } from "./models/options.js";
+export type { SamplingOptions } from "./models/sampling.js";
 export type { FileSource } from "./models/saving.js";
 export { Sequential, sequential } from "./models/sequential.js";
+export { Session, type SessionOptions, type SessionSnapshot, stepTogether } from "./models/session.js";
 export type { Backend, BackendOptions } from "./runtime/backend.js";
 export { defaultBackend } from "./runtime/default.js";
 export { createBackend } from "./runtime/select.js";

@@ -29,8 +29,25 @@ import type { Outcome, ShapeError, ShapeRule, Sizes } from "./types.js";
 
 export type { Inputs, InputTypes, Weight, WeightContext } from "./component.js";
 
+/** What a layer keeps between the calls of a session. */
+export interface Kept {
+  /** As the call before left it; zeros in the first. */
+  readonly before: SymbolicTensor;
+  keep(after: SymbolicTensor): void;
+}
+
+/** A pass over the next steps of sequences that go on, as a session makes it. */
+export interface Stream {
+  /** A value of the session's own that a layer keeps. */
+  kept(layer: Layer, type: TensorType): Kept;
+  /** Is told what each layer of the model has made. */
+  made(layer: Layer, outputs: readonly SymbolicTensor[]): void;
+}
+
 /** What a layer gets while it is traced. */
 export interface CallContext extends WeightContext {
+  /** Set where the sequences go on where those of the call before ended. */
+  readonly stream?: Stream | undefined;
   /** Reads a state of the layer (stateful recurrence) as it was before this run. */
   readState(variable: StateVariable): SymbolicTensor;
   /** Sets a state at the end of this run. */

@@ -131,7 +131,11 @@ export class TimeDistributed<R extends ShapeRule = ShapeRule> extends Layer<R, t
     const inner = mask && rowMask(x, mask);
     // The rows keep their mask here, whatever the layer inside drops.
     const dropped = mask !== undefined && mask.rank <= 2 && layer.definition.masks === "drops";
-    const outputs = layer.callChecked([flat.withMask(dropped ? undefined : inner)], { ...context, scope });
+    const outputs = layer.callChecked([flat.withMask(dropped ? undefined : inner)], {
+      ...context,
+      scope,
+      stream: undefined, // a sequence within a time step is whole
+    });
     const restored = outputs.map((y) => {
       const value = overTime(y.withMask(undefined), x);
       const own = y.mask;

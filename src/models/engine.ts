@@ -49,6 +49,8 @@ export interface Job {
   readonly kind: Kind;
   readonly types: Types;
   readonly bindings: Bindings;
+  /** Traces what no kind does, under a name of its own. */
+  readonly own?: { readonly name: string; trace(assembly: Assembly): Steps<Graph> };
 }
 
 /**
@@ -70,11 +72,14 @@ const bytesOf = ({ words, buffers, constants }: Program): number =>
 /** The graph of a kind, gone through the passes. Training and evaluation need a compiled model. */
 function* graphSteps(
   assembly: Assembly,
-  { kind, types }: Pick<Job, "kind" | "types">,
+  { kind, types, own }: Omit<Job, "bindings">,
   objective?: Objective,
   optimizer?: OptimizerState,
 ): Steps<Traced> {
-  if (kind === "predict") return { graph: yield* optimizeSteps(yield* predictionSteps(assembly, types)) };
+  if (kind === "predict") {
+    const graph = yield* own === undefined ? predictionSteps(assembly, types) : own.trace(assembly);
+    return { graph: yield* optimizeSteps(graph) };
+  }
   if (objective === undefined || optimizer === undefined) throw new Error(`${kind} needs a compiled model`);
   const traced =
     kind === "train"
@@ -425,7 +430,7 @@ export class Engine implements Tenant, Member {
   }
 
   *#programSteps(job: Job): Steps<Program> {
-    const key = this.#traceKey(job.kind, job.types);
+    const key = this.#traceKey(job);
     let traced = this.#graphs.get(key);
     if (traced === undefined) {
       const { arrangement } = this.#commons();
@@ -448,13 +453,13 @@ export class Engine implements Tenant, Member {
     return this.backend.load(program, this.memory);
   }
 
-  #traceKey(kind: Kind, types: Types): string {
-    return `${kind} ${this.#text(types)}`;
+  #traceKey({ kind, types, own }: Job): string {
+    return `${own?.name ?? kind} ${this.#text(types)}`;
   }
 
-  #key({ kind, types, bindings }: Job): string {
-    let key = this.#traceKey(kind, types);
-    for (const name in bindings) key += ` ${name}=${bindings[name]}`;
+  #key(job: Job): string {
+    let key = this.#traceKey(job);
+    for (const name in job.bindings) key += ` ${name}=${job.bindings[name]}`;
     return key;
   }
 

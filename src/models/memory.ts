@@ -1,15 +1,31 @@
 import { bytesPerElement } from "../dtype.js";
-import { RondoError } from "../errors.js";
+import { checkCount, checkOptions, RondoError } from "../errors.js";
 import type { Shape } from "../graph/dim.js";
-import type { Bindings, TensorType } from "../graph/ir.js";
+import type { TensorType } from "../graph/ir.js";
+import { batchShape } from "../layers/layer.js";
 import type { Program } from "../plan/program.js";
 import type { Backend } from "../runtime/backend.js";
 import { shapeText } from "../tensor.js";
 import type { Objective } from "../train/objective.js";
 import { type Kind, programOf } from "./engine.js";
-import type { Feeds } from "./feeds.js";
+import type { InputPort } from "./feeds.js";
 import type { MemoryUse } from "./options.js";
-import type { Assembly } from "./trace.js";
+import type { Runs } from "./runs.js";
+
+/** What is asked of a model. */
+interface Wanted {
+  readonly batchSize?: number;
+  readonly inputShape?: readonly number[];
+}
+
+/** The model that is asked. */
+interface Asked {
+  readonly ports: readonly InputPort[];
+  /** The number of rows in each batch, where the model fixes it. */
+  readonly rows: number | undefined;
+  /** What it runs, built for inputs [batch, ..] where it is not yet. */
+  built(shape: Shape): Runs;
+}
 
 /**
  * The sizes of one sample.
@@ -18,7 +34,7 @@ import type { Assembly } from "./trace.js";
  * @param given sizes from the caller
  * @throws RondoError where sizes are open in both, or the two contradict each other
  */
-export function sampleSizes(input: Shape | undefined, given?: readonly number[]): readonly number[] {
+function sampleSizes(input: Shape | undefined, given?: readonly number[]): readonly number[] {
   const own = input?.slice(1).map((d) => (typeof d === "number" ? d : null));
   const sizes = given ?? own?.map((d) => d ?? 0);
   if (sizes === undefined || sizes.some((d) => d < 1)) {
@@ -39,19 +55,25 @@ export function sampleSizes(input: Shape | undefined, given?: readonly number[])
   });
 }
 
-/**
- * The memory that programs for batches of these sizes take.
- *
- * @param bindings values of the sizes that the inputs leave open
- */
+/** The memory that programs for batches of these sizes take. */
 export async function memoryUse(
-  assembly: Omit<Assembly, "arrangement">,
-  feeds: Feeds,
-  bindings: Bindings,
-  backend: Backend,
+  options: Wanted,
+  { ports, rows, built }: Asked,
+  backendOf: () => Promise<Backend>,
   objective: Objective | undefined,
 ): Promise<MemoryUse> {
+  checkOptions("memory", options, ["batchSize", "inputShape"]);
+  const { batchSize = rows ?? 32 } = options;
+  checkCount("memory", "batchSize", batchSize, 1);
+  const single = ports.length === 1;
+  const samples = ports.map(({ shape }) => sampleSizes(shape, single ? options.inputShape : undefined));
+  const runs = built(batchShape(samples[0] ?? []));
+  runs.requireRows(batchSize);
+  const { assembly, feeds } = runs;
   const { network } = assembly;
+  const sizes = samples.map((sample) => [batchSize, ...sample]);
+  const bindings = network.bind("memory", sizes);
+  const backend = await backendOf();
   const x = network.inputs.map(({ type }) => type);
   const y = feeds.outputs.map(({ type: { shape } }, i): TensorType | undefined => {
     if (objective?.measures(i) !== true) return undefined;

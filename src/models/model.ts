@@ -1,5 +1,5 @@
 import { atOnce } from "../breather.js";
-import { checkCount, checkList, checkOptions, RondoError, unknownName, valueText } from "../errors.js";
+import { checkList, checkOptions, RondoError, unknownName, valueText } from "../errors.js";
 import type { Dim, Shape } from "../graph/dim.js";
 import type { StateVariable } from "../graph/ir.js";
 import type { Definition, WeightEntry } from "../layers/component.js";
@@ -50,6 +50,7 @@ import {
 import { predictArrays, predictDataset, predictionEffect, predictionPlace } from "./predicting.js";
 import { type Host, Runs, taken } from "./runs.js";
 import type { FileSource } from "./saving.js";
+import type { Session, SessionOptions } from "./session.js";
 import { type SummaryRow, summaryText } from "./summary.js";
 import { type Assembly, makeCounters } from "./trace.js";
 import { evaluateArrays, evaluateDataset, fitArrays, fitDataset, onBatch } from "./training.js";
@@ -513,7 +514,7 @@ export abstract class Model<
    *   has no synchronous calls, and on wasm for the moment in which the first call after `compile` makes room
    */
   predictSync(x: DataOf<I>): PredictionOf<O> {
-    const engine = this.#readyEngine();
+    const engine = this.#readyEngine("predictSync");
     const runs = this.#runs;
     const data = runs.inputSync("predictSync", x);
     const executable = engine.program(runs.predictionJob(data, countOf(data)));
@@ -535,15 +536,17 @@ export abstract class Model<
     return Object.fromEntries(ports.map(({ name }, i) => [name, outputs[i]])) as PredictionOf<O>;
   }
 
-  #readyEngine(): Engine {
+  /** @param where what wants to run on the caller's thread */
+  #readyEngine(where: string): Engine {
     const engine = this.#engine;
+    const awaited = where.replace("Sync", "");
     const refuse = (received: string, expected: string, fix: string) =>
-      new RondoError({ where: "predictSync", received, expected, fix });
+      new RondoError({ where, received, expected, fix });
     if (this.#turns.writing) {
       throw refuse(
         "a call while weights or states are being changed",
         "no fit, trainOnBatch or setWeights under way, and no other run of a stateful model",
-        "Await them first, or use predict, which takes its turn",
+        `Await them first, or use ${awaited}, which takes its turn`,
       );
     }
     // Natively the state is the caller's thread's too; wasm keeps a copy there from the first ready() on.
@@ -552,7 +555,11 @@ export abstract class Model<
       throw refuse("a call before ready", "a model that is ready", "Await model.ready() once before");
     }
     if (!engine.backend.capabilities.synchronous) {
-      throw refuse(`the backend ${engine.backend.name}`, "a backend with synchronous calls", "Use predict");
+      throw refuse(
+        `the backend ${engine.backend.name}`,
+        "a backend with synchronous calls",
+        `Use ${awaited}`,
+      );
     }
     return engine;
   }
@@ -566,6 +573,18 @@ export abstract class Model<
     await this.#made();
     await this.#turns.stayReady(this.#prepareSync);
     return this;
+  }
+
+  /**
+   * A stream through the model: sequences that come step by step, each going on where it was. Its recurrent states are plain
+   * arrays of its own, so that there may be thousands beside each other, whatever the model's batchSize.
+   *
+   * @param options `rows`: how many sequences go on side by side; default 1
+   * @throws RondoError naming the layer for a model that would need steps which are still to come
+   */
+  async session(options: SessionOptions = {}): Promise<Session<I, O>> {
+    const { openSession } = await import("./session.js");
+    return openSession(this.#host, this.session, options);
   }
 
   // ---- State
@@ -638,9 +657,8 @@ export abstract class Model<
    * @returns the bytes of the file
    */
   async saveWeights(path?: string): Promise<Uint8Array<ArrayBuffer>> {
-    const weights = await this.getWeights();
-    const { delivered, safetensorsOf } = await files();
-    return delivered("saveWeights", path, ".safetensors", safetensorsOf(this.weightNames(), weights));
+    const { saveWeightsOf } = await files();
+    return saveWeightsOf(this, path);
   }
 
   /**
@@ -651,13 +669,8 @@ export abstract class Model<
    * @throws RondoError for names that are missing or unknown and for other shapes: the weights stay as they were
    */
   async loadWeights(source: FileSource, options: { readonly partial?: boolean } = {}): Promise<void> {
-    checkOptions("loadWeights", options, ["partial"]);
-    const { partial = false } = options;
-    const wanted = this.#entries.map(({ path, weight }) => ({ name: path, shape: weight.shape }));
-    const { bytesOf, nameOf, weightsByName } = await files();
-    const found = weightsByName(await bytesOf("loadWeights", source), nameOf(source), wanted, partial);
-    const present = await this.getWeights();
-    await this.setWeights(present.map((weight, i) => found[i] ?? weight));
+    const { loadWeightsInto } = await files();
+    await loadWeightsInto(this, this.#entries, source, options);
   }
 
   /** Sets the recurrent states of stateful layers to 0. */
@@ -675,19 +688,15 @@ export abstract class Model<
   async memory(
     options: { readonly batchSize?: number; readonly inputShape?: readonly number[] } = {},
   ): Promise<MemoryUse> {
-    checkOptions("memory", options, ["batchSize", "inputShape"]);
-    const { batchSize = this.#built?.rows ?? 32 } = options;
-    checkCount("memory", "batchSize", batchSize, 1);
-    const { memoryUse, sampleSizes } = await import("./memory.js");
-    const ports = this.inputPorts;
-    const single = ports.length === 1;
-    const samples = ports.map(({ shape }) => sampleSizes(shape, single ? options.inputShape : undefined));
-    const runs = this.#built ?? this.#build(batchShape(samples[0] ?? []));
-    runs.requireRows(batchSize);
-    const { assembly, feeds } = runs;
-    const sizes = samples.map((sample) => [batchSize, ...sample]);
-    const bindings = assembly.network.bind("memory", sizes);
-    return memoryUse(assembly, feeds, bindings, await this.#chosenBackend(), this.#objective);
+    const { memoryUse } = await import("./memory.js");
+    const { inputPorts: ports } = this;
+    const built = (shape: Shape) => this.#built ?? this.#build(shape);
+    return memoryUse(
+      options,
+      { ports, built, rows: this.#built?.rows },
+      () => this.#chosenBackend(),
+      this.#objective,
+    );
   }
 
   // ---- Within
@@ -772,6 +781,8 @@ export abstract class Model<
       reported: ({ names }) => {
         this.#figureNames = names;
       },
+      ready: (where) => this.#readyEngine(where),
+      named: (outputs) => this.#named(outputs),
     };
   }
 

@@ -127,6 +127,7 @@ export class Network {
       yield;
       const within = options.training === undefined ? context : { ...context, training: options.training };
       const made = layerOf(layer).callChecked(given.map(seen) as unknown as Inputs, within);
+      context.stream?.made(layerOf(layer), made);
       outputs.forEach((output, i) => {
         const value = made[i];
         if (value !== undefined) values.set(output, value);

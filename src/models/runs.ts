@@ -57,6 +57,14 @@ export interface Host {
   passOf(epoch: number): number;
   /** Is told the figures of a run. */
   reported(report: Report): void;
+  /**
+   * Its engine, where a run on the caller's thread is possible now.
+   *
+   * @throws RondoError, which says why not
+   */
+  ready(where: string): Engine;
+  /** Outputs as users know them. */
+  named(outputs: readonly Tensor<"float32">[]): unknown;
 }
 
 /** How the batches of a run come about. */

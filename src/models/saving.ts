@@ -1,7 +1,7 @@
 import { readBytes, writeBytes } from "#files";
 import type { JsonObject } from "../config/config.js";
 import type { Configured } from "../config/configurable.js";
-import { RondoError, valueText } from "../errors.js";
+import { checkOptions, RondoError, valueText } from "../errors.js";
 import type { FileArray } from "../formats/arrayTypes.js";
 import { type KerasGroup, type NewKerasGroup, writeKerasFile } from "../formats/kerasFile.js";
 import { type KerasAttribute, type KerasNode, kerasPaths } from "../formats/kerasPaths.js";
@@ -10,6 +10,7 @@ import { type Component, describe, type WeightEntry } from "../layers/component.
 import { InputLayer } from "../layers/inputLayer.js";
 import type { Weight } from "../layers/layer.js";
 import { shapeText, sizeOf, Tensor, zeros } from "../tensor.js";
+import type { CallbackModel } from "../train/callbacks/callback.js";
 import { compileConfig, inLists } from "../train/compileConfig.js";
 import type { Objective } from "../train/objective.js";
 import type { Optimizer } from "../train/optimizers/optimizer.js";
@@ -365,10 +366,7 @@ export function optimizerFrom(
 }
 
 /** A safetensors file of arrays by their names. */
-export const safetensorsOf = (
-  names: readonly string[],
-  weights: readonly Tensor[],
-): Uint8Array<ArrayBuffer> =>
+const safetensorsOf = (names: readonly string[], weights: readonly Tensor[]): Uint8Array<ArrayBuffer> =>
   encodeSafetensors(
     weights.map((weight, i) => [names[i] ?? `weight ${i}`, weight] as const),
     { format: "rondo" },
@@ -380,7 +378,7 @@ export const safetensorsOf = (
  * @param partial whether the file may lack some (undefined stands for them) and have others
  * @throws RondoError for names that are missing or unknown and for other shapes
  */
-export function weightsByName(
+function weightsByName(
   bytes: Uint8Array,
   file: string,
   wanted: readonly { readonly name: string; readonly shape: readonly number[] }[],
@@ -415,4 +413,28 @@ export function weightsByName(
       "Load weights of a model with the same layers",
     );
   });
+}
+
+/** The weights of a model as a safetensors file, by their names; written to a path in Node. */
+export async function saveWeightsOf(
+  model: Pick<CallbackModel, "getWeights"> & { weightNames(): string[] },
+  path: string | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const weights = await model.getWeights();
+  return delivered("saveWeights", path, ".safetensors", safetensorsOf(model.weightNames(), weights));
+}
+
+/** Sets weights of a model from a safetensors file, by their names. */
+export async function loadWeightsInto(
+  model: Pick<CallbackModel, "getWeights" | "setWeights">,
+  entries: readonly WeightEntry[],
+  source: FileSource,
+  options: { readonly partial?: boolean },
+): Promise<void> {
+  checkOptions("loadWeights", options, ["partial"]);
+  const { partial = false } = options;
+  const wanted = entries.map(({ path, weight }) => ({ name: path, shape: weight.shape }));
+  const found = weightsByName(await bytesOf("loadWeights", source), nameOf(source), wanted, partial);
+  const present = await model.getWeights();
+  await model.setWeights(present.map((weight, i) => found[i] ?? weight));
 }

@@ -126,7 +126,7 @@ export interface Types {
 export const arrayName = (kind: "x" | "y" | "sampleWeight", port: string): string =>
   port === "" ? kind : `${kind} "${port}"`;
 
-interface Forward {
+export interface Forward {
   readonly inputs: readonly SymbolicTensor[];
   readonly predictions: readonly SymbolicTensor[];
   readonly weight: CallContext["weight"];
@@ -150,10 +150,15 @@ interface AddedMetric {
   readonly values: SymbolicTensor;
 }
 
-function* forward(
+/** What a pass of its own kind has beside the usual context, or in its place; `given` is told the inputs. */
+type OwnContext = Partial<CallContext> & { given?(inputs: readonly SymbolicTensor[]): void };
+
+/** The pass from inputs to predictions. */
+export function* forward(
   { network, arrangement, counters, warn }: Assembly,
   types: readonly TensorType[],
   training: boolean,
+  own?: OwnContext,
 ): Steps<Forward> {
   const updates: Update[] = [];
   const penalties: SymbolicTensor[] = [];
@@ -179,10 +184,12 @@ function* forward(
     addLoss: (value) => penalties.push(value),
     addMetric: (name, given) => added.push({ name, values: given }),
     warn,
+    ...own,
   });
   const inputs = types.map(({ shape, dtype }, i) =>
     input(arrayName("x", network.inputs[i]?.name ?? ""), shape, dtype),
   );
+  own?.given?.(inputs);
   const given = inputs.map((x, i) => cast(x, network.inputs[i]?.type.dtype ?? "float32"));
   const predictions = yield* network.run("model", given, context);
   updates.push(...values.assigned());
@@ -221,7 +228,7 @@ export function* predictionSteps(assembly: Assembly, types: Types): Steps<Graph>
   return { name: "predict", inputs, outputs, updates };
 }
 
-const predictionName = (port: string): string => (port === "" ? "prediction" : `prediction "${port}"`);
+export const predictionName = (port: string): string => (port === "" ? "prediction" : `prediction "${port}"`);
 
 /** A graph, and what its accumulators mean. */
 export interface Traced {

@@ -74,6 +74,8 @@ export interface ScanOptions {
   readonly constants?: readonly SymbolicTensor[];
   /** bool [T, B], the leading axes of every sequence: at masked steps states and outputs are those of the step before (outputs first 0), x is not read. */
   readonly mask?: SymbolicTensor | undefined;
+  /** With a mask: the outputs before the first step, [B, ..], for their types; left out: zeros. */
+  readonly before?: ((type: TensorType) => SymbolicTensor) | undefined;
   /** The kernel that computes the same. Order of constants then: kernel, recurrentKernel, bias?, dropout?. */
   readonly fused?: { readonly as: Fused; readonly bias: boolean; readonly dropout: boolean } | undefined;
 }
@@ -191,7 +193,7 @@ function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Sc
     {
       ...options,
       sequences: [...options.sequences, mask],
-      states: [...options.states, ...probe],
+      states: [...options.states, ...(options.before === undefined ? probe : probe.map(options.before))],
       step(xs, states, constants) {
         const now = xs[xs.length - 1];
         if (now === undefined) throw new Error("scan: the mask of the step is missing");
@@ -209,7 +211,7 @@ function scanMasked(options: ScanOptions, mask: SymbolicTensor, length: Dim): Sc
 }
 
 function scanFused(
-  { sequences, states, constants = [], mask, ...options }: ScanOptions,
+  { sequences, states, constants = [], mask, before, ...options }: ScanOptions,
   { as, bias, dropout }: NonNullable<ScanOptions["fused"]>,
   x: SymbolicTensor,
 ): Scanned {
@@ -227,13 +229,28 @@ function scanFused(
     mask,
   });
   const ys = new SymbolicTensor(node, 0);
-  // Before the first unmasked step the state is the given one, but the output is 0.
+  // Before the first unmasked step the state is the given one, but the output is 0, or the one before.
   const late = mask !== undefined && h0 !== undefined;
+  const first = mask && before?.({ shape: ys.shape.slice(1), dtype: ys.dtype });
   return {
-    outputs: [late ? where(widenMask(seenSoFar(mask), 3), ys, 0) : ys],
+    outputs:
+      mask !== undefined && first !== undefined
+        ? heldOver(ys, mask, first)
+        : [late ? where(widenMask(seenSoFar(mask), 3), ys, 0) : ys],
     states: states.map((_, i) => new SymbolicTensor(node, 1 + i)),
   };
 }
+
+/** y [T, B, ..] with that of the step before at masked steps, before the first `first` [B, ..]. */
+const heldOver = (y: SymbolicTensor, mask: SymbolicTensor, first: SymbolicTensor) =>
+  scan({
+    sequences: [y, mask],
+    states: [first],
+    step([now = y, counts = mask], [held = first]) {
+      const kept = where(widenMask(counts, now.rank), now, held);
+      return { outputs: [kept], states: [kept] };
+    },
+  }).outputs;
 
 /** bool [T, B] → bool [T, B]: whether any step up to this one counts. */
 export function seenSoFar(mask: SymbolicTensor): SymbolicTensor {

@@ -13,6 +13,7 @@ import {
   defineLayer,
   type Inputs,
   type InputTypes,
+  type Kept,
   Layer,
   type LayerFields,
 } from "../layer.js";
@@ -55,6 +56,9 @@ const swap = (x: SymbolicTensor): SymbolicTensor => transpose(x, [1, 0, ...[...x
 /** A mask with axes of size 1 appended, up to `rank` axes. */
 const wide = (mask: SymbolicTensor, rank: number): SymbolicTensor =>
   reshape(mask, [...mask.shape, ...Array<number>(rank - mask.rank).fill(1)]);
+
+/** [T, ..] → [..] */
+const lastOf = (y: SymbolicTensor): SymbolicTensor => reshape(slice(y, [-1], [1]), y.shape.slice(1));
 
 /** A cell over time: x [B, T, ..] → [B, T, H] or [B, H], and the final states [B, ..] if asked for. */
 export class Recurrent<
@@ -128,7 +132,17 @@ export class Recurrent<
     const { returnSequences, returnState, goBackwards } = this.settings;
     const direct = (y: SymbolicTensor): SymbolicTensor => (goBackwards ? reverse(y, 0) : y);
     const mask = x.mask && direct(swap(x.mask));
-    const before = [...this.#stateBefore(x, context, initialState)];
+    const kept: Kept[] = [];
+    const { stream } = context;
+    const keep =
+      stream &&
+      ((type: TensorType): SymbolicTensor => {
+        const own = stream.kept(this, type);
+        kept.push(own);
+        return own.before;
+      });
+    const before = [...this.#stateBefore(x, context, initialState, keep)];
+    const keptStates = kept.splice(0);
     const after: SymbolicTensor[] = [];
     let ys = direct(swap(cast(x.withMask(undefined), "float32")));
     for (const run of this.cell.begin(x.shape[0] ?? 1, x.shape.at(-1) ?? 1, context)) {
@@ -139,17 +153,24 @@ export class Recurrent<
         states: before.splice(0, run.stateCount),
         constants: run.constants,
         mask,
+        before: keep,
         fused: run.fused,
       });
       after.push(...scanned.states);
       ys = scanned.outputs[0] ?? ys;
+      kept.pop()?.keep(lastOf(ys));
     }
+    after.forEach((state, i) => {
+      keptStates[i]?.keep(state);
+    });
     this.#states.forEach((variable, i) => {
       const state = after[i];
       if (state !== undefined) context.writeState(variable, state);
     });
     const given = initialState !== undefined || this.settings.stateful;
-    const output = returnSequences ? this.#sequence(ys, mask, x.mask) : this.#last(ys, after, mask, given);
+    const output = returnSequences
+      ? this.#sequence(ys, mask, x.mask)
+      : this.#last(ys, keep === undefined ? after : [], mask, given);
     return returnState ? [output, ...after] : output;
   }
 
@@ -157,10 +178,12 @@ export class Recurrent<
     x: SymbolicTensor,
     context: CallContext,
     given: readonly SymbolicTensor[] | undefined,
+    keep: ((type: TensorType) => SymbolicTensor) | undefined,
   ): readonly (SymbolicTensor | TensorType)[] {
     const batch = x.shape[0] ?? 1;
     const types = this.cell.stateShapes.map((s): TensorType => ({ shape: [batch, ...s], dtype: "float32" }));
     if (given === undefined) {
+      if (keep !== undefined) return types.map(keep);
       return this.#states.length > 0 ? this.#states.map((variable) => context.readState(variable)) : types;
     }
     if (given.length !== types.length || given.some((s, i) => !sameShape(s.shape, types[i]?.shape ?? []))) {
@@ -193,7 +216,6 @@ export class Recurrent<
   ): SymbolicTensor {
     const at = this.cell.outputState;
     const state = at === undefined ? undefined : states[at];
-    const lastOf = (y: SymbolicTensor): SymbolicTensor => reshape(slice(y, [-1], [1]), y.shape.slice(1));
     const last = state ?? lastOf(ys);
     if (mask === undefined) return last;
     if (this.settings.zeroOutputForMask) return where(wide(lastOf(mask), last.rank), last, 0);
