@@ -1,9 +1,13 @@
-// Writes src/plan/abi.ts from kernels/abi.def: `node scripts/generate-abi.mjs`.
+// Writes src/plan/abi.ts and src/graph/instructions.ts from kernels/abi.def: `node scripts/generate-abi.mjs`.
 import { readFileSync, writeFileSync } from "node:fs";
 import { isProgram } from "./program.mjs";
 
 const source = new URL("../kernels/abi.def", import.meta.url);
 const target = new URL("../src/plan/abi.ts", import.meta.url);
+const describedTarget = new URL("../src/graph/instructions.ts", import.meta.url);
+
+/** From this opcode on, ops describe their instructions themselves, so that a bundle holds only those that it uses. */
+const firstDescribed = 50;
 
 /** The codes of abi.def by macro, and the name of each group in abi.ts. */
 const groups = {
@@ -16,9 +20,10 @@ const groups = {
   LIMIT: "limit",
 };
 
-/** The text of src/plan/abi.ts for a text of abi.def. */
+/** The texts of src/plan/abi.ts and src/graph/instructions.ts for a text of abi.def. */
 export function generate(definitions) {
   const instructions = [];
+  const described = [];
   const steps = [];
   const arities = [];
   const codes = new Map(Object.values(groups).map((group) => [group, []]));
@@ -30,9 +35,15 @@ export function generate(definitions) {
       const fields = [...rest.matchAll(/FIELD\((\w+), (\w+)\)/g)].map(
         ([, type, field]) => `    ["${field}", "${type}"],\n`,
       );
-      instructions.push(
-        `  ${name}: {\n    opcode: ${code},\n    fields: [\n${fields.map((f) => `  ${f}`).join("")}    ],\n  },\n`,
-      );
+      if (Number(code) >= firstDescribed) {
+        described.push(
+          `\nexport const ${name} = {\n  name: "${name}",\n  opcode: ${code},\n  fields: [\n${fields.join("")}  ],\n} as const;\n`,
+        );
+      } else {
+        instructions.push(
+          `  ${name}: {\n    opcode: ${code},\n    fields: [\n${fields.map((f) => `  ${f}`).join("")}    ],\n  },\n`,
+        );
+      }
     } else if (kind === "MAP_OP") {
       steps.push(`  ${name}: ${code},\n`);
       arities.push(`  ${name}: ${rest},\n`);
@@ -43,8 +54,10 @@ export function generate(definitions) {
     }
   }
   const groupTexts = [...codes].map(([group, lines]) => `  ${group}: {\n${lines.join("")}  },\n`);
-  return [
-    "// Written by scripts/generate-abi.mjs from kernels/abi.def. Change that file and run the script.\n\n",
+  const origin =
+    "// Written by scripts/generate-abi.mjs from kernels/abi.def. Change that file and run the script.\n\n";
+  const abi = [
+    origin,
     "/** The VM's instructions: opcode, and the fields in order. */\n",
     `export const abi = {\n${instructions.join("")}} as const;\n\n`,
     "/** The steps of the instruction `map`. */\n",
@@ -54,8 +67,13 @@ export function generate(definitions) {
     "/** The codes that fields hold, and the limits. */\n",
     `export const codes = {\n${groupTexts.join("")}} as const;\n`,
   ].join("");
+  const own =
+    "/** The instructions that ops describe themselves (kind `described` in ir.ts), one by one. */\n";
+  return { abi, described: `${origin}${own}${described.join("").slice(1)}` };
 }
 
 if (isProgram(import.meta.url)) {
-  writeFileSync(target, generate(readFileSync(source, "utf8")));
+  const { abi, described } = generate(readFileSync(source, "utf8"));
+  writeFileSync(target, abi);
+  writeFileSync(describedTarget, described);
 }

@@ -11,9 +11,11 @@ import {
   type TensorType,
   topological,
 } from "../src/graph/ir.js";
+import type { ConvActivation, ConvAttrs } from "../src/graph/ops/conv.js";
 import type { CastAttrs, elementwise } from "../src/graph/ops/elementwise.js";
 import type { GatherAttrs, ScatterAttrs } from "../src/graph/ops/gather.js";
 import type { ConcatAttrs } from "../src/graph/ops/join.js";
+import type { PoolAttrs, PoolGradientAttrs } from "../src/graph/ops/pool.js";
 import type { RandomAttrs } from "../src/graph/ops/random.js";
 import type { ReduceAttrs, reductions } from "../src/graph/ops/reduce.js";
 import { gradientOutputs, type RnnAttrs, type RnnGradientAttrs } from "../src/graph/ops/rnn.js";
@@ -805,10 +807,138 @@ const otherRules: Readonly<Record<string, Rule>> = {
     ];
   },
 
+  layOut: (inputs) => [given(inputs)],
+  conv: (inputs, node, run) => {
+    const attrs = attrsOf<ConvAttrs>(node);
+    const [x, pack, bias] = [given(inputs), given(inputs, 1), inputs[2]];
+    const out = node.outputs[0]?.shape.map((d) => bind(d, run.bindings ?? {})) ?? [];
+    const result = full(out, 0);
+    eachProduct(attrs, x.shape, out, ({ pixel, filter, weight, input }) => {
+      const to = offsetOf(out, [...pixel, filter]);
+      result.data[to] = known(result.data[to], "sum") + at(x, input) * at(pack, weight);
+    });
+    const activate = convActivations[attrs.activation];
+    return [build(out, (i) => activate(at(result, i) + (bias === undefined ? 0 : at(bias, i.slice(-1)))))];
+  },
+  convWeights: (inputs, node) => {
+    const attrs = attrsOf<ConvAttrs>(node);
+    const [x, g] = [given(inputs), given(inputs, 1)];
+    const shape = (known(node.outputs[0], "output").shape as readonly number[]).slice();
+    const weights = full(shape, 0);
+    eachProduct(attrs, x.shape, g.shape, ({ pixel, filter, weight, input }) => {
+      const to = offsetOf(shape, weight);
+      weights.data[to] = known(weights.data[to], "sum") + at(x, input) * at(g, [...pixel, filter]);
+    });
+    const biases = full([attrs.filters], 0);
+    build(g.shape, (i) => {
+      const f = known(i.at(-1), "filter");
+      biases.data[f] = known(biases.data[f], "sum") + at(g, i);
+      return 0;
+    });
+    return [weights, biases];
+  },
+  pool: (inputs, node, run) => {
+    const attrs = attrsOf<PoolAttrs>(node);
+    const x = given(inputs);
+    const out = node.outputs[0]?.shape.map((d) => bind(d, run.bindings ?? {})) ?? [];
+    return [
+      build(out, (i) => {
+        const values = windowOf(attrs, x.shape, i).map((place) => at(x, place));
+        return attrs.kind === "max" ? largest(values) : total(values) / values.length;
+      }),
+    ];
+  },
+  poolGradient: (inputs, node, run) => {
+    const attrs = attrsOf<PoolGradientAttrs>(node);
+    const [g, x] = [given(inputs), inputs[1]];
+    const shape = node.outputs[0]?.shape.map((d) => bind(d, run.bindings ?? {})) ?? [];
+    const result = full(shape, 0);
+    const give = (place: Index, part: number) => {
+      const to = offsetOf(shape, place);
+      result.data[to] = known(result.data[to], "sum") + part;
+    };
+    build(g.shape, (i) => {
+      const places = windowOf(attrs, shape, i);
+      if (x === undefined) for (const place of places) give(place, at(g, i) / places.length);
+      else {
+        const values = places.map((place) => at(x, place));
+        const first = values.findIndex(
+          (value) => Object.is(value, largest(values)) || value === largest(values),
+        );
+        give(known(places[first], "maximum"), at(g, i));
+      }
+      return 0;
+    });
+    return [result];
+  },
+
   scan: scanRule,
   rnn: rnnRule,
   rnnGradient: rnnGradientRule,
 };
+
+// ---- Windows
+
+const convActivations: Record<ConvActivation, (x: number) => number> = {
+  linear: (x) => x,
+  relu: (x) => (x < 0 ? 0 : x),
+  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  leakyRelu: (x) => (x > 0 ? x : 0.2 * x),
+  tanh: Math.tanh,
+};
+
+/** One product of a convolution: of which output pixel and filter, weight and number of x. */
+interface Product {
+  readonly pixel: Index;
+  readonly filter: number;
+  readonly weight: Index;
+  readonly input: Index;
+}
+
+/** All products of a convolution: output pixel p and tap k meet input pixel i where i·apart = p·stride − before + k·dilation. */
+function eachProduct(
+  { kernel, strides, dilation, apart, before, groups, filters }: ConvAttrs,
+  [N = 0, H = 0, W = 0, C = 0]: readonly number[],
+  [, OH = 0, OW = 0]: readonly number[],
+  visit: (product: Product) => void,
+): void {
+  const [channels, own] = [C / groups, filters / groups];
+  const meet = (axis: 0 | 1, p: number, k: number, size: number): number | undefined => {
+    const place = p * strides[axis] - before[axis] + k * dilation[axis];
+    return place % apart[axis] === 0 && place >= 0 && place / apart[axis] < size
+      ? place / apart[axis]
+      : undefined;
+  };
+  build([N, OH, OW, filters, kernel[0], kernel[1], channels], (index) => {
+    const [n = 0, oh = 0, ow = 0, filter = 0, kh = 0, kw = 0, c = 0] = index;
+    const [h, w] = [meet(0, oh, kh, H), meet(1, ow, kw, W)];
+    if (h === undefined || w === undefined) return 0;
+    const [group, f] = [Math.floor(filter / own), filter % own];
+    const k = (kh * kernel[1] + kw) * channels + c;
+    visit({
+      pixel: [n, oh, ow],
+      filter,
+      weight: [group, Math.floor(f / 16), k, f % 16],
+      input: [n, h, w, group * channels + c],
+    });
+    return 0;
+  });
+}
+
+/** The pixels [N, D, H, W, C] in the window of an output pixel, in their order. */
+function windowOf(
+  { window, strides, before }: PoolAttrs,
+  [, ...sizes]: readonly number[],
+  [n = 0, a = 0, b = 0, c = 0, channel = 0]: Index,
+): Index[] {
+  const [d = [], h = [], w = []] = [a, b, c].map((p, axis) => {
+    const first = p * known(strides[axis], "stride") - known(before[axis], "before");
+    return Array.from({ length: known(window[axis], "window") }, (_, k) => first + k).filter(
+      (i) => i >= 0 && i < known(sizes[axis], "size"),
+    );
+  });
+  return d.flatMap((i) => h.flatMap((j) => w.map((k) => [n, i, j, k, channel])));
+}
 
 /** Row-major position of an index, which must lie inside. */
 function offsetOf(shape: readonly number[], index: Index): number {

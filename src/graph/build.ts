@@ -1,8 +1,10 @@
 /** All that graphs are made with, the ops as functions and their records; users get the part in `public.ts`. */
+export { type ConvOptions, conv2d, convOp, convWeightsOp, layOut, layOutOp } from "./ops/conv.js";
 export * from "./ops/elementwise.js";
 export * from "./ops/gather.js";
 export * from "./ops/join.js";
 export * from "./ops/matmul.js";
+export { type PoolOptions, pool, poolGradientOp, poolOp } from "./ops/pool.js";
 export * from "./ops/random.js";
 export * from "./ops/reduce.js";
 export {

@@ -98,7 +98,35 @@ export type Kernel<A extends Attrs> =
       readonly name: string;
       laysOut?(output: number): boolean;
       overwrites?(output: number, attrs: A): number;
+    }
+  /**
+   * A kernel of its own whose instruction the op describes itself: the values of its fields, for the shapes of the operands
+   * once sizes are bound. Inputs are contiguous, but for those whose first axis may have another stride (`rowsApart`).
+   */
+  | {
+      readonly kind: "described";
+      readonly instruction: InstructionRecord;
+      rowsApart?(input: number): boolean;
+      fields(
+        inputs: readonly Strided[],
+        outputs: readonly (readonly number[])[],
+        attrs: A,
+      ): Readonly<Record<string, number | DescribedOperand>>;
     };
+
+/** An instruction as the encoder writes it: its code, and the names and kinds of its fields in order. */
+export interface InstructionRecord {
+  readonly name: string;
+  readonly opcode: number;
+  readonly fields: readonly (readonly [field: string, kind: "i32" | "f32" | "ptr"])[];
+}
+
+/** What a pointer of a described instruction stands for: an input, an output, so many float32 of room, or nothing. */
+export type DescribedOperand =
+  | { readonly input: number }
+  | { readonly output: number }
+  | { readonly work: number }
+  | null;
 
 export interface GradientContext<A extends Attrs> {
   readonly node: Node<A>;

@@ -125,6 +125,7 @@ export class Destinations {
     const movable =
       kernel.kind === "map" ||
       kernel.kind === "reduce" ||
+      kernel.kind === "described" ||
       (kernel.kind === "instruction" && kernel.laysOut?.(index) !== true);
     return movable && this.#places.get(node)?.[index] === undefined && !this.#values.isSet(node);
   }

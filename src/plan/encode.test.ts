@@ -89,10 +89,15 @@ test("float words keep every bit", () => {
   expect(bitsFloat(floatBits(Number.NaN))).toBeNaN();
 });
 
-test("abi.ts is what scripts/generate-abi.mjs writes from abi.def", async () => {
+test("abi.ts and instructions.ts are what scripts/generate-abi.mjs writes from abi.def", async () => {
   const script = new URL("../../scripts/generate-abi.mjs", import.meta.url);
-  const { generate } = (await import(script.href)) as { generate: (definitions: string) => string };
+  const { generate } = (await import(script.href)) as {
+    generate: (definitions: string) => { readonly abi: string; readonly described: string };
+  };
   const definitions = readFileSync(new URL("../../kernels/abi.def", import.meta.url), "utf8");
-  const written = readFileSync(new URL("./abi.ts", import.meta.url), "utf8");
-  expect(written, "run `node scripts/generate-abi.mjs`").toBe(generate(definitions));
+  const written = {
+    abi: readFileSync(new URL("./abi.ts", import.meta.url), "utf8"),
+    described: readFileSync(new URL("../graph/instructions.ts", import.meta.url), "utf8"),
+  };
+  expect(written, "run `node scripts/generate-abi.mjs`").toEqual(generate(definitions));
 });

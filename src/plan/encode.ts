@@ -1,4 +1,5 @@
 import { RondoError } from "../errors.js";
+import type { InstructionRecord } from "../graph/ir.js";
 import { abi, codes, mapOp } from "./abi.js";
 import type { Dtype } from "./program.js";
 
@@ -65,11 +66,19 @@ export class Encoder {
    * @throws RondoError when a number does not fit in 32 bits
    */
   emit<Name extends InstructionName>(name: Name, fields: Fields<Name>, tail: readonly number[] = []): void {
-    const { opcode, fields: declared } = abi[name];
+    this.append({ name, ...abi[name] }, fields, tail);
+  }
+
+  /** As `emit`, for an instruction that an op describes. */
+  append(
+    { name, opcode, fields: declared }: InstructionRecord,
+    fields: Readonly<Record<string, Pointer | number>>,
+    tail: readonly number[] = [],
+  ): void {
     const words = this.#words;
     const begin = words.push(opcode, 0);
     for (const [field, kind] of declared) {
-      const value = (fields as Readonly<Record<string, Pointer | number>>)[field];
+      const value = fields[field];
       if (kind === "ptr") {
         const pointer = value as Pointer;
         words.push(pointer?.buffer ?? -1, pointer?.offset ?? 0);
@@ -150,21 +159,24 @@ function mapWords({ dims, inputs, outputs, steps }: MapSpec) {
 export interface Instruction {
   /** Index of its first word. */
   readonly at: number;
-  readonly name: InstructionName;
+  readonly name: string;
   readonly fields: Readonly<Record<string, Pointer | number>>;
   readonly tail: Int32Array;
 }
 
-/** The instructions of a list of words, in order (those inside a loop are in the loop's tail). */
-export function decode(words: Int32Array): Instruction[] {
-  const names = new Map(
-    Object.entries(abi).map(([name, { opcode }]) => [opcode as number, name as InstructionName]),
-  );
+/**
+ * The instructions of a list of words, in order (those inside a loop are in the loop's tail).
+ *
+ * @param described the instructions that ops describe
+ */
+export function decode(words: Int32Array, described: readonly InstructionRecord[] = []): Instruction[] {
+  const own = Object.entries(abi).map(([name, entry]): InstructionRecord => ({ name, ...entry }));
+  const records = new Map([...own, ...described].map((record) => [record.opcode, record]));
   const instructions: Instruction[] = [];
   for (let at = 0; at < words.length; ) {
-    const name = names.get(words[at] ?? -1);
+    const record = records.get(words[at] ?? -1);
     const length = words[at + 1] ?? -1;
-    if (name === undefined || length < 0 || at + 2 + length > words.length) {
+    if (record === undefined || length < 0 || at + 2 + length > words.length) {
       throw new RondoError({
         where: "program",
         received: `the words ${words.slice(at, at + 2).join(", ")} at ${at} of ${words.length}`,
@@ -174,7 +186,7 @@ export function decode(words: Int32Array): Instruction[] {
     }
     const fields: Record<string, Pointer | number> = {};
     let next = at + 2;
-    for (const [field, kind] of abi[name].fields) {
+    for (const [field, kind] of record.fields) {
       const word = words[next++] ?? 0;
       if (kind === "ptr") {
         const offset = words[next++] ?? 0;
@@ -183,7 +195,7 @@ export function decode(words: Int32Array): Instruction[] {
         fields[field] = kind === "f32" ? bitsFloat(word) : word;
       }
     }
-    instructions.push({ at, name, fields, tail: words.subarray(next, at + 2 + length) });
+    instructions.push({ at, name: record.name, fields, tail: words.subarray(next, at + 2 + length) });
     at += 2 + length;
   }
   return instructions;
@@ -210,7 +222,7 @@ export function checkRank(where: string, rank: number): void {
   });
 }
 
-function tooLarge(name: InstructionName, position: number, word: number): RondoError {
+function tooLarge(name: string, position: number, word: number): RondoError {
   return new RondoError({
     where: `program: ${name}, operand word ${position}`,
     received: `${word}`,

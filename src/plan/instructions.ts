@@ -5,9 +5,9 @@ import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
-import { elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
+import { type Buffer, elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
 import { broadcastStrides, collapse } from "./elementwise.js";
-import { checkRank } from "./encode.js";
+import { checkRank, type Pointer } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
@@ -320,10 +320,51 @@ const orthogonal: LowerRule = (l, node) => {
   l.values.set(node, 0, out);
 };
 
+/** The instruction that an op describes itself. */
+const described: LowerRule = (l, node) => {
+  const { kernel } = node.op;
+  if (kernel.kind !== "described") throw new Error(`${node.op.name} does not describe its instruction`);
+  const inputs = node.inputs.map((x, i) =>
+    kernel.rowsApart?.(i) === true ? l.materialize(x, rowsContiguous) : l.contiguous(x),
+  );
+  const shapes = node.outputs.map(({ shape }) => l.values.shape(shape));
+  const fields = Object.entries(kernel.fields(inputs, shapes, node.attrs));
+  const outputs = node.outputs.map((_, i) => contiguousPlace(l, node, i));
+  const works: Buffer[] = [];
+  const places = fields.map(([field, value]): readonly [string, number | View | Buffer | null] => {
+    if (typeof value === "number" || value === null) return [field, value];
+    if ("input" in value) return [field, inputs[value.input] ?? null];
+    if ("output" in value) return [field, outputs[value.output] ?? null];
+    const work = l.storage.work(value.work);
+    if (work !== undefined) works.push(work);
+    return [field, work ?? null];
+  });
+  l.emit({
+    name: kernel.instruction.name,
+    reads: inputs.map((view) => view.buffer),
+    writes: [...outputs.map((view) => view.buffer), ...works],
+    emit(encoder, index) {
+      const words = places.map(([field, place]): [string, number | Pointer] => {
+        if (typeof place === "number" || place === null) return [field, place];
+        return [field, "buffer" in place ? pointer(place, index) : startOf(place, index)];
+      });
+      encoder.append(kernel.instruction, Object.fromEntries(words));
+    },
+  });
+  outputs.forEach((view, i) => {
+    l.values.set(node, i, view);
+  });
+};
+
+/** Whether all is in row-major order but for how far apart the rows lie. */
+const rowsContiguous = ({ offset, shape, strides }: View): boolean =>
+  (strides[0] ?? 0) >= 0 && isContiguous({ offset, shape: shape.slice(1), strides: strides.slice(1) });
+
 /** One rule per kernel name that ops declare. */
 export const instructions: Readonly<Record<string, LowerRule>> = {
   reduce,
   assemble,
+  described,
   matmul,
   gather,
   scatterAdd,

@@ -4,6 +4,7 @@
 import * as ops from "../../src/graph/build.js";
 import { type Shape, shapeText } from "../../src/graph/dim.js";
 import type { StateVariable } from "../../src/graph/ir.js";
+import { vjp } from "../../src/passes/autodiff.js";
 import {
   B,
   bool,
@@ -94,6 +95,114 @@ function reduction(f: Reduction, from = -2, to = 2, integers = true): Case[] {
     ),
   ];
 }
+
+const pixels = (shape: Shape, kernel: Shape, options: ops.ConvOptions, name: string): Case =>
+  test(`${name}: ${shapeText(shape)} by ${shapeText(kernel)}`, [float(shape), float(kernel)], (x, k) =>
+    ops.conv2d(x, k, options),
+  );
+
+/** Sums of squares of a value with respect to some operands. */
+const slopes = (y: X, operands: readonly X[]): X[] =>
+  vjp([[y, ops.mul(y, 2)]], operands).map((g) => g ?? ops.scalar(0));
+
+const convolutions: readonly Case[] = [
+  pixels([2, 5, 4, 3], [3, 2, 3, 4], {}, "inside"),
+  pixels([B, 5, 4, 1], [3, 3, 1, 20], {}, "one channel"),
+  pixels([2, 4, 5, 2], [3, 3, 2, 17], { padding: "same" }, "same"),
+  pixels([1, 3, 2, 2], [4, 5, 2, 3], { padding: "same" }, "a kernel larger than the pixels"),
+  pixels([2, 7, 6, 2], [3, 2, 2, 5], { strides: [2, 3], padding: "same" }, "strides, same"),
+  pixels([2, 7, 6, 2], [2, 3, 2, 33], { strides: [3, 2] }, "strides larger than the kernel"),
+  pixels([1, 7, 9, 2], [3, 2, 2, 3], { dilation: [2, 3] }, "dilation"),
+  pixels([1, 6, 7, 2], [3, 3, 2, 3], { dilation: [2, 1], padding: "same" }, "dilation along one axis, same"),
+  pixels([2, 4, 4, 6], [2, 3, 2, 9], { groups: 3, padding: "same" }, "groups"),
+  pixels([1, 4, 3, 4], [2, 2, 1, 8], { groups: 4, strides: [2, 1] }, "a group for each channel"),
+  pixels(
+    [2, 1, T, 3],
+    [1, 2, 3, 4],
+    {
+      padding: [
+        [0, 0],
+        [1, 0],
+      ],
+    },
+    "causal over an open axis",
+  ),
+  pixels([Z, 4, 4, 2], [2, 2, 2, 3], {}, "no rows"),
+  pixels([1, 2, 2, 700], [2, 2, 700, 2], { padding: "same" }, "many channels"),
+  pixels([1, 2, 140, 2], [1, 3, 2, 3], { padding: "same" }, "long rows"),
+  ...(["linear", "relu", "relu6", "leakyRelu", "tanh"] as const).map((activation) =>
+    test(`bias and ${activation}`, [float([2, 4, 3, 2]), float([2, 2, 2, 5]), float([5])], (x, k, bias) =>
+      ops.conv2d(x, k, { bias, activation, padding: "same" }),
+    ),
+  ),
+  test("of what is transposed and cut", [float([4, 2, 3, 5]), float([2, 2, 3, 3])], (x, k) =>
+    ops.conv2d(ops.transpose(ops.slice(x, [0, 0, 0, 1], [4, 2, 3, 3]), [1, 0, 3, 2]), k),
+  ),
+  test("of rows that lie apart", [float([3, 2, 3, 2, 2]), float([2, 2, 2, 3])], (x, k) =>
+    ops.conv2d(ops.reshape(ops.slice(x, [0, 1, 0, 0, 0], [3, 1, 3, 2, 2]), [3, 3, 2, 2]), k),
+  ),
+  test("its gradients' gradients", [float([2, 4, 5, 2]), float([2, 3, 2, 3]), float([3])], (x, k, bias) =>
+    slopes(ops.conv2d(x, k, { bias, strides: [1, 2], padding: "same" }), [x, k, bias]),
+  ),
+  test("its gradients' gradients, strides", [float([1, 5, 5, 2]), float([3, 3, 2, 2])], (x, k) =>
+    slopes(ops.conv2d(x, k, { strides: [2, 2] }), [x, k]),
+  ),
+  test("within a scan, its kernel packed outside", [float([3, 2, 3, 4, 2]), float([2, 3, 2, 2])], (x, k) => {
+    const { outputs, states } = ops.scan({
+      sequences: [x],
+      states: [{ shape: [2, 3, 4, 2], dtype: "float32" }],
+      constants: [k],
+      step: ([now], [before], [kernel]) => {
+        if (now === undefined || before === undefined || kernel === undefined) throw new Error("no step");
+        const next = ops.tanh(ops.conv2d(ops.add(now, before), kernel, { padding: "same" }));
+        return { outputs: [next], states: [next] };
+      },
+    });
+    return [...outputs, ...states];
+  }),
+];
+
+const pools: readonly Case[] = (["max", "average"] as const).flatMap((kind) => {
+  const over = (shape: Shape, options: Omit<ops.PoolOptions, "kind">, name: string): Case =>
+    test(`${kind}, ${name}: ${shapeText(shape)}`, [float(shape)], (x) => ops.pool(x, { kind, ...options }));
+  return [
+    over([2, 4, 6, 3], { window: [2, 2] }, "apart"),
+    over([B, 5, 7, 2], { window: [2, 3], padding: "same" }, "same"),
+    over([2, 5, 5, 17], { window: [3, 3], strides: [1, 2] }, "overlapping"),
+    over([1, 6, 7, 1], { window: [2, 2], strides: [3, 3], padding: "same" }, "with gaps"),
+    over([2, 7, 3], { window: [3], strides: [2], padding: "same" }, "one axis"),
+    over([2, T, 3], { window: [2], strides: [1] }, "an open axis"),
+    over([2, 3, 4, 5, 2], { window: [2, 2, 3], strides: [1, 2, 2], padding: "same" }, "three axes"),
+    over([Z, 4, 4, 2], { window: [2, 2] }, "no rows"),
+    over([1, 4, 4, 70], { window: [2, 2], strides: [1, 1] }, "many channels"),
+    test(
+      `${kind}, equals, and their gradient`,
+      [float([1, 4, 4, 2], 1, 1)],
+      (x) => {
+        const y = ops.pool(x, { kind, window: [3, 3], strides: [1, 1] });
+        return [y, ...slopes(y, [x])];
+      },
+      jumps,
+    ),
+    ...(kind === "average"
+      ? [
+          test("average, its gradient's gradient", [float([1, 4, 5, 2])], (x) =>
+            slopes(ops.pool(x, { kind, window: [2, 3], strides: [1, 2], padding: "same" }), [x]),
+          ),
+        ]
+      : [
+          test(
+            "max of what is not finite",
+            [listed([1, Number.NaN, 3, -Infinity, -Infinity, 2, Infinity, 5])],
+            (x) => {
+              const y = ops.pool(ops.reshape(x, [1, 4, 2, 1]), { kind, window: [2, 1], strides: [1, 1] });
+              return [y, ...slopes(y, [x])];
+            },
+            jumps,
+          ),
+        ]),
+  ];
+});
 
 const seed = listed([123456789, -987654321], "int32");
 const source = (seed: X): ops.RandomSource => ({ seed });
@@ -395,6 +504,15 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
       ([[], [4], [1, 1], [3, 1], [2, 1, 4], [2, 3, 4]] as Shape[]).map((s) => ops.sumTo(x, s)),
     ),
   ],
+  // Windows
+  layOut: [
+    test("transposed", [float([3, 4])], (x) => ops.layOut(ops.transpose(x))),
+    test("reversed, in a product", [float([2, B]), float([2, 3])], (x, y) =>
+      ops.matMul(ops.layOut(ops.transpose(ops.reverse(x, 0))), y),
+    ),
+  ],
+  conv2d: convolutions,
+  pool: pools,
   softmax: softmaxes(ops.softmax),
   logSoftmax: softmaxes(ops.logSoftmax),
 

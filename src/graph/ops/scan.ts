@@ -134,14 +134,25 @@ function checkMasks({ sequences, states, constants = [], mask, fused }: ScanOpti
 const placeholder = (name: string, { shape, dtype }: TensorType): SymbolicTensor => input(name, shape, dtype);
 const stepType = (x: SymbolicTensor): TensorType => ({ shape: x.shape.slice(1), dtype: x.dtype });
 
+/**
+ * The equations of a step as a body. Fused cells have their constants in a fixed order; else what hangs on constants alone,
+ * such as a packed kernel, is taken out of the body, so that it is computed once.
+ */
 function trace(options: ScanOptions): { body: ScanBody; captured: readonly SymbolicTensor[] } {
   const xs = options.sequences.map((s, i) => placeholder(`x${i}`, stepType(s)));
   const states = options.states.map((s, i) => placeholder(`s${i}`, s));
-  const constants = (options.constants ?? []).map((c, i) => placeholder(`c${i}`, c));
-  const step = options.step(xs, states, constants);
+  const given = options.constants ?? [];
+  const stands = given.map((c, i) => placeholder(`c${i}`, c));
+  const step = options.step(xs, states, stands);
   checkStates(step.states, states);
   const roots = [...step.outputs, ...step.states];
-  const closed = closureOf(roots, [...xs, ...states, ...constants]);
+  const ordered = options.fused !== undefined;
+  const outer = new Map(stands.map(({ node }, i) => [node, given[i]]));
+  const constants = ordered ? stands : [];
+  const closed = closureOf(
+    ordered || given.length === 0 ? roots : substitute(roots, (x) => outer.get(x.node)),
+    [...xs, ...states, ...constants],
+  );
   return {
     body: {
       sequences: xs,
@@ -171,12 +182,7 @@ const initial = (s: SymbolicTensor | TensorType): SymbolicTensor =>
 
 function scanSteps(options: ScanOptions, length: Dim): Scanned {
   const { body, captured } = trace(options);
-  const inputs = [
-    ...options.sequences,
-    ...options.states.map(initial),
-    ...(options.constants ?? []),
-    ...captured,
-  ];
+  const inputs = [...options.sequences, ...options.states.map(initial), ...captured];
   const node = makeNode(scanOp, inputs, { body, length });
   const n = body.outputs.length;
   return {
