@@ -7,6 +7,8 @@ export interface ElementIterator<T> extends AsyncIterableIterator<T, undefined> 
   next(): Promise<IteratorResult<T, undefined>>;
   /** Gives back what is open: files, generators. */
   return(): Promise<IteratorResult<T, undefined>>;
+  /** From where the rest follows, where it can tell; JSON, which `iterator` of its source goes on from. */
+  state?(): DatasetPosition;
   [Symbol.asyncIterator](): this;
 }
 
@@ -17,8 +19,8 @@ export interface ElementIterator<T> extends AsyncIterableIterator<T, undefined> 
 export interface ElementSource<T> {
   /** Elements of one pass: Infinity where there is no end, undefined where it is not known. */
   readonly size: number | undefined;
-  /** One pass. What is drawn in it follows from `seed` and `epoch`. */
-  iterator(order: Order): ElementIterator<T>;
+  /** One pass, or the rest of one, from what `state()` of its iterator gave. What is drawn in it follows from `seed` and `epoch`. */
+  iterator(order: Order | DatasetPosition): ElementIterator<T>;
 }
 
 /** A pass through a dataset: `for await`, or `next()` by hand. Calls of `next` that overlap are answered in their order. */

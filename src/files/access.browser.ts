@@ -1,5 +1,6 @@
 import { RondoError } from "../errors.js";
 import { fetchBytes, fetchChunks } from "./address.js";
+import type { Numbered } from "./numbered.js";
 
 const missing = {
   expected: "a file that the page may fetch",
@@ -22,5 +23,15 @@ export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void
     received: "a path in a page",
     expected: "no path: pages write no files",
     fix: "Take the bytes: const bytes = await model.save(), and offer them as a download or keep them in IndexedDB",
+  });
+}
+
+/** A page has no folders. */
+export async function numberedFiles(folder: string, _name: string, _ending: string): Promise<Numbered> {
+  throw new RondoError({
+    where: `write ${folder}`,
+    received: "a folder in a page",
+    expected: "Node: pages write no files",
+    fix: "Leave out what writes there, and keep what model.save() gives, in IndexedDB for example",
   });
 }

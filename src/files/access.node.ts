@@ -4,6 +4,8 @@ import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fetchBytes, fetchChunks } from "./address.js";
 import { readWholeFile, unreadable, writeFiles } from "./files.js";
+import type { Numbered } from "./numbered.js";
+import { NumberedFiles } from "./numbered.node.js";
 
 const missing = {
   expected: "a file at this address",
@@ -42,3 +44,7 @@ export const exists = (path: string): Promise<boolean> =>
 /** Writes a file: beside its place, then under its name; a failure leaves what was there. */
 export const writeBytes = (path: string, bytes: Uint8Array): Promise<void> =>
   writeFiles(dirname(path), { [basename(path)]: bytes });
+
+/** The files of a folder whose names are numbered: `name-000001.ending`. Makes the folder, and makes sure that it can be written. */
+export const numberedFiles = (folder: string, name: string, ending: string): Promise<Numbered> =>
+  NumberedFiles.open(pathOf(folder), name, ending);

@@ -10,7 +10,8 @@ import { damagedGzip } from "./streams.js";
 /**
  * Writes the files of one result into a folder, which is made (with those above it) when missing. When all lie complete
  * beside their places, files of these names that were there are moved aside, the new ones take their names, and the old
- * ones are deleted. A failure puts everything back, so that a folder never holds files of both.
+ * ones are deleted. A failure puts everything back, so that a folder never holds files of both. A file that comes alone takes
+ * its name in one step. Files and names are on the disk when this resolves, whatever becomes of the machine.
  *
  * @throws RondoError when the folder cannot be made or written to, a name is taken by a folder, or the disk is full
  */
@@ -41,7 +42,7 @@ export async function writeFiles(
       }
     }
     for (const { path, aside } of written) {
-      if (!existsSync(path)) continue;
+      if (written.length === 1 || !existsSync(path)) continue;
       await rename(path, aside);
       undo.push(() => rename(aside, path));
     }
@@ -49,11 +50,23 @@ export async function writeFiles(
       await rename(beside, path);
       undo.push(() => rm(path, { force: true }));
     }
+    await syncFolder(folder);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined);
     throw unwritable(`write ${folder}`, folder, error);
   }
   for (const { aside } of written) await rm(aside, { force: true }).catch(() => undefined);
+}
+
+/** Brings the names in a folder to the disk. Windows does that by itself, and opens no folders. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const opened = await open(folder, "r");
+  try {
+    await opened.sync();
+  } finally {
+    await opened.close();
+  }
 }
 
 /**
@@ -90,7 +103,7 @@ async function requireNoFolders(folder: string, names: readonly string[]): Promi
  * Makes a folder and those above it, and adds those that it had to make to `made`, outermost first; one that exists
  * stays. (Node's own `recursive` never comes back where an existing folder answers that it does not exist, as /proc does.)
  */
-async function makeFolder(folder: string, made: string[] = []): Promise<void> {
+export async function makeFolder(folder: string, made: string[] = []): Promise<void> {
   try {
     await mkdir(folder);
     made.push(folder);
@@ -133,7 +146,8 @@ export const unreadable = (path: string, error: unknown): RondoError =>
     { cause: error },
   );
 
-function unwritable(where: string, folder: string, error: unknown): RondoError {
+/** The error for a folder that the system does not let be written. */
+export function unwritable(where: string, folder: string, error: unknown): RondoError {
   const reasons: Record<string, string> = {
     EACCES: "no permission to write there",
     EPERM: "no permission to write there",

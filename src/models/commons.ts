@@ -248,7 +248,7 @@ export class Commons {
       const { assembly, seed } = member;
       const { seed: variable } = assembly.counters;
       if (!this.#seeded.has(variable)) {
-        await store.write(variable, Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0));
+        await store.write(variable, seedWords(seed));
         this.#seeded.add(variable);
       }
       const entries = member.entries();
@@ -274,6 +274,10 @@ export class Commons {
     }
   }
 }
+
+/** A seed as the counters hold it. */
+export const seedWords = (seed: number): Int32Array =>
+  Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0);
 
 /** A component with all that it is made of. */
 const withParts = (component: Component): Component[] => [component, ...component.parts().flatMap(withParts)];

@@ -23,7 +23,7 @@ import type { Objective } from "../train/objective.js";
 import { rateAt, type Schedule } from "../train/rate.js";
 import type { Report } from "../train/report.js";
 import { RecentlyUsed } from "./cache.js";
-import type { Commons, Member } from "./commons.js";
+import { type Commons, type Member, seedWords } from "./commons.js";
 import type { Network } from "./network.js";
 import { Arrangement, type Group, separated } from "./parameters.js";
 import type { Move } from "./store.js";
@@ -163,6 +163,8 @@ export interface EngineSnapshot {
   readonly step: number;
   /** Undefined before `compile`. */
   readonly optimizer: OptimizerSnapshot | undefined;
+  /** From which dropout and its like follow; left out: the model's stays. */
+  readonly seed?: number;
 }
 
 /** What an optimizer keeps. */
@@ -328,6 +330,11 @@ export class Engine implements Tenant, Member {
   get learningRate(): number {
     if (typeof this.#learningRate === "number") return this.#learningRate;
     return rateAt("learningRate", this.#learningRate, this.#updates);
+  }
+
+  /** The same where no schedule gives it. */
+  get setRate(): number | undefined {
+    return typeof this.#learningRate === "number" ? this.#learningRate : undefined;
   }
 
   /** Of the steps that are to come. */
@@ -520,6 +527,7 @@ export class Engine implements Tenant, Member {
     if (state === undefined) return undefined;
     const { store } = this.#commons();
     const iterations = store.read(state.iterations);
+    const learningRate = this.setRate;
     const slots = new Map<string, Promise<Tensor<"float32">>[]>();
     for (const [name, places] of this.#slotPlaces(state)) {
       slots.set(
@@ -532,7 +540,7 @@ export class Engine implements Tenant, Member {
     const read = [...slots].map(async ([name, tensors]) => [name, await Promise.all(tensors)] as const);
     return {
       iterations: (await iterations)[0] ?? 0,
-      learningRate: typeof this.#learningRate === "number" ? this.#learningRate : undefined,
+      learningRate,
       slots: new Map(await Promise.all(read)),
     };
   }
@@ -581,6 +589,8 @@ export class Engine implements Tenant, Member {
       if (state !== undefined) written.push(store.write(state, tensor.data));
     });
     written.push(store.write(this.assembly.counters.step, Int32Array.of(step)));
+    if (snapshot.seed !== undefined)
+      written.push(store.write(this.assembly.counters.seed, seedWords(snapshot.seed)));
     if (optimizer !== undefined && own !== undefined && places !== undefined) {
       const { iterations, learningRate, slots } = optimizer;
       written.push(store.write(own.iterations, Int32Array.of(iterations)));

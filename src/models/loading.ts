@@ -5,23 +5,16 @@ import { DeclaredTensor } from "../layers/declared.js";
 import { declareInput, InputLayer, ownShape } from "../layers/inputLayer.js";
 import type { Declared, Layer } from "../layers/layer.js";
 import { type CustomObjects, readLayer } from "../layers/registry.js";
-import { Tensor, zeros } from "../tensor.js";
+import { zeros } from "../tensor.js";
 import { parseCompileConfig } from "../train/compileConfig.js";
 import type { CompileOptions } from "../train/objective.js";
 import type { Optimizer } from "../train/optimizers/optimizer.js";
+import { keptIn } from "./checkpoint.js";
 import { entriesOf } from "./engine.js";
 import { Functional } from "./functional.js";
 import type { Model } from "./model.js";
 import type { LoadOptions, ModelOptions } from "./options.js";
-import {
-  bytesOf,
-  compileAnew,
-  componentPaths,
-  type FileSource,
-  nameOf,
-  optimizerFrom,
-  ownVariables,
-} from "./saving.js";
+import { bytesOf, compileAnew, type FileSource, nameOf, optimizerFrom, weightsIn } from "./saving.js";
 import { Sequential } from "./sequential.js";
 
 const optionNames = namesOf<LoadOptions>({
@@ -67,34 +60,20 @@ export async function readModel(source: FileSource, options: LoadOptions): Promi
       fix: "Build it, or give its first layer an input shape, before it is saved",
     });
   }
-  const values = new Map<object, Tensor<"float32">>();
-  for (const [path, component] of componentPaths(model)) {
-    const own = ownVariables(component);
-    const stored = groups.get(path)?.variables ?? [];
-    if (stored.length !== own.length) {
-      throw new RondoError({
-        where: `loadModel ${file}`,
-        received: `${stored.length} arrays for ${component.where} (${path})`,
-        expected: own.length === 0 ? "none" : own.map(({ name }) => name).join(", "),
-        fix: "Save the model again with the version of Keras that trained it",
-      });
-    }
-    own.forEach((weight, i) => {
-      const { data, shape } = stored[i] ?? {};
-      if (data instanceof Float32Array && shape !== undefined)
-        values.set(weight, new Tensor(data, shape, "float32"));
-    });
-  }
+  const values = weightsIn(`loadModel ${file}`, model, groups);
   const compiled = compile ? compiledOf(config.compile_config) : undefined;
   const compileOptions = compiled && compileAs(model, compiled, file);
   const present = await model.snapshot();
   const weights = entriesOf(model).map(({ weight }) => values.get(weight) ?? zeros(weight.shape));
+  const kept = keptIn(metadata, groups, file);
   const optimizer =
     present.optimizer &&
-    optimizerFrom(groups, compileOptions?.optimizer as Optimizer | undefined, present.optimizer, file);
+    (kept?.optimizer ??
+      optimizerFrom(groups, compileOptions?.optimizer as Optimizer | undefined, present.optimizer, file));
   await model.restore({
     ...present,
     weights,
+    states: kept?.states ?? present.states,
     step: state.step ?? optimizer?.iterations ?? 0,
     passes: state.passes ?? 0,
     optimizer: optimizer ?? present.optimizer,

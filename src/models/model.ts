@@ -70,7 +70,8 @@ export abstract class Model<
   extends Layer<R>
   implements CallbackModel
 {
-  readonly seed: number;
+  #seed: number;
+  readonly #seeded: boolean;
   stopTraining = false;
   readonly #kind: string;
   readonly #backend: Backend | Promise<Backend> | undefined;
@@ -93,7 +94,8 @@ export abstract class Model<
     const { name = null, seed = randomSeed(), backend } = options;
     super(definition, { name });
     this.#kind = kind;
-    this.seed = seed;
+    this.#seed = seed;
+    this.#seeded = options.seed !== undefined;
     this.#backend = backend;
     if (!Number.isSafeInteger(seed)) {
       throw new RondoError({
@@ -111,6 +113,11 @@ export abstract class Model<
         fix: 'Make it with createBackend({ backend: "wasm" }), or leave it out',
       });
     }
+  }
+
+  /** From which weights, dropout and the order of rows follow; one that was drawn is that of the checkpoint which a fit goes on from. */
+  get seed(): number {
+    return this.#seed;
   }
 
   /** Unique among the layers of a model that it is a part of; default: its kind. */
@@ -759,7 +766,19 @@ export abstract class Model<
     return {
       model,
       get seed() {
-        return model.seed;
+        return model.#seed;
+      },
+      set seed(seed) {
+        model.#seed = seed;
+      },
+      get seeded() {
+        return model.#seeded;
+      },
+      get passes() {
+        return model.#passes;
+      },
+      set passes(passes) {
+        model.#passes = passes;
       },
       get turns() {
         return model.#turns;

@@ -167,10 +167,10 @@ export interface DatasetFitOptions<I extends string = never, O extends string = 
   readonly stepsPerEpoch?: number;
 }
 
-const lookNames = { verbose: true, callbacks: true, signal: true } as const;
+export const lookNames = { verbose: true, callbacks: true, signal: true } as const;
 const predictNames = { ...lookNames, batchSize: true } as const;
 const batchNames = { sampleWeight: true, classWeight: true } as const;
-const trainingNames = {
+export const trainingNames = {
   ...lookNames,
   classWeight: true,
   epochs: true,
@@ -185,7 +185,6 @@ export const optionNames = {
   model: namesOf<ModelOptions>({ name: true, seed: true, backend: true }),
   predict: namesOf<PredictOptions>(predictNames),
   evaluate: namesOf<EvaluateOptions>({ ...predictNames, sampleWeight: true }),
-  lookAtDataset: namesOf<DatasetLookOptions>({ ...lookNames, steps: true }),
   batch: namesOf<BatchOptions>(batchNames),
   fit: namesOf<FitOptions>({
     ...trainingNames,
@@ -194,7 +193,6 @@ export const optionNames = {
     validationSplit: true,
     shuffle: true,
   }),
-  fitDataset: namesOf<DatasetFitOptions>({ ...trainingNames, stepsPerEpoch: true }),
 };
 
 /** Whether data are a dataset and not arrays. */

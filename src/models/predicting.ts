@@ -69,18 +69,10 @@ export async function predictDataset(
   options: DatasetLookOptions,
 ): Promise<readonly Tensor<"float32">[]> {
   const where = "predict";
-  const { steps, verbose = 0 } = options;
-  const run = runOf(host, where, { ...options, verbose });
+  const run = runOf(host, where, { ...options, verbose: options.verbose ?? 0 });
   return await host.turns.take({ method }, predictionEffect(host), async (submitted) => {
-    const { checkDatasetOptions, predicted, Stream } = await streams();
-    checkDatasetOptions(where, options, optionNames.lookAtDataset);
-    const feed = await Stream.open(host, dataset, {
-      where,
-      kind: "predict",
-      steps: ["steps", steps],
-      place: "overtakingOthers",
-      submitted: heldFor(run, submitted),
-    });
+    const { lookingStream, predicted } = await streams();
+    const feed = await lookingStream(host, dataset, where, options, heldFor(run, submitted));
     return await predicted(host, feed, run).finally(() => feed.close());
   });
 }

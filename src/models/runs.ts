@@ -1,4 +1,5 @@
 import { RondoError } from "../errors.js";
+import type { Component } from "../layers/component.js";
 import type { Place } from "../runtime/backend.js";
 import type { Tensor, TensorLike } from "../tensor.js";
 import type { CallbackModel } from "../train/callbacks/callback.js";
@@ -41,8 +42,12 @@ export const heldFor = ({ callbacks }: Run, submitted: () => void): (() => void)
 
 /** What runs need of their model. */
 export interface Host {
-  readonly model: CallbackModel;
-  readonly seed: number;
+  readonly model: CallbackModel & Component & { readonly outputNames: readonly string[] };
+  seed: number;
+  /** Whether the seed was given, and not drawn. */
+  readonly seeded: boolean;
+  /** Epochs begun so far. */
+  passes: number;
   readonly turns: Turns;
   /** What it runs, once the shapes of its inputs are known. */
   readonly built: Runs | undefined;

@@ -134,10 +134,20 @@ export interface RondoState {
 /** The version of Keras whose format the files follow. */
 const kerasVersion = "3.15.1";
 
+/** What a checkpoint has beside its model. */
+export interface Beside {
+  readonly json: JsonObject;
+  readonly arrays: readonly FileArray[];
+}
+
+/** Where a checkpoint has the arrays that are beside its model. */
+export const besidePath = "rondo/checkpoint";
+
 /**
  * A `.keras` file of a model. How it was compiled is left out, with a warning, where that is partly code of one's own.
  *
  * @param entries its weights in the order of the snapshot's
+ * @param beside of a checkpoint, in the place of what Keras keeps of an optimizer, which is less
  */
 export function kerasFileOf(
   model: Component & { readonly outputNames: readonly string[] },
@@ -145,6 +155,7 @@ export function kerasFileOf(
   seed: number,
   { weights, step, passes, optimizer }: EngineSnapshot & { readonly passes: number },
   objective: Objective | undefined,
+  beside?: Beside,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const values = new Map(entries.map(({ weight }, i) => [weight, weights[i]]));
   const groups: [string, NewKerasGroup][] = [...componentPaths(model)].map(([path, component]) => [
@@ -159,12 +170,14 @@ export function kerasFileOf(
     },
   ]);
   const compiled = objective && compileConfig(objective);
-  if (objective !== undefined && compiled === undefined) {
+  if (objective !== undefined && compiled === undefined && beside === undefined) {
     console.warn(
       `rondo: ${model.where} is saved without its loss, metrics and optimizer, because they are partly code of your own: compile it again after loading`,
     );
   }
-  if (compiled !== undefined && optimizer !== undefined) {
+  if (beside !== undefined) {
+    if (beside.arrays.length > 0) groups.push([besidePath, { variables: beside.arrays }]);
+  } else if (compiled !== undefined && optimizer !== undefined) {
     groups.push(["optimizer", optimizerGroup(objective?.optimizer, optimizer)]);
     const variables = accumulationOf(optimizer.slots).flatMap(([, tensors]) => tensors);
     if (variables.some(({ data }) => data.some((value) => value !== 0)))
@@ -182,10 +195,45 @@ export function kerasFileOf(
   const isList = Array.isArray(ports) && Array.isArray(ports[0]);
   const compile_config = compiled && isList ? inLists(compiled, model.outputNames) : compiled;
   return writeKerasFile({
-    metadata: { keras_version: kerasVersion, date_saved: "", rondo: { ...state } },
+    metadata: {
+      keras_version: kerasVersion,
+      date_saved: "",
+      rondo: { ...state, ...(beside && { checkpoint: beside.json }) },
+    },
     config: { ...description, ...(compile_config === undefined ? {} : { compile_config }) },
     groups,
   });
+}
+
+/**
+ * The weights of a model in its file.
+ *
+ * @throws RondoError for another number of arrays than its layers have
+ */
+export function weightsIn(
+  where: string,
+  model: Component,
+  groups: ReadonlyMap<string, KerasGroup>,
+): Map<Weight, Tensor<"float32">> {
+  const values = new Map<Weight, Tensor<"float32">>();
+  for (const [path, component] of componentPaths(model)) {
+    const own = ownVariables(component);
+    const stored = groups.get(path)?.variables ?? [];
+    if (stored.length !== own.length) {
+      throw new RondoError({
+        where,
+        received: `${stored.length} arrays for ${component.where} (${path})`,
+        expected: own.length === 0 ? "none" : own.map(({ name }) => name).join(", "),
+        fix: "Save the model again with the version of Keras that trained it",
+      });
+    }
+    own.forEach((weight, i) => {
+      const { data, shape } = stored[i] ?? {};
+      if (data instanceof Float32Array && shape !== undefined)
+        values.set(weight, new Tensor(data, shape, "float32"));
+    });
+  }
+  return values;
 }
 
 /** Optimizers whose first two slots Keras makes weight by weight; those of others come slot by slot. */

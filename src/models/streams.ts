@@ -1,6 +1,8 @@
+import type { Json } from "../config/config.js";
 import { isNamed } from "../data/datasetElement.js";
 import type { ElementIterator, ElementSource } from "../data/datasetIterator.js";
-import { checkCount, checkOptions, RondoError, unknownName, valueText, within } from "../errors.js";
+import type { DatasetPosition, Order } from "../data/datasetStage.js";
+import { checkCount, checkOptions, namesOf, RondoError, unknownName, valueText, within } from "../errors.js";
 import { shapeText, sizeOf, Tensor } from "../tensor.js";
 import type { Batch, Batches, Feed } from "../train/feed.js";
 import { type Run, runPrediction } from "../train/fit.js";
@@ -8,6 +10,13 @@ import type { Report } from "../train/report.js";
 import type { ClassWeights, DataArray } from "../train/samples.js";
 import type { Kind } from "./engine.js";
 import { countOf, type Data, type Rows, readInputs } from "./feeds.js";
+import {
+  type AnyDatasetFitOptions,
+  type DatasetFitOptions,
+  type DatasetLookOptions,
+  lookNames,
+  trainingNames,
+} from "./options.js";
 import type { Host, Runs, SourceOptions } from "./runs.js";
 
 /** A batch of a dataset. */
@@ -33,7 +42,21 @@ export interface StreamOptions extends Omit<SourceOptions, "reported"> {
 /** A pass through the dataset, and how many batches it has given. */
 interface Opened {
   readonly elements: ElementIterator<unknown>;
+  readonly order: Order;
   given: number;
+}
+
+/** Where a stream stands, as JSON. */
+interface StreamPosition {
+  /** The batches of a pass, where they are known. */
+  readonly counted: number | null;
+  /** The pass that is open. */
+  readonly opened: {
+    readonly order: { readonly seed: number; readonly epoch: number };
+    readonly given: number;
+    /** What its iterator says; null where it does not say. */
+    readonly state: Json;
+  } | null;
 }
 
 /** The batches of a dataset: each is read and checked, and its program made ready, when it is asked for. */
@@ -105,10 +128,39 @@ export class Stream implements Feed<StreamBatch> {
     return this.#report;
   }
 
-  pass(epoch: number): Batches<StreamBatch> {
-    let given = 0;
+  position(): Json {
+    const opened = this.#opened;
+    const position: StreamPosition = {
+      counted: this.#counted ?? null,
+      opened: opened
+        ? {
+            order: { seed: opened.order.seed, epoch: opened.order.epoch },
+            given: opened.given,
+            state: (opened.elements.state?.() ?? null) as Json,
+          }
+        : null,
+    };
+    return position as unknown as Json;
+  }
+
+  async resume(position: Json): Promise<void> {
+    await this.close();
+    const { counted, opened } = position as unknown as StreamPosition;
+    this.#counted = counted ?? undefined;
+    if (opened === null) return;
+    const { order, given, state } = opened;
+    const elements = this.#dataset.iterator((state ?? order) as unknown as DatasetPosition);
+    this.#opened = { elements, order, given };
+    // What cannot say where it stands is gone through once more.
+    if (state === null) for (let i = 0; i < given; i++) await elements.next();
+  }
+
+  pass(epoch: number, before?: number): Batches<StreamBatch> {
+    let given = before ?? 0;
+    const ended = given > 0 && this.#opened === undefined;
     return {
       next: async () => {
+        if (ended) return undefined;
         const first = this.#first;
         this.#first = undefined;
         const batch = given === this.#limit ? undefined : (first ?? (await this.#next(epoch, given)));
@@ -156,7 +208,7 @@ export class Stream implements Feed<StreamBatch> {
   #begin(epoch: number): Opened {
     const { passOf = () => 0 } = this.#options;
     const order = { seed: this.#host.seed, epoch: passOf(epoch) };
-    return { elements: this.#dataset.iterator(order), given: 0 };
+    return { elements: this.#dataset.iterator(order), order, given: 0 };
   }
 
   async #batch(place: string, element: unknown): Promise<StreamBatch> {
@@ -282,6 +334,73 @@ const noBatches = (where: string): RondoError =>
     fix: "Check what it reads and filters; dropRemainder drops the only batch of few elements",
   });
 
+const fitNames = namesOf<DatasetFitOptions>({ ...trainingNames, stepsPerEpoch: true });
+const lookingNames = namesOf<DatasetLookOptions>({ ...lookNames, steps: true });
+
+/** What a fit trains on. */
+export function trainingStream(
+  host: Host,
+  dataset: ElementSource<unknown>,
+  options: AnyDatasetFitOptions,
+  epoch: number,
+  turn: NonNullable<SourceOptions["turn"]>,
+): Promise<Stream> {
+  checkDatasetOptions("fit", options, fitNames);
+  const { stepsPerEpoch, classWeight } = options;
+  return Stream.open(
+    host,
+    dataset,
+    {
+      where: "fit",
+      kind: "train",
+      steps: ["stepsPerEpoch", stepsPerEpoch],
+      lasting: stepsPerEpoch !== undefined,
+      passOf: (epoch) => host.passOf(epoch),
+      classWeight,
+      turn,
+      place: "yielding",
+    },
+    epoch,
+  );
+}
+
+/** What a fit validates on. */
+export const validationStream = (
+  host: Host,
+  dataset: ElementSource<unknown>,
+  where: string,
+  steps: number | undefined,
+  turn: NonNullable<SourceOptions["turn"]>,
+): Promise<Stream> =>
+  Stream.open(host, dataset, { where, kind: "evaluate", steps: ["validationSteps", steps], turn });
+
+/** What is evaluated or predicted from. */
+export function lookingStream(
+  host: Host,
+  dataset: ElementSource<unknown>,
+  where: "evaluate" | "predict",
+  options: DatasetLookOptions,
+  submitted: () => void,
+): Promise<Stream> {
+  checkDatasetOptions(where, options, lookingNames);
+  return Stream.open(host, dataset, {
+    where,
+    kind: where,
+    steps: ["steps", options.steps],
+    submitted,
+    ...(where === "predict" && { place: "overtakingOthers" }),
+  });
+}
+
+/** The error for an option of datasets where there is none. */
+export const noDataset = (option: string): RondoError =>
+  new RondoError({
+    where: "fit",
+    received: `${option} without a dataset to validate on`,
+    expected: "validationData that is a dataset",
+    fix: `Leave ${option} out, or give a dataset`,
+  });
+
 /** The outputs for all batches, one below the other. */
 export async function predicted(host: Host, stream: Stream, run: Run): Promise<readonly Tensor<"float32">[]> {
   const parts: Tensor<"float32">[][] = [];
@@ -331,7 +450,7 @@ const ownOfArrays: Readonly<Record<string, string>> = {
 };
 
 /** Refuses options of another name, and those of arrays. */
-export function checkDatasetOptions(where: string, options: object, valid: readonly string[]): void {
+function checkDatasetOptions(where: string, options: object, valid: readonly string[]): void {
   const wrong = Object.keys(ownOfArrays).find((name) => name in Object(options));
   if (wrong === undefined) {
     checkOptions(where, options, valid);

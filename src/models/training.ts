@@ -1,12 +1,13 @@
 import type { ElementSource } from "../data/datasetIterator.js";
 import { permutation } from "../data/shuffle.js";
-import { checkCount, checkOptions, RondoError, within } from "../errors.js";
+import { checkCount, checkOptions, within } from "../errors.js";
 import type { History } from "../train/callbacks/history.js";
 import { arrayFeed, type Feed } from "../train/feed.js";
 import { type Run, runEvaluation, runFit } from "../train/fit.js";
 import { Totals } from "../train/report.js";
 import type { Engine } from "./engine.js";
 import { countOf, type Data, type Rows, readInputs, sliceOf } from "./feeds.js";
+import type { FitKeeper } from "./keeping.js";
 import {
   type AnyBatchOptions,
   type AnyDatasetFitOptions,
@@ -62,6 +63,7 @@ export async function fitArrays(
   checkCount("fit", "batchSize", batchSize, 1);
   checkCount("fit", "validationBatchSize", validationBatchSize, 1);
   return host.turns.fit({ method }, async (step) => {
+    const keeper = await keeperOf(host, run);
     const given = await samplesOf(host, "fit", x, y, options.sampleWeight);
     const { runs } = given;
     let data = given.rows;
@@ -81,12 +83,15 @@ export async function fitArrays(
       reported: (report) => host.reported(report),
     });
     const rows = countOf(data);
-    const order = (epoch: number) => permutation(host.seed, host.passOf(epoch), rows);
+    const order = {
+      passOf: (epoch: number) => host.passOf(epoch),
+      rows: (pass: number) => permutation(host.seed, pass, rows),
+    };
     // What does not fit is found before the first step.
     await source.plan(Math.min(rows, batchSize));
     const feed = arrayFeed(source, batchSize, shuffle ? order : undefined);
     const validation = await validationOf(host, held, step, { ...options, validationBatchSize });
-    return await fitted(host, engine, feed, validation, run, step);
+    return await fitted(host, engine, feed, validation, run, step, keeper);
   });
 }
 
@@ -97,32 +102,18 @@ export async function fitDataset(
   dataset: ElementSource<unknown>,
   options: AnyDatasetFitOptions,
 ): Promise<History> {
-  const { stepsPerEpoch, classWeight, validationBatchSize = host.built?.rows ?? 32 } = options;
+  const { classWeight, validationBatchSize = host.built?.rows ?? 32 } = options;
   const run = begin(host, options);
   host.built?.requireSingle("fit", classWeight);
   checkCount("fit", "validationBatchSize", validationBatchSize, 1);
   return host.turns.fit({ method }, async (step) => {
-    const { checkDatasetOptions, Stream } = await streams();
-    checkDatasetOptions("fit", options, optionNames.fitDataset);
-    const feed = await Stream.open(
-      host,
-      dataset,
-      {
-        where: "fit",
-        kind: "train",
-        steps: ["stepsPerEpoch", stepsPerEpoch],
-        lasting: stepsPerEpoch !== undefined,
-        passOf: (epoch) => host.passOf(epoch),
-        classWeight,
-        turn: (work) => step(true, work),
-        place: "yielding",
-      },
-      run.initialEpoch,
-    );
+    const { trainingStream } = await streams();
+    const keeper = await keeperOf(host, run);
+    const feed = await trainingStream(host, dataset, options, run.initialEpoch, (work) => step(true, work));
     try {
       const held = await heldOf(host, options);
       const validation = await validationOf(host, held, step, { ...options, validationBatchSize });
-      return await fitted(host, await host.engine(), feed, validation, run, step);
+      return await fitted(host, await host.engine(), feed, validation, run, step, keeper);
     } finally {
       await feed.close();
     }
@@ -151,12 +142,7 @@ export const runOf = (
 async function heldOf(host: Host, { validationData, validationSteps }: AnyDatasetFitOptions): Promise<Held> {
   if (isDataset(validationData)) return validationData;
   if (validationSteps !== undefined) {
-    throw new RondoError({
-      where: "fit",
-      received: `validationSteps without a dataset to validate on`,
-      expected: "validationData that is a dataset",
-      fix: "Leave validationSteps out, or give a dataset",
-    });
+    throw (await streams()).noDataset("validationSteps");
   }
   if (validationData === undefined) return undefined;
   const [x, y, sampleWeight] = checkValidationData(validationData);
@@ -175,9 +161,7 @@ async function validationOf(
   if (held === undefined || runs === undefined) return undefined;
   const turn = <S>(work: Work<S>) => step(runs.stateful, work);
   if (isDataset(held)) {
-    const steps = ["validationSteps", validationSteps] as const;
-    const { Stream } = await streams();
-    return await Stream.open(host, held, { where, kind: "evaluate", steps, turn });
+    return await (await streams()).validationStream(host, held, where, validationSteps, turn);
   }
   runs.checkRows(where, held, validationBatchSize);
   const source = runs.source(await host.engine(), "evaluate", held, host.compiled("fit"), {
@@ -195,15 +179,28 @@ async function fitted(
   engine: Engine,
   feed: Feed,
   validation: Feed | undefined,
-  run: Run,
+  given: Run,
   step: Step,
+  keeper: FitKeeper | undefined,
 ): Promise<History> {
   const average = () => step(true, (submitted) => engine.average(submitted));
+  const run = { ...given, seed: host.seed };
   try {
-    return await runFit(host.model, feed, validation, run, average);
+    await keeper?.begin({ engine, feed, validation, run, step });
+    const history = await runFit(host.model, feed, validation, run, average, keeper);
+    await keeper?.done();
+    return history;
   } finally {
+    await keeper?.close();
     await validation?.close();
   }
+}
+
+/** What keeps the fit, where a callback says that it is to be kept. */
+async function keeperOf(host: Host, { callbacks }: Run): Promise<FitKeeper | undefined> {
+  const plans = callbacks.flatMap(({ keeps }) => keeps ?? []);
+  const [plan] = plans;
+  return plan && (await import("./keeping.js")).FitKeeper.open(host, plan, plans.length);
 }
 
 /** Loss and metrics over arrays. */
@@ -240,17 +237,10 @@ export async function evaluateDataset(
 ): Promise<Figures> {
   const where = "evaluate";
   host.compiled(where);
-  const { steps, verbose = 0 } = options;
-  const run = runOf(host, where, { ...options, verbose });
+  const run = runOf(host, where, { ...options, verbose: options.verbose ?? 0 });
   return measured(host, method, async (submitted) => {
-    const { checkDatasetOptions, Stream } = await streams();
-    checkDatasetOptions(where, options, optionNames.lookAtDataset);
-    const feed = await Stream.open(host, dataset, {
-      where,
-      kind: "evaluate",
-      steps: ["steps", steps],
-      submitted: heldFor(run, submitted),
-    });
+    const { lookingStream } = await streams();
+    const feed = await lookingStream(host, dataset, where, options, heldFor(run, submitted));
     return (await runEvaluation(host.model, feed, run).finally(() => feed.close())).figures();
   });
 }

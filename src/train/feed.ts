@@ -1,3 +1,4 @@
+import type { Json } from "../config/config.js";
 import type { TypedArray } from "../dtype.js";
 import type { Report } from "./report.js";
 import { RowBatches } from "./rows.js";
@@ -52,36 +53,52 @@ export interface Feed<B extends Batch = Batch> {
   readonly samples: number | undefined;
   /** Rows of a batch, where they are all the same but for the last. */
   readonly batchSize: number | undefined;
+  /** Whether rows come in another order each pass; of arrays. */
+  readonly shuffled?: boolean;
   /** The figures of training and evaluation. */
   report(): Report;
-  /** The batches of an epoch. */
-  pass(epoch: number): Batches<B>;
+  /**
+   * The batches of an epoch.
+   *
+   * @param given how many of them have been given before the position from which it resumes; default: the epoch begins
+   */
+  pass(epoch: number, given?: number): Batches<B>;
+  /** Where it stands: what `resume` of a feed of the same data goes on from. */
+  position(): Json;
+  resume(position: Json): Promise<void>;
   /** Gives back what is open. */
   close(): Promise<void>;
+}
+
+/** In which order rows come. */
+export interface RowOrder {
+  /** The number of the pass that begins in an epoch. */
+  passOf(epoch: number): number;
+  /** The row at each place of a pass. */
+  rows(pass: number): (place: number) => number;
 }
 
 /**
  * Batches of arrays.
  *
- * @param order the row at each place of an epoch, asked for when it begins; left out: as they stand
+ * @param order left out: as they stand
  */
-export function arrayFeed(
-  source: Source,
-  batchSize: number,
-  order?: (epoch: number) => (place: number) => number,
-): Feed {
+export function arrayFeed(source: Source, batchSize: number, order?: RowOrder): Feed {
   const { arrays, rows } = source;
   const tensors = arrays.map(({ tensor }) => tensor);
   const batches = new RowBatches(tensors, rows, batchSize, order !== undefined);
+  let pass = 0;
   return {
     arrays,
     steps: batches.count,
     samples: rows,
     batchSize,
+    shuffled: order !== undefined,
     report: () => source.report(),
-    pass(epoch) {
-      const row = order?.(epoch);
-      let i = 0;
+    pass(epoch, given) {
+      if (given === undefined && order) pass = order.passOf(epoch);
+      const row = order?.rows(pass);
+      let i = given ?? 0;
       return {
         async next() {
           if (i === batches.count) return undefined;
@@ -91,6 +108,10 @@ export function arrayFeed(
         },
         async close() {},
       };
+    },
+    position: () => pass,
+    async resume(position) {
+      pass = Number(position);
     },
     async close() {},
   };

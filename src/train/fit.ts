@@ -9,6 +9,7 @@ import {
 import { History } from "./callbacks/history.js";
 import { WarnOnNaN } from "./callbacks/terminateOnNaN.js";
 import type { Batch, Feed } from "./feed.js";
+import type { Keeper, Standpoint, Within } from "./keeping.js";
 import { pipeline } from "./pipeline.js";
 import { Totals } from "./report.js";
 import type { DataArray } from "./samples.js";
@@ -33,6 +34,7 @@ export interface Run {
  *
  * @param held what is validated on after each epoch
  * @param finish what is done with the weights after the last epoch
+ * @param keeper what keeps it, where it is to be kept
  */
 export async function runFit(
   model: CallbackModel,
@@ -40,33 +42,53 @@ export async function runFit(
   held: Feed | undefined,
   run: Run,
   finish: () => Promise<void>,
+  keeper?: Keeper,
 ): Promise<History> {
   const { epochs, initialEpoch, signal } = run;
   const history = new History();
   const own = [history, new WarnOnNaN()];
   const going = await begun(model, feed, feed.report().names, run, own);
   const { callbacks } = going;
-  const validating: Going = { callbacks, inputs: [] };
+  const validating: Going = { ...going, inputs: [] };
   const aborted = () => signal?.aborted === true;
   const stopped = () => model.stopTraining || aborted();
 
+  const from = keeper?.from;
+  const standpoint = (epoch: number, within?: Standpoint["within"]): Standpoint => ({
+    ...{ epoch, within, stopped: model.stopTraining, position: feed.position() },
+  });
+  /** Where it stands, while that is between two epochs. */
+  let between: Standpoint | undefined;
+
   model.stopTraining = false;
   await callbacks.begin("Train");
-  for (let epoch = initialEpoch; epoch < epochs && !stopped(); epoch++) {
-    await callbacks.epochBegin(epoch);
-    if (stopped()) break;
-    const totals = await measured("Train", feed, epoch, going, stopped);
+  if (from?.within) await callbacks.epochBegin(from.epoch);
+  await keeper?.restore(going.all);
+  model.stopTraining = from?.stopped === true;
+  for (let epoch = from?.epoch ?? initialEpoch; epoch < epochs && !stopped(); epoch++) {
+    const within = epoch === from?.epoch ? from.within : undefined;
+    if (!within) await callbacks.epochBegin(epoch);
+    if (model.stopTraining || (aborted() && !keeper)) break;
+    between = undefined;
+    const keep: Keep = (within) => {
+      if (!model.stopTraining) keeper?.between(() => standpoint(epoch, within()), aborted());
+    };
+    const { totals, batch } = await measured("Train", feed, epoch, going, stopped, keep, within);
+    if (held || aborted()) keeper?.hold(standpoint(epoch, { batch, totals: totals.sums }));
     if (aborted()) break;
     const logs = totals.logs();
     if (held !== undefined) {
       await callbacks.begin("Test");
-      const figures = await measured("Test", held, epoch, validating, aborted);
+      const { totals: figures } = await measured("Test", held, epoch, validating, aborted);
       await callbacks.end("Test", figures.logs());
       if (aborted()) break;
       Object.assign(logs, figures.logs("val_"));
     }
     await callbacks.epochEnd(epoch, logs);
+    between = standpoint(epoch + 1);
+    keeper?.epochEnded(between);
   }
+  await keeper?.finished(aborted(), between);
   await finish();
   await callbacks.end("Train");
   return history;
@@ -76,7 +98,7 @@ export async function runFit(
 export async function runEvaluation(model: CallbackModel, feed: Feed, run: Run): Promise<Totals> {
   const going = await begun(model, feed, feed.report().names, run);
   await going.callbacks.begin("Test");
-  const totals = await measured("Test", feed, 0, going, notAborted(run));
+  const { totals } = await measured("Test", feed, 0, going, notAborted(run));
   await going.callbacks.end("Test", totals.logs());
   return totals;
 }
@@ -105,6 +127,8 @@ const notAborted =
 /** A run that has begun. */
 interface Going {
   readonly callbacks: CallbackList;
+  /** The same one by one. */
+  readonly all: readonly CallbackHooks[];
   /** What its callbacks see of the data. */
   inputs: readonly DataArray[];
 }
@@ -126,29 +150,59 @@ async function begun(
     },
   };
   const shown = verbose === 0 ? [] : [new (await import("./callbacks/progressBar.js")).ProgressBar()];
-  const callbacks = new CallbackList([...run.callbacks, ...shown, ...own], model, params, run.aroundHook);
-  const going: Going = { callbacks, inputs: feed.arrays };
+  const all = [...run.callbacks, ...shown, ...own];
+  const callbacks = new CallbackList(all, model, params, run.aroundHook);
+  const going: Going = { callbacks, all, inputs: feed.arrays };
   return going;
 }
 
-/** The figures of an epoch. */
+/** Is told, between two steps, where the fit stands. */
+type Keep = (within: () => NonNullable<Standpoint["within"]>) => void;
+
+/**
+ * The figures of an epoch, and its batches.
+ *
+ * @param within where it goes on
+ */
 async function measured(
   mode: "Train" | "Test",
   feed: Feed,
   epoch: number,
   going: Going,
   stopped: () => boolean,
-): Promise<Totals> {
+  keep?: Keep,
+  within?: Within,
+): Promise<{ readonly totals: Totals; readonly batch: number }> {
   const report = feed.report();
-  const totals = new Totals(report);
+  const totals = new Totals(report, within?.totals);
   const outputs = [new Float32Array(report.size), new Float32Array(report.size)] as const;
   const outputOf = (i: number) => outputs[i % 2 === 0 ? 0 : 1];
+  /** Waits for the accumulators of the batch under way. */
+  let wait: ((accumulators: readonly number[]) => void) | undefined;
+  let batch = within?.batch ?? 0;
+  const pending = within?.pending;
+  if (pending) outputOf(batch - 1).set(pending);
+  const first = pending ? batch - 1 : batch;
   const logs = (i: number) => {
-    totals.add(outputOf(i));
+    const accumulators = outputOf(i);
+    wait?.([...accumulators]);
+    wait = undefined;
+    totals.add(accumulators);
+    batch = i + 1;
     return totals.logs();
   };
-  await through(mode, feed, epoch, going, { room: (_, i) => [outputOf(i)], logs, stopped });
-  return totals;
+  const between = (i: number) =>
+    keep?.(() => ({
+      batch: i,
+      totals: totals.sums,
+      ...(i > first && {
+        pending: new Promise<readonly number[]>((resolve) => {
+          wait = resolve;
+        }),
+      }),
+    }));
+  await through(mode, feed, epoch, going, { room: (_, i) => [outputOf(i)], logs, stopped, between }, within);
+  return { totals, batch };
 }
 
 /** How batches are gone through. */
@@ -158,6 +212,8 @@ interface Through<B> {
   /** What there is to say when it is done; default: nothing. */
   readonly logs?: (index: number) => Logs;
   readonly stopped: () => boolean;
+  /** Between two steps. */
+  readonly between?: (index: number) => void;
 }
 
 /** The batches of an epoch, one after the other. */
@@ -166,11 +222,13 @@ async function through<B extends Batch>(
   feed: Feed<B>,
   epoch: number,
   going: Going,
-  { room, logs = () => ({}), stopped }: Through<B>,
+  { room, logs = () => ({}), stopped, between }: Through<B>,
+  within?: Within,
 ): Promise<void> {
   const { callbacks } = going;
-  const batches = feed.pass(epoch);
-  const running: B[] = [];
+  const batches = feed.pass(epoch, within?.batch);
+  const pending = within?.pending !== undefined;
+  const running: Pick<Batch, "arrays">[] = pending ? [feed] : [];
   try {
     await pipeline(
       async (i) => {
@@ -185,6 +243,8 @@ async function through<B extends Batch>(
         await callbacks.batchEnd(mode, i, logs(i));
       },
       stopped,
+      between,
+      { index: within?.batch ?? 0, pending },
     );
   } finally {
     await batches.close();

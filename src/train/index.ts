@@ -1,3 +1,4 @@
+import { BackupAndRestore, type BackupAndRestoreOptions } from "./callbacks/backupAndRestore.js";
 import { CSVLogger, type CSVLoggerOptions } from "./callbacks/csvLogger.js";
 import { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/earlyStopping.js";
 import { History } from "./callbacks/history.js";
@@ -9,6 +10,8 @@ import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
 
 /** The callbacks; an object with any of their hooks is one too. */
 export const callbacks = {
+  backupAndRestore: (folder: string, options?: BackupAndRestoreOptions): BackupAndRestore =>
+    new BackupAndRestore(folder, options),
   csvLogger: (
     target: string | ((csv: string) => void | Promise<void>),
     options?: CSVLoggerOptions,
@@ -33,6 +36,7 @@ export {
   type Logs,
 } from "./callbacks/callback.js";
 export type { Verbosity } from "./fit.js";
+export type { KeepingPlan, Kept } from "./kept.js";
 export { type Loss, type LossName, losses, lossKind } from "./losses.js";
 export type {
   Accumulation,
@@ -65,6 +69,8 @@ export {
   schedules,
 } from "./schedules.js";
 export type {
+  BackupAndRestore,
+  BackupAndRestoreOptions,
   CSVLogger,
   CSVLoggerOptions,
   EarlyStopping,

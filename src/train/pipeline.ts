@@ -8,21 +8,26 @@ export type Submit = (index: number) => Promise<{ readonly done: Promise<void> }
  * @param submit called for i when step i − 2 has finished
  * @param finish called in order, after step i is done
  * @param stopped asked before each step; the steps under way are finished
+ * @param between called before each step and after the last, when step i − 2 has finished
+ * @param from where it goes on: at a step; `pending`: the one before is done, but not finished
  */
 export async function pipeline(
   submit: Submit,
   finish: (index: number) => Promise<void>,
   stopped: () => boolean = () => false,
+  between: (index: number) => void = () => {},
+  from = { index: 0, pending: false },
 ): Promise<void> {
-  const running: Promise<void>[] = [];
-  let finished = 0;
+  const running: Promise<void>[] = from.pending ? [Promise.resolve()] : [];
+  let finished = from.index - running.length;
   const settle = async () => {
     await running.shift();
     await finish(finished++);
   };
   try {
-    for (let i = 0; !stopped(); i++) {
+    for (let i = from.index; ; i++) {
       if (running.length === 2) await settle();
+      between(i);
       if (stopped()) break;
       const step = await submit(i);
       if (step === undefined) break;

@@ -79,9 +79,15 @@ export class Totals {
   readonly #report: Report;
   #totals: number[];
 
-  constructor(report: Report) {
+  /** @param totals of the batches before */
+  constructor(report: Report, totals: readonly number[] = Array<number>(report.size).fill(0)) {
     this.#report = report;
-    this.#totals = Array<number>(report.size).fill(0);
+    this.#totals = [...totals];
+  }
+
+  /** So far. */
+  get sums(): readonly number[] {
+    return this.#totals;
   }
 
   /** Adds a batch. */

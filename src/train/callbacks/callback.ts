@@ -1,5 +1,6 @@
 import { namesOf, RondoError, unknownName, valueText } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
+import type { KeepingPlan, Kept } from "../kept.js";
 import type { DataArray } from "../samples.js";
 
 /** Figures by name: `loss`, the metrics, and in `onEpochEnd` those of the validation as `val_loss` …. Hooks may add some. */
@@ -49,6 +50,18 @@ type IndexedHook = (index: number, logs: Logs) => void | Promise<void>;
 export interface CallbackHooks {
   setParams?(params: CallbackParams): void;
   setModel?(model: CallbackModel): void;
+  /**
+   * What it remembers, as `backupAndRestore` keeps it: numbers, texts, tensors, lists and objects of them, as they are now.
+   * A callback that remembers nothing, or what its hooks set anew, needs none.
+   */
+  getState?(): Kept;
+  /**
+   * Takes back what `getState` gave, in a fit that goes on: after `onTrainBegin`, and within an epoch after its
+   * `onEpochBegin`, which are called as ever.
+   */
+  setState?(state: Kept): void;
+  /** How the fit is kept; of backupAndRestore. */
+  readonly keeps?: KeepingPlan;
   onTrainBegin?: Hook;
   onTrainEnd?: Hook;
   onEpochBegin?: IndexedHook;
@@ -69,7 +82,9 @@ export interface CallbackHooks {
   onPredictBatchEnd?: IndexedHook;
 }
 
-const hookNames = namesOf<Required<Omit<CallbackHooks, "setParams" | "setModel">>>({
+const hookNames = namesOf<
+  Required<Omit<CallbackHooks, "setParams" | "setModel" | "getState" | "setState" | "keeps">>
+>({
   onTrainBegin: true,
   onTrainEnd: true,
   onEpochBegin: true,

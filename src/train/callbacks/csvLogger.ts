@@ -1,4 +1,5 @@
 import { checkOptions, RondoError, valueText } from "../../errors.js";
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 
 export interface CSVLoggerOptions {
@@ -72,6 +73,15 @@ export class CSVLogger extends Callback {
     this.#write([epoch, ...this.#keys.map((key) => logs[key] ?? "NA")]);
     if (typeof this.#target === "function") await this.#target(this.#text);
     else await (await files()).writeBytes(this.#target, new TextEncoder().encode(this.#text));
+  }
+
+  getState(): Kept {
+    return { keys: this.#keys, text: this.#text };
+  }
+  setState(state: Kept): void {
+    const { keys, text } = state as { readonly keys: readonly string[] | undefined; readonly text: string };
+    this.#keys = keys;
+    this.#text = text;
   }
 
   #write(cells: readonly (string | number)[]): void {

@@ -1,5 +1,6 @@
 import { checkOptions, namesOf } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
@@ -78,6 +79,30 @@ export class EarlyStopping extends Callback {
 
   async onTrainEnd(): Promise<void> {
     if (this.#bestWeights !== undefined) await this.model.setWeights(this.#bestWeights);
+  }
+
+  getState(): Kept {
+    return {
+      wait: this.#wait,
+      best: this.#best,
+      bestWeights: this.#bestWeights,
+      bestEpoch: this.bestEpoch,
+      stoppedEpoch: this.stoppedEpoch,
+    };
+  }
+  setState(state: Kept): void {
+    const kept = state as {
+      readonly wait: number;
+      readonly best: number | undefined;
+      readonly bestWeights: Tensor<"float32">[] | undefined;
+      readonly bestEpoch: number;
+      readonly stoppedEpoch: number | undefined;
+    };
+    this.#wait = kept.wait;
+    this.#best = kept.best;
+    this.#bestWeights = kept.bestWeights;
+    this.bestEpoch = kept.bestEpoch;
+    this.stoppedEpoch = kept.stoppedEpoch;
   }
 
   async #keep(epoch: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 
 /** The figures of every epoch of a fit; `fit` returns one. */
@@ -10,12 +11,22 @@ export class History extends Callback {
   onEpochEnd(epoch: number, logs: Logs): void {
     this.epoch.push(epoch);
     for (const [name, value] of Object.entries(logs)) {
-      // A metric may have any name, `constructor` or `__proto__` too.
       const values = Object.hasOwn(this.history, name) ? this.history[name] : undefined;
-      if (values === undefined) {
-        const fresh = { value: [value], enumerable: true, writable: true, configurable: true };
-        Object.defineProperty(this.history, name, fresh);
-      } else values.push(value);
+      if (values === undefined) define(this.history, name, [value]);
+      else values.push(value);
     }
   }
+
+  getState(): Kept {
+    return { epoch: this.epoch, history: this.history };
+  }
+  setState(state: Kept): void {
+    const { epoch, history } = state as Pick<History, "epoch" | "history">;
+    this.epoch.push(...epoch);
+    for (const [name, values] of Object.entries(history)) define(this.history, name, [...values]);
+  }
 }
+
+/** A metric may have any name, `constructor` or `__proto__` too. */
+const define = (history: Record<string, number[]>, name: string, value: number[]) =>
+  Object.defineProperty(history, name, { value, enumerable: true, writable: true, configurable: true });

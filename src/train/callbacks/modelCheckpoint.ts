@@ -1,4 +1,5 @@
 import { checkOptions, namesOf, RondoError, valueText } from "../../errors.js";
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
@@ -82,6 +83,15 @@ export class ModelCheckpoint extends Callback {
 
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
     if (this.#every === "epoch") await this.#save({ ...logs, epoch: epoch + 1 });
+  }
+
+  getState(): Kept {
+    return { best: this.#best, batches: this.#batches };
+  }
+  setState(state: Kept): void {
+    const { best, batches } = state as { readonly best: number | undefined; readonly batches: number };
+    this.#best = best;
+    this.#batches = batches;
   }
 
   async #save(values: Logs): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 
 /** Where progress is shown. */
@@ -83,6 +84,13 @@ export class ProgressBar extends Callback {
   }
   onPredictEnd(): void {
     this.#finish({});
+  }
+
+  getState(): Kept {
+    return this.#counted;
+  }
+  setState(state: Kept): void {
+    this.#counted = state as number | undefined;
   }
 
   #restart(): void {

@@ -1,4 +1,5 @@
 import { checkOptions, namesOf } from "../../errors.js";
+import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
@@ -70,6 +71,16 @@ export class ReduceLROnPlateau extends Callback {
     } else if (this.#cooling === 0 && ++this.#wait >= this.#options.patience) {
       this.#reduce(epoch);
     }
+  }
+
+  getState(): Kept {
+    return { best: this.#best, wait: this.#wait, cooling: this.#cooling };
+  }
+  setState(state: Kept): void {
+    const { best, wait, cooling } = state as { best: number | undefined; wait: number; cooling: number };
+    this.#best = best;
+    this.#wait = wait;
+    this.#cooling = cooling;
   }
 
   #reduce(epoch: number): void {
