@@ -1,4 +1,3 @@
-import { RondoError } from "../errors.js";
 import type { Program } from "../plan/program.js";
 import { type Fault, memoryRefused } from "./fault.js";
 import { Heap } from "./heap.js";
@@ -137,14 +136,4 @@ export class WasmCaller {
     if (address !== undefined) this.#heap.free(address);
     throw memoryRefused(where, bytes);
   }
-}
-
-/** The error for a synchronous run on a state that has no mirror, or an old one. */
-export function notPrepared(program: Program): RondoError {
-  return new RondoError({
-    where: `program "${program.name}", runSync`,
-    received: "a state that changed since it was last prepared for synchronous runs",
-    expected: "a prepared state",
-    fix: "Await prepareSync(state), or ready() of a model, after the weights were set, trained or loaded",
-  });
 }

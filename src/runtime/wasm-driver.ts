@@ -10,7 +10,7 @@ import type { Jobs, Outcome } from "./jobs.js";
 import type { Platform, WasmSet, WorkerThread } from "./platform.js";
 import type { Driver, Request } from "./queued.js";
 import { bytesOf, stage } from "./staging.js";
-import { type Mirror, notPrepared, WasmCaller } from "./wasm-caller.js";
+import type { Mirror, WasmCaller } from "./wasm-caller.js";
 import type { WasmServer } from "./wasm-server.js";
 import type { Job, Message, Settled } from "./wasm-worker.js";
 
@@ -220,6 +220,7 @@ export class WasmDriver implements Driver<Block, Cache, Loaded> {
 
   async #startCaller(): Promise<WasmCaller> {
     const { platform, set } = this.#parts;
+    const { WasmCaller } = await import("./wasm-caller.js"); // for synchronous runs alone
     this.#caller = await WasmCaller.create(await platform.compile(set));
     return this.#caller;
   }
@@ -329,5 +330,15 @@ function trapped(trap: string | undefined): RondoError | undefined {
     received: `a run that trapped (${trap})`,
     expected: "programs that stay within their memory",
     fix: "This is a defect of Rondo; the native backend may help meanwhile",
+  });
+}
+
+/** The error for a synchronous run on a state that has no mirror, or an old one. */
+function notPrepared(program: Program): RondoError {
+  return new RondoError({
+    where: `program "${program.name}", runSync`,
+    received: "a state that changed since it was last prepared for synchronous runs",
+    expected: "a prepared state",
+    fix: "Await prepareSync(state), or ready() of a model, after the weights were set, trained or loaded",
   });
 }
