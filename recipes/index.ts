@@ -1,6 +1,7 @@
 import type { Recipe } from "rondo/recipe";
 import { recipe as bilstm } from "./bilstm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
+import { recipe as forecast } from "./forecast.js";
 import { recipe as maskedLstm } from "./masked-lstm.js";
 import { recipe as regression } from "./regression.js";
 import { recipe as sentiment } from "./sentiment.js";
@@ -19,4 +20,5 @@ export const recipes: readonly Recipe[] = [
   maskedLstm,
   sentiment,
   wordVectors,
+  forecast,
 ];

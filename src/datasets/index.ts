@@ -5,3 +5,9 @@ export { reviewPolarity } from "./reviewPolarity.js";
 export { rtPolarity } from "./rtPolarity.js";
 export { stocktwits } from "./stocktwits.js";
 export type { LabelledTexts, Polarity } from "./texts.js";
+export {
+  type DailyTemperatures,
+  dailyMinTemperatures,
+  type Pollution,
+  pollution,
+} from "./timeSeries.js";

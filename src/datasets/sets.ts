@@ -63,4 +63,28 @@ export const dataSets = {
       },
     ],
   },
+  pollution: {
+    name: "timeseries",
+    title: "fine dust and weather in Beijing, 43,824 hours (Liang et al., 2015)",
+    files: [
+      {
+        name: "pollution.csv",
+        address: `${github}/jbrownlee/Datasets/master/pollution.csv`,
+        bytes: 2_010_492,
+        sha256: "892e9559205d16d32623135c127a3951c12e46ea1e0b3093e107ce89a9fd60e2",
+      },
+    ],
+  },
+  dailyMinTemperatures: {
+    name: "timeseries",
+    title: "the lowest temperatures of 3,650 days in Melbourne",
+    files: [
+      {
+        name: "daily-min-temperatures.csv",
+        address: `${github}/jbrownlee/Datasets/master/daily-min-temperatures.csv`,
+        bytes: 67_921,
+        sha256: "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da",
+      },
+    ],
+  },
 } as const satisfies Readonly<Record<string, DataSet>>;
