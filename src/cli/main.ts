@@ -6,6 +6,7 @@ import { RondoError } from "../errors.js";
 import { type Recipe, version } from "../recipe/index.js";
 import { described, setsTable, table } from "./about.js";
 import { type CommandContext, type ExitCode, exitCodes } from "./command.js";
+import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
 import { predictCommand } from "./predict.js";
 import { trainCommand } from "./train.js";
@@ -33,7 +34,8 @@ async function main(argv: readonly string[]): Promise<number> {
     .addCommand(trainCommand(context))
     .addCommand(evaluateCommand(context))
     .addCommand(predictCommand(context))
-    .addCommand(vectorsCommand(context));
+    .addCommand(vectorsCommand(context))
+    .addCommand(doctorCommand(context));
   for (const command of commandsIn(program))
     command.exitOverride().showHelpAfterError("Run with --help for the options.");
   try {

@@ -70,6 +70,20 @@ describe("rondo", () => {
     expect(isHere).toMatchObject({ mnist: true, stocktwits: true, "rt-polarity": false });
   });
 
+  it("says what it runs on, and whether that works", async () => {
+    const { code, out } = await run(["doctor"], undefined, tmpdir(), { RONDO_THREADS: "1" });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Rondo \d+\.\d+\.\d+, Node /);
+    expect(out).toContain("Environment: RONDO_THREADS=1");
+    expect(out).toMatch(/ {2}wasm [\w-]+, 1 thread: works/);
+    const found = JSON.parse((await run(["doctor", "--json"])).out) as {
+      wasm: { works: boolean };
+      dataSets: object[];
+    };
+    expect(found.wasm.works).toBe(true);
+    expect(found.dataSets.length).toBeGreaterThan(3);
+  });
+
   it.each(["--version", "-V"])("says its version on %s", async (option) => {
     const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
     expect(await run([option])).toEqual({ code: 0, out: `${version}\n`, err: "" });
