@@ -1,5 +1,6 @@
 import type { Recipe } from "rondo/recipe";
 import { recipe as bilstm } from "./bilstm.js";
+import { recipe as charLm } from "./char-lm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
 import { recipe as forecast } from "./forecast.js";
 import { recipe as maskedLstm } from "./masked-lstm.js";
@@ -21,4 +22,5 @@ export const recipes: readonly Recipe[] = [
   sentiment,
   wordVectors,
   forecast,
+  charLm,
 ];

@@ -176,6 +176,7 @@ export {
   functional,
   type NamesOf,
 } from "./models/functional.js";
+export { type GenerateOptions, generate, type TextVocabulary } from "./models/generate.js";
 export { Model } from "./models/model.js";
 export { loadModel } from "./models/open.js";
 export type {

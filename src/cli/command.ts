@@ -79,3 +79,9 @@ export function folder(text: string): string {
   if (text.trim() !== "") return text;
   throw new Unreadable("Give the name of a folder.");
 }
+
+/** Resolves when the text is on its way, or nobody takes it any more. */
+export const written = (text: string): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write(text, () => resolve());
+  });

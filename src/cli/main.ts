@@ -8,6 +8,7 @@ import { described, setsTable, table } from "./about.js";
 import { type CommandContext, type ExitCode, exitCodes } from "./command.js";
 import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
+import { generateCommand } from "./generate.js";
 import { predictCommand } from "./predict.js";
 import { trainCommand } from "./train.js";
 import { vectorsCommand } from "./vectors.js";
@@ -34,6 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .addCommand(trainCommand(context))
     .addCommand(evaluateCommand(context))
     .addCommand(predictCommand(context))
+    .addCommand(generateCommand(context))
     .addCommand(vectorsCommand(context))
     .addCommand(doctorCommand(context));
   for (const command of commandsIn(program))

@@ -10,6 +10,7 @@ import {
   type CommandContext,
   folder,
   onBackend,
+  written,
 } from "./command.js";
 import { storedRun } from "./saved.js";
 
@@ -76,9 +77,3 @@ async function checkInput(name: string): Promise<void> {
     fix: "Check the path",
   });
 }
-
-/** Resolves when the text is on its way, or nobody takes it any more. */
-const written = (text: string): Promise<void> =>
-  new Promise((resolve) => {
-    process.stdout.write(text, () => resolve());
-  });

@@ -1,6 +1,7 @@
 export { type DescribedDataset, describeDatasets } from "./describe.js";
 export type { LocateOptions } from "./locate.js";
 export { type ImageSet, type LabelForm, type Mnist, type MnistOptions, mnist } from "./mnist.js";
+export { type PennTreebank, ptb } from "./ptb.js";
 export { reviewPolarity } from "./reviewPolarity.js";
 export { rtPolarity } from "./rtPolarity.js";
 export { stocktwits } from "./stocktwits.js";
@@ -11,3 +12,4 @@ export {
   type Pollution,
   pollution,
 } from "./timeSeries.js";
+export { tinyShakespeare } from "./tinyShakespeare.js";

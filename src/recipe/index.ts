@@ -10,7 +10,13 @@ export {
   written,
 } from "./options.js";
 export { type Limits, type Reader, Unreadable } from "./readers.js";
-export { defineRecipe, type Recipe, type SavedModel, type SavedRun } from "./recipe.js";
+export {
+  defineRecipe,
+  type GenerationWishes,
+  type Recipe,
+  type SavedModel,
+  type SavedRun,
+} from "./recipe.js";
 export {
   type Findings,
   figuresText,

@@ -1,5 +1,6 @@
 import type { JsonObject } from "../config/config.js";
 import type { CustomObjects } from "../layers/index.js";
+import type { GenerateOptions } from "../models/generate.js";
 import type { Model } from "../models/model.js";
 import type { Backend } from "../runtime/backend.js";
 import type { PredictInput } from "./inputs.js";
@@ -50,7 +51,12 @@ export interface Recipe<O extends RecipeOptions = RecipeOptions> extends RecipeD
    * @throws RondoError for what cannot be read, with its place: `numbers.txt, line 3: received …`
    */
   predict(saved: SavedRun<O>, inputs: readonly PredictInput[]): AsyncIterable<JsonObject>;
+  /** Of language models: text that goes on from a prompt, as it is written. */
+  generate?(saved: SavedRun<O>, wishes: GenerationWishes): AsyncIterable<string>;
 }
+
+/** How a text is written: what `generate` takes, but the model and its vocabulary. */
+export type GenerationWishes = Omit<GenerateOptions, "model" | "vocabulary">;
 
 /** A recipe with its own options typed in `settings.options`. */
 export const defineRecipe = <O extends RecipeOptions>(recipe: Recipe<O>): Recipe => recipe;

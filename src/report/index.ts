@@ -15,6 +15,12 @@ export {
   classScores,
   type Mistake,
 } from "./sections/classification.js";
+export {
+  type GeneratedText,
+  type Generation,
+  type GenerationOptions,
+  generation,
+} from "./sections/generation.js";
 export type { Section } from "./sections/index.js";
 export {
   type LearningCurves,

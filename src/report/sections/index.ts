@@ -1,6 +1,7 @@
 import type { Html } from "../html.js";
 import { drawClassification } from "./classes.js";
 import type { Classification } from "./classification.js";
+import { drawGeneration, type Generation } from "./generation.js";
 import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
 import { drawRegression, type Regression } from "./regression.js";
 import { drawRoc, type Roc } from "./roc.js";
@@ -8,7 +9,7 @@ import { drawTable, type Table } from "./table.js";
 import { drawTagging, type Tagging } from "./tagging.js";
 
 /** One part of a report: plain data, drawn by its `kind`. */
-export type Section = LearningCurves | Classification | Roc | Regression | Tagging | Table;
+export type Section = LearningCurves | Classification | Roc | Regression | Tagging | Table | Generation;
 
 type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 
@@ -20,6 +21,7 @@ const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { ki
   regression: drawRegression,
   tagging: drawTagging,
   table: drawTable,
+  generation: drawGeneration,
 };
 
 export function isSection(value: unknown): value is Section {
