@@ -9,6 +9,7 @@ import { recipe as sentiment } from "./sentiment.js";
 import { recipe as sequenceTagging } from "./sequence-tagging.js";
 import { recipe as simpleRnn } from "./simple-rnn.js";
 import { recipe as stackedLstm } from "./stacked-lstm.js";
+import { recipe as wordLm } from "./word-lm.js";
 import { recipe as wordVectors } from "./word-vectors.js";
 
 export const recipes: readonly Recipe[] = [
@@ -23,4 +24,5 @@ export const recipes: readonly Recipe[] = [
   wordVectors,
   forecast,
   charLm,
+  wordLm,
 ];

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { signed, tar } from "../../tests/tar.js";
+import { ptb } from "./ptb.js";
 import { reviewPolarity } from "./reviewPolarity.js";
 import { rtPolarity } from "./rtPolarity.js";
 import { dataSets } from "./sets.js";
 import { stocktwits } from "./stocktwits.js";
 import { readTar } from "./tar.js";
+import { tinyShakespeare } from "./tinyShakespeare.js";
 
 let data: string;
 beforeEach(() => {
@@ -80,6 +82,40 @@ describe("stocktwits", () => {
     expect(y.data.reduce((sum, label) => sum + label, 0)).toBe(53_704);
     expect(texts[16]).toBe("🚨 $SPY 🚨");
     expect(texts.filter((text) => text.includes("\n")).length).toBe(2853);
+  });
+});
+
+describe("tinyShakespeare", () => {
+  it("reads the text as it is", async () => {
+    put("input.txt", "First Citizen:\nSpeak, speak.\n\nAll:\nYes.\n");
+    expect(await tinyShakespeare({ data })).toBe("First Citizen:\nSpeak, speak.\n\nAll:\nYes.\n");
+    await expect(tinyShakespeare({ wrong: 1 } as object)).rejects.toThrow('unknown option "wrong"');
+  });
+
+  it.each(real("tinyshakespeare"))("reads the real set in %s", async (data) => {
+    const text = await tinyShakespeare({ data });
+    expect([text.length, new Set(text).size]).toEqual([1_115_394, 65]);
+    expect(text.startsWith("First Citizen:\nBefore we proceed any further")).toBe(true);
+  });
+});
+
+describe("ptb", () => {
+  it("reads a sentence a line, in two parts", async () => {
+    put("ptb.valid.txt", " no it was n't \n\n <unk> N \n");
+    put("ptb.test.txt", " yes \n");
+    expect(await ptb({ data })).toEqual({
+      validation: [
+        ["no", "it", "was", "n't"],
+        ["<unk>", "N"],
+      ],
+      test: [["yes"]],
+    });
+  });
+
+  it.each(real("ptb"))("reads the real set in %s", async (data) => {
+    const { validation, test } = await ptb({ data });
+    expect([validation.length, validation.flat().length]).toEqual([3370, 70_390]);
+    expect([test.length, test.flat().length]).toEqual([3761, 78_669]);
   });
 });
 

@@ -94,6 +94,7 @@ td, th { padding: 5px 8px; }
 .mistakes b { color: var(--ink); font-weight: 600; }
 .mistakes .wrong { color: var(--held-out); }
 pre { margin: 0; font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+pre.text { white-space: pre-wrap; overflow-wrap: anywhere; }
 details summary { cursor: pointer; color: var(--soft); }
 details[open] summary { margin-bottom: 8px; }
 footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }

@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import {
   classification,
+  generation,
   learningCurves,
   regression,
   renderReport,
@@ -79,6 +80,15 @@ function others(): Promise<string> {
       title: "A table",
       columns: ["what", ...steps.slice(0, 12).map((step) => `column ${step}`)],
       rows: names.map((name, i) => [name, ...steps.slice(0, 12).map((step) => step ** i)]),
+    }),
+    generation({
+      texts: [
+        {
+          label: "Temperature 1",
+          prompt: "To be",
+          text: ` or not to be${" ".repeat(300)}${"x".repeat(400)}`,
+        },
+      ],
     }),
   ];
   return renderReport({
