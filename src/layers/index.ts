@@ -27,6 +27,7 @@ export {
   constraintKind,
   constraints,
 } from "./constraints.js";
+export type { Conv1D, Conv1DOptions, Conv2D, Conv2DOptions } from "./conv.js";
 export { type CallOptions, DeclaredTensor, type LayerCall } from "./declared.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";
@@ -88,6 +89,20 @@ export type {
   UnitNormalizationOptions,
 } from "./normalization.js";
 export type {
+  Cropping2D,
+  Cropping2DOptions,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  GlobalPooling2DOptions,
+  GlobalPooling2DRule,
+  UpSampling1D,
+  UpSampling1DOptions,
+  UpSampling2D,
+  UpSampling2DOptions,
+  ZeroPadding2D,
+  ZeroPadding2DOptions,
+} from "./pixels.js";
+export type {
   GlobalAveragePooling1D,
   GlobalMaxPooling1D,
   GlobalPooling1DOptions,
@@ -103,6 +118,7 @@ export { Cell, type CellFields, type CellOutput, defineOwnCell as defineCell } f
 export type { GRUCell, GRUCellOptions } from "./recurrent/cells/gru.js";
 export type { LSTMCell, LSTMCellOptions } from "./recurrent/cells/lstm.js";
 export type { SimpleRNNCell, SimpleRNNCellOptions } from "./recurrent/cells/simple.js";
+export type { ConvLSTM1D, ConvLSTM2D, ConvLSTMOptions, ConvLSTMRule } from "./recurrent/convLstm.js";
 export type { RNN, RNNOptions, RNNRule } from "./recurrent/generic.js";
 export type {
   GRU,
@@ -162,3 +178,12 @@ export type {
   ShapeRule,
   Sizes,
 } from "./types.js";
+export type {
+  AveragePooling1D,
+  AveragePooling2D,
+  MaxPooling1D,
+  MaxPooling2D,
+  MaxPooling3D,
+  PoolingOptions,
+} from "./windowPooling.js";
+export type { WindowRule } from "./windows.js";

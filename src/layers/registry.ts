@@ -21,6 +21,7 @@ import { checkOptions, namesOf, nearestName, RondoError, valueText } from "../er
 import { ActivationLayer } from "./activation.js";
 import { ELU, LeakyReLU, ReLU, Softmax } from "./activationLayers.js";
 import { Component, type Definition } from "./component.js";
+import { Conv1D, Conv2D } from "./conv.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
 import { Embedding } from "./embedding.js";
@@ -31,17 +32,33 @@ import { Layer } from "./layer.js";
 import { Masking } from "./masking.js";
 import { Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract } from "./merging.js";
 import { BatchNormalization, LayerNormalization, UnitNormalization } from "./normalization.js";
+import {
+  Cropping2D,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  UpSampling1D,
+  UpSampling2D,
+  ZeroPadding2D,
+} from "./pixels.js";
 import { GlobalAveragePooling1D, GlobalMaxPooling1D } from "./pooling.js";
 import { Bidirectional } from "./recurrent/bidirectional.js";
 import { GRUCell } from "./recurrent/cells/gru.js";
 import { LSTMCell } from "./recurrent/cells/lstm.js";
 import { SimpleRNNCell } from "./recurrent/cells/simple.js";
+import { ConvLSTM1D, ConvLSTM2D } from "./recurrent/convLstm.js";
 import { RNN } from "./recurrent/generic.js";
 import { GRU, LSTM, SimpleRNN } from "./recurrent/layers.js";
 import { StackedRNNCells } from "./recurrent/stacked.js";
 import { ActivityRegularization, GaussianNoise, SpatialDropout1D } from "./regularization.js";
 import { Cropping1D, Permute, RepeatVector, ZeroPadding1D } from "./reshaping.js";
 import { TimeDistributed } from "./timeDistributed.js";
+import {
+  AveragePooling1D,
+  AveragePooling2D,
+  MaxPooling1D,
+  MaxPooling2D,
+  MaxPooling3D,
+} from "./windowPooling.js";
 
 /** A class of layers or cells that configuration files can name; it is made with its options alone. */
 export interface ComponentClass {
@@ -94,6 +111,21 @@ export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   BatchNormalization,
   LayerNormalization,
   UnitNormalization,
+  Conv1D,
+  Conv2D,
+  MaxPooling1D,
+  MaxPooling2D,
+  MaxPooling3D,
+  AveragePooling1D,
+  AveragePooling2D,
+  GlobalMaxPooling2D,
+  GlobalAveragePooling2D,
+  ZeroPadding2D,
+  Cropping2D,
+  UpSampling1D,
+  UpSampling2D,
+  ConvLSTM1D,
+  ConvLSTM2D,
 };
 
 /** What a configuration may mention besides the built-in classes, by name. */

@@ -19,6 +19,7 @@ import {
   type LayerOutput,
 } from "./layer.js";
 import type { InputShape, IsUnknown, NeedsTime, OutputOf, ShapeRule, Sizes } from "./types.js";
+import { finiteWhereMasked } from "./windows.js";
 
 // B batch, T time.
 
@@ -131,7 +132,8 @@ export class TimeDistributed<R extends ShapeRule = ShapeRule> extends Layer<R, t
     const inner = mask && rowMask(x, mask);
     // The rows keep their mask here, whatever the layer inside drops.
     const dropped = mask !== undefined && mask.rank <= 2 && layer.definition.masks === "drops";
-    const outputs = layer.callChecked([flat.withMask(dropped ? undefined : inner)], {
+    const rows = dropped ? finiteWhereMasked(flat.withMask(inner)).withMask(undefined) : flat.withMask(inner);
+    const outputs = layer.callChecked([rows], {
       ...context,
       scope,
       stream: undefined, // a sequence within a time step is whole

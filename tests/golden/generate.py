@@ -17,7 +17,7 @@ What is in a case, by kind:
 - bidirectional: the same, the states named forwardH0, backwardH0, …; with mergeMode null the
   outputs are forwardOutput and backwardOutput (in the order of time). Weights are forward.kernel, ….
 - rnn: stacked cells; states h00, [c00], h10, … (cell 0, cell 1), weights 0.kernel, ….
-- The layers of "timeDistributed" to "elementwiseLayers", under their makers' names: input x, [mask];
+- The layers of "timeDistributed" to "elementwiseLayers" ("windows": convolutions, pools and what resizes pictures), under their makers' names: input x, [mask];
   merging layers x0, x1, …, [mask0, mask1, …]; outputs: output, outputMask where the output has a
   mask, penalty where there is an activity regularizer (divided by the batch, as Keras does). Masks
   come with the inputs; softmax gets its mask, of x's shape, as an argument. A layer inside another
@@ -49,7 +49,7 @@ What is in a case, by kind:
 - schedule: config.schedule names it; input step, 0 to 29; output learningRate at each.
 - regularizer: config.regularizer names it; input x, output penalty, its gradient under x.
 - constraint: config.constraint names it; input x (weights of any rank), output x.
-- sequential: config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
+- sequential ("models", "penalized", "pictures"): config.layers, optimizer, loss; inputs x, y, [sampleWeight]; weights 0.kernel, …;
   outputs prediction (before training), loss1, …, and 1.0.kernel, …: the weights after each step.
   With config.steps ("penalized") the losses are one output, loss [steps], the weights those after the
   first and the last step, and the gradients those of the first loss. Losses contain the penalties, as
@@ -108,11 +108,13 @@ GROUPS = {
     "reshaping": keras_layers.reshaping,
     "merging": keras_layers.merging,
     "pooling": keras_layers.pooling,
+    "windows": keras_layers.windows,
     "normalization": keras_layers.normalization,
     "elementwiseLayers": keras_layers.elementwise_layers,
     "models": keras_models.models,
     "penalized": keras_models.penalized,
     "functional": keras_models.functional,
+    "pictures": keras_models.pictures,
 }
 
 if __name__ == "__main__":

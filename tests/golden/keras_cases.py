@@ -36,6 +36,13 @@ class DenseEmbedding(keras.layers.Embedding):
         return keras.ops.one_hot(ids, self.input_dim, dtype=self.compute_dtype) @ self.embeddings
 
 
+class MaxPooling3D(keras.layers.MaxPooling3D):
+    """TensorFlow has no kernel of it for float64; maxima of float32 numbers are the same."""
+
+    def call(self, x):
+        return tf.cast(super().call(tf.cast(x, "float32")), x.dtype)
+
+
 LAYERS = {
     "simpleRNN": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
@@ -73,6 +80,21 @@ LAYERS = {
     "dropout": keras.layers.Dropout,
     "gaussianNoise": keras.layers.GaussianNoise,
     "spatialDropout1d": keras.layers.SpatialDropout1D,
+    "conv1d": keras.layers.Conv1D,
+    "conv2d": keras.layers.Conv2D,
+    "maxPooling1d": keras.layers.MaxPooling1D,
+    "maxPooling2d": keras.layers.MaxPooling2D,
+    "maxPooling3d": MaxPooling3D,
+    "averagePooling1d": keras.layers.AveragePooling1D,
+    "averagePooling2d": keras.layers.AveragePooling2D,
+    "globalMaxPooling2d": keras.layers.GlobalMaxPooling2D,
+    "globalAveragePooling2d": keras.layers.GlobalAveragePooling2D,
+    "zeroPadding2d": keras.layers.ZeroPadding2D,
+    "cropping2d": keras.layers.Cropping2D,
+    "upSampling1d": keras.layers.UpSampling1D,
+    "upSampling2d": keras.layers.UpSampling2D,
+    "convLstm1d": keras.layers.ConvLSTM1D,
+    "convLstm2d": keras.layers.ConvLSTM2D,
 }
 REGULARIZERS = {
     "l1": keras.regularizers.L1,

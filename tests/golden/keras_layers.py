@@ -211,6 +211,59 @@ def pooling(group):
     layer_case(group, "globalMaxPooling1d/ties", {}, [ties])
 
 
+def windows(group):
+    """Convolutions and pools over time and pictures, and what resizes pictures."""
+
+    def conv(name, shape, mask=None, **config):
+        layer_case(group, name, {"filters": 4, "kernelSize": 3, **config}, [shape], [mask])
+
+    for mask in ("none", "right", "gaps"):
+        conv(f"conv1d/{mask}", (3, 6, 2), None if mask == "none" else mask, activation="relu")
+    conv("conv1d/same", (2, 7, 3), padding="same", strides=2, activation="tanh")
+    conv("conv1d/causal", (2, 6, 3), padding="causal", dilationRate=2)
+    conv("conv1d/groups", (2, 6, 4), groups=2, padding="same", useBias=False)
+    conv("conv1d/even", (2, 5, 2), kernelSize=4, padding="same", activation="sigmoid")
+    conv("conv2d/default", (2, 5, 6, 3), activation="relu")
+    conv("conv2d/same", (2, 5, 6, 2), kernelSize=[2, 3], padding="same", filters=17)
+    conv("conv2d/strides", (2, 7, 6, 2), strides=[2, 3], padding="same", activation="elu")
+    conv("conv2d/stridesInside", (1, 8, 7, 1), strides=2)
+    conv("conv2d/dilation", (2, 7, 8, 2), dilationRate=[2, 1], activation="leakyRelu")
+    conv("conv2d/softmax", (2, 4, 4, 2), activation="softmax", kernelSize=2)
+    conv("conv2d/groups", (2, 5, 5, 4), groups=2, kernelSize=2)
+    inside = spec("conv2d", filters=3, kernelSize=2, activation="relu")
+    layer_case(group, "timeDistributed/conv2d", {"layer": inside}, [(2, 3, 4, 5, 2)], ["right"])
+    for padding in ("valid", "same"):
+        for kind in ("max", "average"):
+            one, two = f"{kind}Pooling1d/{padding}", f"{kind}Pooling2d/{padding}"
+            layer_case(group, one, {"poolSize": 3, "strides": 2, "padding": padding}, [(2, 8, 3)])
+            layer_case(group, two, {"poolSize": [2, 3], "padding": padding}, [(2, 5, 7, 2)])
+            overlap = {"poolSize": 3, "strides": [1, 2], "padding": padding}
+            layer_case(group, f"{two}/overlap", overlap, [(2, 5, 6, 17)])
+        layer_case(group, f"maxPooling3d/{padding}", {"padding": padding}, [(2, 4, 5, 3, 2)])
+    ties = np.array([1.0, 2, 2, 2, 1, 3, 3, 3, 3, 3, 0, 0, 0, 0, -1, 0]).reshape(1, 4, 4, 1)
+    layer_case(group, "maxPooling2d/ties", {}, [ties])
+    for kind in ("globalMaxPooling2d", "globalAveragePooling2d"):
+        for keepdims in (False, True):
+            layer_case(group, f"{kind}/{keepdims}", {"keepdims": keepdims}, [(2, 3, 4, 5)])
+    layer_case(group, "zeroPadding2d/pairs", {"padding": [[1, 2], [0, 3]]}, [(2, 3, 2, 2)])
+    layer_case(group, "zeroPadding2d/two", {"padding": [1, 2]}, [(2, 3, 2, 2)])
+    layer_case(group, "cropping2d/pairs", {"cropping": [[1, 0], [2, 1]]}, [(2, 4, 5, 2)])
+    layer_case(group, "upSampling1d/three", {"size": 3}, [(2, 3, 2)])
+    layer_case(group, "upSampling2d/two", {"size": [2, 3]}, [(2, 3, 2, 2)])
+    for name, config in {
+        "default": {},
+        "sequences": {"returnSequences": True, "padding": "same", "strides": 2},
+        "backwards": {"goBackwards": True, "returnSequences": True, "useBias": False},
+        "dilation": {"dilationRate": 2, "recurrentActivation": "hardSigmoid", "activation": "relu"},
+    }.items():
+        config = {"filters": 2, "kernelSize": 2, **config}
+        layer_case(group, f"convLstm1d/{name}", config, [(2, 3, 6, 2)])
+        layer_case(group, f"convLstm2d/{name}", config, [(2, 3, 4, 5, 2)])
+    for mask in ("left", "right", "gaps"):
+        config = {"filters": 2, "kernelSize": [3, 2], "padding": "same"}
+        layer_case(group, f"convLstm2d/{mask}", config, [(3, 4, 3, 4, 2)], [mask])
+
+
 def normalization(group):
     """Batch normalisation: two calls in training, one after it; layer and unit normalisation."""
     for name, config in {

@@ -445,3 +445,32 @@ def snake_metrics(metrics):
     if isinstance(metrics, dict):
         return {key: snake_metrics(names) for key, names in metrics.items()}
     return metrics and [snake(name) for name in metrics]
+
+
+def pictures(group):
+    """Models of convolutions and recurrent layers, trained for ten steps on one batch."""
+    B, C = 4, 3
+    adam, sgd = spec("adam", learningRate=0.01), spec("sgd", learningRate=0.1, momentum=0.5)
+    labels = np.arange(B) % C
+    conv = spec("conv2d", filters=5, kernelSize=3, activation="relu")
+    each = [spec("timeDistributed", layer=layer) for layer in (conv, spec("maxPooling2d"), spec("flatten"))]
+    softmax = spec("dense", units=C, activation="softmax")
+    sparse = spec("sparseCategoricalCrossentropy")
+
+    def add(name, shape, layers, optimizer, loss, y):
+        model_case(group, name, (B, *shape), layers, optimizer, loss, y, steps=10)
+
+    add("cnn-lstm", (3, 8, 6, 1), [*each, spec("lstm", units=4), softmax], adam, sparse, labels)
+    line = spec("conv1d", filters=4, kernelSize=3, padding="causal", activation="tanh")
+    pooled = spec("averagePooling1d", poolSize=2)
+    mse = spec("meanSquaredError")
+    add("conv1d", (9, 2), [line, pooled, spec("gru", units=4)], sgd, mse, (B, 4))
+    strided = spec("conv2d", filters=6, kernelSize=3, strides=2, padding="same", activation="relu")
+    penalties = {"kernelRegularizer": spec("l2", l2=0.1), "activityRegularizer": spec("l1", l1=0.1)}
+    held = spec("conv2d", filters=2, kernelSize=2, kernelConstraint=spec("maxNorm", maxValue=1.0), **penalties)
+    add("penalties", (4, 5, 2), [held, spec("flatten"), softmax], sgd, sparse, labels)
+    shrunk = [conv, strided, spec("globalAveragePooling2d"), softmax]
+    add("strides", (9, 8, 2), shrunk, adam, sparse, labels)
+    cell = {"filters": 3, "kernelSize": 2, "padding": "same"}
+    both = [spec("convLstm2d", returnSequences=True, **cell), spec("convLstm2d", **cell)]
+    add("convLstm2d", (3, 4, 4, 1), [*both, spec("flatten"), softmax], adam, sparse, labels)

@@ -12,6 +12,7 @@ export type GoldenGroup = (typeof goldenGroups)[number];
 export const goldenGroups = [
   "masks",
   "units",
+  "windows",
   "options",
   "cellActivations",
   "keras2Activations",
@@ -33,6 +34,7 @@ export const goldenGroups = [
   "timeDistributed",
   "reshaping",
   "merging",
+  "pictures",
   "pooling",
   "normalization",
   "elementwiseLayers",

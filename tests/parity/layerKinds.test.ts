@@ -161,6 +161,7 @@ const groups = [
   "reshaping",
   "merging",
   "pooling",
+  "windows",
   "normalization",
   "elementwiseLayers",
 ] as const;

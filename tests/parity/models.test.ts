@@ -113,6 +113,7 @@ function agree(options: BackendOptions): void {
   describe.each([
     ["penalized", penalized.filter(({ name }) => !differing.includes(name))],
     ["functional", functional],
+    ["pictures", loadGolden("pictures")],
   ] as const)("%s", (_group, cases) => {
     it.each(cases.map((golden) => [golden.name, golden] as const))("%s", async (_name, golden) => {
       await replay(golden, backend);

@@ -46,7 +46,7 @@ export interface Told<
 }
 
 /** The options that are the cell's own. */
-const forCell = <O extends object>(options: O, fields: Fields): O =>
+export const forCell = <O extends object>(options: O, fields: Fields): O =>
   Object.fromEntries(Object.entries(options).filter(([name]) => name in fields)) as O;
 
 const simpleDefinition = defineRecurrent("SimpleRNN", { ...simpleFields, ...activityField });

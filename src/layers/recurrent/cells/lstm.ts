@@ -64,18 +64,20 @@ export class LSTMCell extends UnitCell<typeof definition.fields> {
 
   protected override get biasInitializer(): Initializer {
     const { units, unitForgetBias, biasInitializer } = this.settings;
-    if (!unitForgetBias) return biasInitializer;
-    return {
-      ...biasInitializer,
-      values: (_shape, source, stream, place = 0) =>
-        concat(
-          [
-            biasInitializer.values([units], source, stream, place),
-            ones([units]),
-            biasInitializer.values([2 * units], source, stream + 1, place + 1),
-          ],
-          0,
-        ),
-    };
+    return unitForgetBias ? forgetBias(biasInitializer, units) : biasInitializer;
   }
 }
+
+/** Biases of the gates i, f, c, o of `units` each, with ones for f. */
+export const forgetBias = (initializer: Initializer, units: number): Initializer => ({
+  ...initializer,
+  values: (_shape, source, stream, place = 0) =>
+    concat(
+      [
+        initializer.values([units], source, stream, place),
+        ones([units]),
+        initializer.values([2 * units], source, stream + 1, place + 1),
+      ],
+      0,
+    ),
+});
