@@ -2,6 +2,7 @@
 // Runs the program of that step instruction by instruction, each through an entry of its own, and prints the least time of
 // each, which a busy machine distorts least, beside that of the whole. For tuning; `main.mjs` measures what users get.
 
+import * as described from "../dist/graph/instructions.js";
 import { abi, codes } from "../dist/plan/abi.js";
 import { buildModel, rondo, tensors } from "./models.mjs";
 import { WORKS } from "./peers/protocol.mjs";
@@ -11,7 +12,8 @@ const [name = "W1", kind = "train", threads = "2", kindOfBackend = "native", ins
   process.argv.slice(2);
 
 const repetitions = 40;
-const names = new Map(Object.entries(abi).map(([name, { opcode }]) => [opcode, name]));
+const records = { ...abi, ...described };
+const names = new Map(Object.entries(records).map(([name, { opcode }]) => [opcode, name]));
 const gatesOfCell = {
   [codes.cell.simple]: 1,
   [codes.cell.lstm]: 4,
@@ -26,7 +28,7 @@ function instructionsOf({ words }, { begin, end }) {
     const name = names.get(words[at]);
     let next = at + 2;
     const fields = {};
-    for (const [field, type] of abi[name].fields) {
+    for (const [field, type] of records[name].fields) {
       fields[field] = words[next];
       next += type === "ptr" ? 2 : 1;
     }
@@ -38,8 +40,12 @@ function instructionsOf({ words }, { begin, end }) {
 /** Floating-point operations of the products within an instruction. */
 function operationsOf({ name, fields }) {
   const { T, B, D, H, cell, dx, m, n, k } = fields;
+  const { N, OH, OW, C, F, KH, KW, uH, uW, groups } = fields;
   const columns = gatesOfCell[cell] * H;
   switch (name) {
+    case "conv":
+    case "convWeights":
+      return (2 * N * OH * OW * (C / groups) * F * KH * KW) / (uH * uW);
     case "matmul":
       return 2 * m * n * k;
     case "rnnForward":
@@ -56,7 +62,12 @@ function operationsOf({ name, fields }) {
 const sizesOf = ({ name, fields }) =>
   Object.entries(fields)
     .filter(([field]) =>
-      (name.startsWith("rnn") ? /^[TBDH]$/ : /^(m|n|k|rows|cols|inputs|steps)$/).test(field),
+      (name.startsWith("rnn")
+        ? /^[TBDH]$/
+        : "OH" in fields
+          ? /^(N|O?[HW]|[CF]|K[HW])$/
+          : /^(m|n|k|rows|cols|inputs|steps)$/
+      ).test(field),
     )
     .map(([field, value]) => `${field} ${value}`)
     .join(", ");

@@ -23,7 +23,12 @@ const OPTIMIZERS = {
 /** The model of a work on a backend, compiled. */
 export function buildModel(work, backend) {
   const { input, words, embedding, cell, units, outputs, activation, loss, optimizer, bidirectional } = work;
-  const { masked = false, dropout = 0 } = work;
+  const { masked = false, dropout = 0, filters = [], kernel, pool, hidden } = work;
+  // What looks at every step's picture before the recurrent layers.
+  const pictures = [
+    ...filters.map((count) => layers.conv2d({ filters: count, kernelSize: kernel, activation: "relu" })),
+    ...(pool ? [layers.maxPooling2d({ poolSize: pool }), layers.flatten()] : []),
+  ];
   const recurrent = units.map((H, i) => {
     const layer = layers[cell]({ units: H, dropout, returnSequences: i < units.length - 1 });
     return bidirectional ? layers.bidirectional({ layer }) : layer;
@@ -36,7 +41,9 @@ export function buildModel(work, backend) {
         : masked
           ? [layers.masking()]
           : []),
+      ...pictures.map((layer) => layers.timeDistributed({ layer })),
       ...recurrent,
+      ...(hidden ? [layers.dense({ units: hidden })] : []),
       layers.dense({ units: outputs, activation }),
     ],
     { seed: 7, backend },

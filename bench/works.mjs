@@ -20,8 +20,10 @@ export const ROWS = [
   { work: "T1", kind: "train", limits: { peers: 3, tfjs: 10 } },
   { work: "E1", kind: "train", limits: { peers: 2 } },
   { work: "E2", kind: "train", limits: { peers: 2.5, timesOf: { work: "E1", most: 1.15 } } },
+  { work: "C1", kind: "train", limits: { peers: 1, tfjs: 10, roof: 0.7 } },
   { work: "W1", kind: "infer", limits: { prototype: 1.15, peers: 1.15, tfjs: 25, roof: 0.8 } },
   { work: "W3", kind: "infer", limits: { prototype: 1.1, peers: 1, tfjs: 10, roof: 0.95 } },
+  { work: "C1", kind: "infer", limits: { peers: 1, tfjs: 10, roof: 0.7 } },
   { work: "W1", kind: "row", limits: { prototype: 1.5, peers: 1.2, onnxNode: 1.3, tfjs: 100 } },
   { work: "W3", kind: "row", limits: { prototype: 1.5, peers: 1, onnxNode: 1.3, tfjs: 20 } },
   { work: "W1", kind: "fit", limits: {} },
@@ -54,19 +56,39 @@ export const EPOCH_STEPS = { W1: 20, W2: 20, W3: 10, W4: 200 };
 
 const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
 
-/** Floating-point operations of the recurrent products of a row's whole sequence; training does three times as many. */
-function operationsOfRow({ input: [T, D], embedding = D, cell, units, bidirectional = false }) {
+/**
+ * Floating-point operations of the convolutions and recurrent products of a row's whole sequence; training does three times
+ * as many, but for the first convolution, whose input has no gradient.
+ */
+function operationsOfRow(
+  { input, embedding, filters = [], kernel, pool = 1, cell, units, bidirectional = false },
+  training,
+) {
+  const [T, ...step] = input;
+  let [height, width, channels] = step;
+  let convolutions = 0;
+  for (const [i, count] of filters.entries()) {
+    height -= kernel - 1;
+    width -= kernel - 1;
+    const passes = training ? (i === 0 ? 2 : 3) : 1;
+    convolutions += passes * height * width * count * kernel * kernel * channels;
+    channels = count;
+  }
+  const D =
+    filters.length > 0
+      ? Math.floor(height / pool) * Math.floor(width / pool) * channels
+      : (embedding ?? step[0]);
   const products = units.map(
-    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? embedding : units[i - 1]) + H),
+    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H),
   );
-  return 2 * T * products.reduce((a, b) => a + b, 0);
+  return 2 * T * (convolutions + (training ? 3 : 1) * products.reduce((a, b) => a + b, 0));
 }
 
 /** Billions of floating-point operations per second, from the time of a row of the table in ms. */
 export function gflops({ work, kind }, ms) {
   const rows = kind === "row" ? 1 : WORKS[work].batch;
-  const passes = kind === "train" || kind === "fit" ? 3 : 1;
-  return (passes * rows * operationsOfRow(WORKS[work])) / ms / 1e6;
+  const training = kind === "train" || kind === "fit";
+  return (rows * operationsOfRow(WORKS[work], training)) / ms / 1e6;
 }
 
 /** The part of a masked work's time steps that is not masked. */
@@ -78,14 +100,18 @@ export function activePart(work) {
 /** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
 export function modelText(work) {
   const { words, embedding, cell, units, outputs, bidirectional, masked } = WORKS[work];
+  const { filters = [], kernel, pool, hidden } = WORKS[work];
   const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
   const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
+  const pictures = filters.map((count) => `Conv ${count} ${kernel}×${kernel}`);
+  if (pool) pictures.push(`MaxPool ${pool}×${pool}`);
+  const dense = [...(hidden ? [hidden] : []), outputs].map((size) => `Dense ${size}`);
   const first = words
     ? [`Embedding ${words.toLocaleString("en")} × ${embedding}${masked ? ", masked" : ""}`]
     : masked
       ? ["Masking"]
       : [];
-  return [...first, ...layers, `Dense ${outputs}`].join(" → ");
+  return [...first, ...pictures, ...layers, ...dense].join(" → ");
 }
 
 const OPTIMIZERS = { adam: "Adam", adadelta: "Adadelta" };

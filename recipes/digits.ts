@@ -1,7 +1,7 @@
 // What the recipes have in common that classify MNIST's digits: how they are measured, and how they answer.
 import { Tensor } from "rondo";
 import { mnist } from "rondo/datasets";
-import { batched, decimals, type PredictInput, type Recipe } from "rondo/recipe";
+import { batched, decimals, type PredictInput, type Recipe, type SavedRun } from "rondo/recipe";
 import { classified } from "./classified.js";
 import { jsonIn, shown } from "./numbers.js";
 
@@ -9,6 +9,26 @@ const side = 28;
 const pixels = side * side;
 /** Pictures that a model sees at once. */
 const together = 500;
+
+/**
+ * How a model answers that tells digits apart.
+ *
+ * @param seen what it gets of pictures [N, 28, 28]
+ */
+export const digitsOf = (seen: (pictures: Tensor) => Tensor) =>
+  async function* ({ model, signal }: Pick<SavedRun, "model" | "signal">, inputs: readonly PredictInput[]) {
+    for await (const batch of batched(pictures(inputs), together)) {
+      const x = new Float32Array(batch.length * pixels);
+      for (const [i, { picture }] of batch.entries()) x.set(picture, i * pixels);
+      const given = seen(new Tensor(x, [batch.length, side, side], "float32"));
+      const y = await model.predict(given, { signal });
+      const classes = y.data.length / batch.length;
+      for (const [i, { input, index }] of batch.entries()) {
+        const row = y.data.subarray(i * classes, (i + 1) * classes);
+        yield { input, index, class: row.indexOf(Math.max(...row)), probabilities: decimals(row) };
+      }
+    }
+  };
 
 export const digits = {
   prediction: {
@@ -22,18 +42,7 @@ export const digits = {
     return classified(model, test);
   },
 
-  async *predict({ model, signal }, inputs) {
-    for await (const batch of batched(pictures(inputs), together)) {
-      const x = new Float32Array(batch.length * pixels);
-      for (const [i, { picture }] of batch.entries()) x.set(picture, i * pixels);
-      const y = await model.predict(new Tensor(x, [batch.length, side, side], "float32"), { signal });
-      const classes = y.data.length / batch.length;
-      for (const [i, { input, index }] of batch.entries()) {
-        const row = y.data.subarray(i * classes, (i + 1) * classes);
-        yield { input, index, class: row.indexOf(Math.max(...row)), probabilities: decimals(row) };
-      }
-    }
-  },
+  predict: digitsOf((pictures) => pictures),
 } satisfies Partial<Recipe>;
 
 interface Picture {

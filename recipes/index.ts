@@ -1,6 +1,7 @@
 import type { Recipe } from "rondo/recipe";
 import { recipe as bilstm } from "./bilstm.js";
 import { recipe as charLm } from "./char-lm.js";
+import { recipe as cnnLstm } from "./cnn-lstm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
 import { recipe as forecast } from "./forecast.js";
 import { recipe as maskedLstm } from "./masked-lstm.js";
@@ -15,6 +16,7 @@ import { recipe as wordVectors } from "./word-vectors.js";
 export const recipes: readonly Recipe[] = [
   doubleLstm,
   bilstm,
+  cnnLstm,
   simpleRnn,
   stackedLstm,
   regression,

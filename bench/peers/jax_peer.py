@@ -4,6 +4,7 @@ The layers are the usual `lax.scan` over time with the input's product taken out
 are unrolled once, twice and wholly, and the fastest is used, chosen for each work and kind.
 """
 
+import functools
 import os
 
 import protocol
@@ -82,17 +83,42 @@ def parameters(work, matrix):
         }
         return weights | ({"recurrent_bias": jnp.zeros(gates * units)} if work.cell == "gru" else {})
 
+    channels = (*work.input[3:], *work.filters)
+    window = work.kernel**2
+    kernels = [
+        {
+            "kernel": matrix(window * C, F, 1).reshape(work.kernel, work.kernel, C, F),
+            "bias": jnp.zeros(F),
+        }
+        for C, F in zip(channels, work.filters)
+    ]
     sides = 2 if work.bidirectional else 1
     table = {"table": matrix(work.words, work.embedding, 1)} if work.words else {}
     sizes = zip((work.features, *work.units[:-1]), work.units, strict=True)
     layers = [[layer(inputs, units) for _ in range(sides)] for inputs, units in sizes]
-    head = matrix(sides * work.units[-1], work.outputs, 1)
-    return {**table, "layers": layers, "head": head, "bias": jnp.zeros(work.outputs)}
+    dense = [units for units in (sides * work.units[-1], work.hidden, work.outputs) if units]
+    head = [
+        {"kernel": matrix(inputs, units, 1), "bias": jnp.zeros(units)}
+        for inputs, units in zip(dense, dense[1:])
+    ]
+    return {**table, "convolutions": kernels, "layers": layers, "head": head}
 
 
 def random_matrix():
     keys = iter(jax.random.split(jax.random.key(0), 16))
     return lambda inputs, units, gates: jax.random.normal(next(keys), (inputs, gates * units)) * 0.1
+
+
+def look(work, convolutions, x):
+    """Pictures x [B, T, H, W, C] -> [B, T, D]."""
+    B, T, *step = x.shape
+    x = x.reshape(B * T, *step)
+    for weights in convolutions:
+        layout = ("NHWC", "HWIO", "NHWC")
+        y = jax.lax.conv_general_dilated(x, weights["kernel"], (1, 1), "VALID", dimension_numbers=layout)
+        x = jax.nn.relu(y + weights["bias"])
+    window = (1, work.pool, work.pool, 1)
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID").reshape(B, T, -1)
 
 
 def drop(x, rate, key):
@@ -104,6 +130,8 @@ def drop(x, rate, key):
 def outputs(work, params, x, mask, unroll, key=None):
     """x [B, T, D] or ids [B, T] -> [B, outputs]; dropout where there is a key. A bidirectional layer can only be the
     last."""
+    if work.filters:
+        x = look(work, params["convolutions"], x)
     x = jnp.swapaxes(x, 0, 1)
     if work.words:
         x = params["table"][x]
@@ -112,7 +140,9 @@ def outputs(work, params, x, mask, unroll, key=None):
             x = drop(x, work.dropout, jax.random.fold_in(key, number))
         runs = [run_layer(work.cell, side, x, mask, unroll, i == 1) for i, side in enumerate(sides)]
         x, last = runs[0][0], jnp.concatenate([last for _, last in runs], axis=-1)
-    return ACTIVATIONS[work.activation](last @ params["head"] + params["bias"])
+    for weights in params["head"]:
+        last = last @ weights["kernel"] + weights["bias"]
+    return ACTIVATIONS[work.activation](last)
 
 
 def make(work, kind):
@@ -123,7 +153,8 @@ def make(work, kind):
         mask = (np.arange(steps)[:, None] < np.array(work.lengths(len(x))))[:, :, None]
     x, y = jnp.asarray(x), jnp.asarray(y)
     if kind == "losses":
-        return make_train(work, x, y, mask, 1, protocol.given)
+        matrix = functools.partial(protocol.given, convolutional=bool(work.filters))
+        return make_train(work, x, y, mask, 1, matrix)
     make_run = make_train if kind == "train" else make_infer
     unrolls = sorted({1, min(2, steps), steps})
     return protocol.best([make_run(work, x, y, mask, unroll, random_matrix()) for unroll in unrolls])

@@ -41,7 +41,8 @@ const spread = (count, step) => Array.from({ length: count }, (_, i) => (i * ste
 /** x and y as `protocol.py` has them: { values, shape } of each, y of classes as int32. */
 export function data(work, rows) {
   const { input, outputs, loss, masked, words } = work;
-  const [steps, features = 1] = input;
+  const [steps, ...step] = input;
+  const features = sizeOf(step);
   const even = spread(rows * steps * features, (Math.sqrt(5) - 1) / 2);
   const x = words ? Int32Array.from(even, (u) => 1 + u * (words - 1)) : Float32Array.from(even);
   if (masked) {
@@ -62,15 +63,18 @@ export function data(work, rows) {
  * @param weights `{ name, shape }` of each, in Keras's order
  * @returns the values of each
  */
-export function given({ words, embedding, units, outputs, bidirectional }, weights) {
-  const tables = words ? 1 : 0;
+export function given({ words, units, bidirectional, filters = [] }, weights) {
   const ofLayer = bidirectional ? 6 : 3; // kernel, recurrent kernel and bias of each direction
+  const before = (words ? 1 : 0) + 2 * filters.length; // a table, kernels and biases of convolutions
   return weights.map(({ name, shape }, i) => {
     if (name.includes("bias")) return new Float32Array(sizeOf(shape));
-    const columns = i < tables ? embedding : (units[Math.floor((i - tables) / ofLayer)] ?? outputs); // of one gate
-    const one = spread(shape[0] * columns, (Math.sqrt(5) - 1) / 2);
-    const at = (k) => Math.floor(k / shape[1]) * columns + (k % columns);
-    return Float32Array.from({ length: sizeOf(shape) }, (_, k) => one[at(k)] - 0.5);
+    const width = shape.at(-1);
+    const inputs = sizeOf(shape) / width;
+    const columns = (i < before ? undefined : units[Math.floor((i - before) / ofLayer)]) ?? width; // of one gate
+    const one = spread(inputs * columns, (Math.sqrt(5) - 1) / 2);
+    const at = (k) => Math.floor(k / width) * columns + (k % columns);
+    const scale = filters.length > 0 ? 3 / Math.sqrt(inputs) : 1;
+    return Float32Array.from({ length: sizeOf(shape) }, (_, k) => (one[at(k)] - 0.5) * scale);
   });
 }
 

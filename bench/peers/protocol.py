@@ -38,9 +38,11 @@ ADADELTA = {"rho": 0.95, "eps": 1e-6}
 class Work:
     """Recurrent layers of `units`, then a Dense layer of `outputs` on the last step; rows of the input
     are [steps, features], or [steps] ids below `words`, each of which stands for a vector of size
-    `embedding`. A masked work has sequences of 1 to steps - 1 steps, half of them on the average; the
-    rest is 0, which no id of a step is. `dropout` is that of each recurrent layer's input. Losses are
-    means, and cross-entropy takes the outputs as logits."""
+    `embedding`. With `filters` they are [steps, height, width, channels]: each step goes through
+    convolutions of kernel x kernel with relu, a maximum over pool x pool, and is flattened; `hidden` is a
+    Dense layer before the last. A masked work has sequences of 1 to steps - 1 steps, half of them on the
+    average; the rest is 0, which no id of a step is. `dropout` is that of each recurrent layer's input.
+    Losses are means, and cross-entropy takes the outputs as logits."""
 
     name: str
     batch: int
@@ -56,11 +58,19 @@ class Work:
     words: int = 0
     embedding: int = 0
     activation: str = "linear"
+    filters: tuple = ()
+    kernel: int = 1
+    pool: int = 1
+    hidden: int = 0
 
     @property
     def features(self):
-        """Of a step, as the first recurrent layer sees it."""
-        return self.embedding or self.input[1]
+        """Numbers of a step that the first recurrent layer reads."""
+        if not self.filters:
+            return self.embedding or self.input[1]
+        _, height, width, _ = self.input
+        lost = len(self.filters) * (self.kernel - 1)
+        return (height - lost) // self.pool * ((width - lost) // self.pool) * self.filters[-1]
 
     def lengths(self, rows):
         steps = self.input[0]
@@ -114,12 +124,13 @@ def data(work, rows):
     return x, y
 
 
-def given(inputs, units, gates=1):
-    """The weights of kind "losses": [inputs, gates * units] float32, from -0.5 to 0.5. All gates have the
-    same, so their order does not matter."""
+def given(inputs, units, gates=1, convolutional=False):
+    """The weights of kind "losses": [inputs, gates * units] float32, from -0.5 to 0.5, of convolutional
+    works times 3 / sqrt(inputs). All gates have the same, so their order does not matter."""
     import numpy as np
 
     one = spread(inputs * units, (math.sqrt(5) - 1) / 2).reshape(inputs, units) - 0.5
+    one *= 3 / math.sqrt(inputs) if convolutional else 1
     return np.tile(one.astype(np.float32), gates)
 
 

@@ -1,5 +1,6 @@
 """Keras on TensorFlow: python tensorflow_peer.py THREADS graph|xla. The protocol: `protocol.py`."""
 
+import math
 import os
 import sys
 
@@ -45,16 +46,27 @@ def make(work, kind):
     ]
     if work.bidirectional:
         layers = [keras.layers.Bidirectional(layer) for layer in layers]
-    head = keras.layers.Dense(work.outputs, work.activation)
     tables = [keras.layers.Embedding(work.words, work.embedding)] if work.words else []
+    convolutions = [keras.layers.Conv2D(count, work.kernel, activation="relu") for count in work.filters]
+    pool = keras.layers.MaxPooling2D(work.pool)
+    dense = [keras.layers.Dense(units) for units in (work.hidden,) if units]
+    dense.append(keras.layers.Dense(work.outputs, work.activation))
     compiled = tf.function(jit_compile=mode == "xla", autograph=False)
 
     def outputs(x):
         for table in tables:
             x = table(x)
+        if convolutions:
+            B, T, *step = x.shape
+            x = tf.reshape(x, (B * T, *step))
+            for layer in convolutions:
+                x = layer(x)
+            x = tf.reshape(pool(x), (B, T, work.features))
         for layer in layers:
             x = layer(x, mask=mask, training=training)
-        return head(x)
+        for layer in dense:
+            x = layer(x)
+        return x
 
     outputs(x)  # builds the layers
     if not training:
@@ -62,10 +74,12 @@ def make(work, kind):
         return lambda: infer(x).numpy()
 
     if kind == "losses":
-        for layer in (*tables, *layers, head):
+        for layer in (*tables, *convolutions, *layers, *dense):
+            gates = GATES[work.cell] if layer in layers else 1
             for variable in layer.trainable_variables:
-                take_given_weights(variable, GATES[work.cell] if layer in layers else 1)
-    variables = [variable for layer in (*tables, *layers, head) for variable in layer.trainable_variables]
+                take_given_weights(variable, gates, bool(convolutions))
+    every = (*tables, *convolutions, *layers, *dense)
+    variables = [variable for layer in every for variable in layer.trainable_variables]
     optimizer = OPTIMIZERS[work.optimizer](protocol.LEARNING_RATE)
     optimizer.build(variables)
     loss_of = LOSSES[work.loss]
@@ -83,12 +97,13 @@ def make(work, kind):
     return lambda: step(x, y).numpy()
 
 
-def take_given_weights(variable, gates):
+def take_given_weights(variable, gates, convolutional):
     if variable.name == "bias":
         variable.assign(tf.zeros(variable.shape))
     else:
-        inputs, columns = variable.shape
-        variable.assign(protocol.given(inputs, columns // gates, gates))
+        *shape, columns = variable.shape
+        values = protocol.given(math.prod(shape), columns // gates, gates, convolutional)
+        variable.assign(values.reshape(variable.shape))
 
 
 def roof():

@@ -28,8 +28,20 @@ const OPTIMIZERS = { adam: () => tf.train.adam(LEARNING_RATE) };
 /** Works that are timed with the gates that TensorFlow.js has by default, hardSigmoid; all other contestants have sigmoid. */
 const DEFAULT_GATES = ["W1", "W2", "W3"];
 
-function buildModel({ name, input, cell, units, outputs, bidirectional, masked, dropout = 0 }) {
+function buildModel(work) {
+  const { name, input, cell, units, outputs, bidirectional, masked, dropout = 0 } = work;
+  const { filters = [], kernel, pool, hidden } = work;
   const model = tf.sequential();
+  const each = (layer) =>
+    model.add(
+      tf.layers.timeDistributed({ layer, ...(model.layers.length === 0 ? { inputShape: input } : {}) }),
+    );
+  for (const count of filters)
+    each(tf.layers.conv2d({ filters: count, kernelSize: kernel, activation: "relu" }));
+  if (pool) {
+    each(tf.layers.maxPooling2d({ poolSize: pool }));
+    each(tf.layers.flatten());
+  }
   if (masked) model.add(tf.layers.masking({ maskValue: 0, inputShape: input }));
   for (const [i, size] of units.entries()) {
     const layer = tf.layers[cell]({
@@ -44,6 +56,7 @@ function buildModel({ name, input, cell, units, outputs, bidirectional, masked, 
       bidirectional ? tf.layers.bidirectional({ layer, mergeMode: "concat", inputShape: input }) : layer,
     );
   }
+  if (hidden) model.add(tf.layers.dense({ units: hidden }));
   model.add(tf.layers.dense({ units: outputs }));
   return model;
 }

@@ -16,6 +16,11 @@ class Model(nn.Module):
         super().__init__()
         make = MODULES[work.cell]
         alike = len(set(work.units)) == 1
+        channels = (*work.input[3:], *work.filters)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(inputs, filters, work.kernel) for inputs, filters in zip(channels, work.filters)
+        ).to(memory_format=torch.channels_last)
+        self.pool = nn.MaxPool2d(work.pool)
         sizes = list(zip((work.features, *work.units[:-1]), work.units, strict=True))
         depth = len(sizes) if alike else 1
         self.table = nn.Embedding(work.words, work.embedding) if work.words else nn.Identity()
@@ -33,32 +38,49 @@ class Model(nn.Module):
         )
         self.dropout = nn.Dropout(work.dropout) if work.dropout > 0 else nn.Identity()
         self.bidirectional = work.bidirectional
-        self.head = nn.Linear(work.units[-1] * (2 if work.bidirectional else 1), work.outputs)
+        last = work.units[-1] * (2 if work.bidirectional else 1)
+        self.hidden = nn.Linear(last, work.hidden) if work.hidden else nn.Identity()
+        self.head = nn.Linear(work.hidden or last, work.outputs)
 
     def forward(self, x, lengths=None):
-        """x [B, T, D] or ids [B, T] -> [B, outputs]; lengths [B], descending, where sequences end early."""
+        """x [B, T, D], [B, T, H, W, C] or ids [B, T] -> [B, outputs]; lengths [B], descending, where
+        sequences end early."""
         x = self.table(x)
+        if self.convolutions:
+            B, T = x.shape[:2]
+            x = x.flatten(0, 1).permute(0, 3, 1, 2)  # [B * T, C, H, W], the channels last in memory
+            for convolution in self.convolutions:
+                x = torch.relu(convolution(x))
+            x = self.pool(x).permute(0, 2, 3, 1).reshape(B, T, -1)
         if lengths is not None:
             x = pack_padded_sequence(x, lengths, batch_first=True)
         for layer in self.layers:
             x, state = layer(self.dropout(x))
         h = state[0] if isinstance(state, tuple) else state  # [layers * directions, B, units]
-        return self.activation(self.head(torch.cat([h[-2], h[-1]], dim=-1) if self.bidirectional else h[-1]))
+        h = torch.cat([h[-2], h[-1]], dim=-1) if self.bidirectional else h[-1]
+        return self.activation(self.head(self.hidden(h)))
 
     @torch.no_grad()
     def take_given_weights(self):
         """The weights of kind "losses". Where two biases do the work of one, one learns."""
         for table in self.table.parameters():
             table.copy_(torch.from_numpy(given(*table.shape)))
-        for layer in (*self.layers, self.head):
+        convolutional = len(self.convolutions) > 0
+        for layer in (*self.convolutions, *self.layers, self.hidden, self.head):
             for name, parameter in layer.named_parameters():
+                if parameter.ndim == 4:
+                    filters, channels, height, width = parameter.shape
+                    matrix = torch.from_numpy(given(height * width * channels, filters, 1, True))
+                    kernel = matrix.reshape(height, width, channels, filters)
+                    parameter.copy_(kernel.permute(3, 2, 0, 1))
+                    continue
                 if parameter.ndim == 1:
                     parameter.zero_()
                     parameter.requires_grad_(isinstance(layer, nn.GRU) or not name.startswith("bias_hh"))
                     continue
                 columns, inputs = parameter.shape
                 units = getattr(layer, "hidden_size", columns)
-                parameter.copy_(torch.from_numpy(given(inputs, units, columns // units).T))
+                parameter.copy_(torch.from_numpy(given(inputs, units, columns // units, convolutional).T))
 
 
 def inputs(work, x):

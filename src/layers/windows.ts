@@ -77,15 +77,16 @@ export function checkPixels(layer: Layer, [{ shape }]: InputTypes, axes: Axes): 
   if (shape.length === rank) return;
   const last = axes === 1 ? "features" : "channels";
   const open = axes === 1 ? "[time, features]" : `[${axisNames[axes]}, 1]`;
-  const kind = layer.definition.className;
   const fix =
     shape.length === rank + 1
-      ? `Apply it to every step: timeDistributed({ layer: … }) around this ${kind}`
-      : shape.length === rank - 1 && axes > 1
-        ? `Give every pixel an axis of channels: inputShape: ${open}, or reshape before it`
-        : shape.length < rank
-          ? `Give every sample ${rank - 1} axes, as in inputShape: ${open}; after a recurrent layer set returnSequences: true on it, else reshape`
-          : `Leave the batch axis out of inputShape, as in ${open}, or reshape before it`;
+      ? `Apply it to every step: timeDistributed({ layer: … }) around this ${layer.definition.className}`
+      : shape.length > rank
+        ? `Leave the batch axis out of inputShape, as in ${open}, or reshape before it`
+        : axes === 1
+          ? "Set returnSequences: true on the layer before, or give the steps an axis with reshape"
+          : shape.length === rank - 1
+            ? `Give every pixel an axis of channels: inputShape: ${open}, or reshape before it`
+            : `Give the pixels their axes back before it: reshape({ targetShape: ${open} })`;
   throw layer.error(batchShapeText(shape), `[batch, ${axisNames[axes]}, ${last}]`, fix);
 }
 

@@ -63,6 +63,7 @@ describe("guides that run", () => {
     "docs/data.md",
     "docs/from-keras.md",
     "docs/functional.md",
+    "docs/pictures.md",
     "docs/text-classification.md",
     "docs/word-vectors.md",
   ])("print what %s says", async (path) => {

@@ -235,7 +235,7 @@ describe("states", () => {
 describe("a wrong input", () => {
   it("says what to change", () => {
     expect(refusal(() => layers.lstm({ units: 5, name: "lstm_1" }).build(floats([B, 64]))).message).toBe(
-      'lstm "lstm_1": received [batch, 64], expected [batch, time, features]. Set returnSequences: true on the layer before; where that is no recurrent layer, give its output a time axis with reshape.',
+      'lstm "lstm_1": received [batch, 64], expected [batch, time, features]. Set returnSequences: true on the layer before; flatten steps one by one with timeDistributed; or make a time axis with reshape.',
     );
     expect(refusal(() => layers.gru({ units: 5, inputShape: [64] }).build(floats([B, 64]))).fix).toBe(
       "Set inputShape to [time, features]",

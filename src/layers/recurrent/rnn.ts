@@ -99,7 +99,7 @@ export class Recurrent<
           : `Leave the batch axis out of inputShape, as in [${shape.slice(2).map(String).join(", ")}], or g${reshape}`
         : this.settings.inputShape !== null
           ? "Set inputShape to [time, features]"
-          : "Set returnSequences: true on the layer before; where that is no recurrent layer, give its output a time axis with reshape";
+          : "Set returnSequences: true on the layer before; flatten steps one by one with timeDistributed; or make a time axis with reshape";
     throw this.error(batchShapeText(shape), "[batch, time, features]", fix);
   }
 

@@ -107,7 +107,7 @@ describe("bidirectional", () => {
   it("names the inner layer for a wrong input", () => {
     const layer = layers.bidirectional({ layer: layers.lstm({ units: 5 }) });
     expect(refusal(() => trace(layer, input("x", [B, 3]))).message).toBe(
-      'lstm "forward_lstm": received [batch, 3], expected [batch, time, features]. Set returnSequences: true on the layer before; where that is no recurrent layer, give its output a time axis with reshape.',
+      'lstm "forward_lstm": received [batch, 3], expected [batch, time, features]. Set returnSequences: true on the layer before; flatten steps one by one with timeDistributed; or make a time axis with reshape.',
     );
   });
 
