@@ -34,7 +34,7 @@ export type KerasList = readonly (KerasNode | KerasList)[];
  * |---|---|
  * | `Sequential` | `layers` (without its InputLayer), `optimizer` |
  * | `Functional` | `layers` (with every InputLayer, in the order of `model.layers`), `optimizer` |
- * | `LSTM`, `GRU`, `SimpleRNN`, `RNN` | `cell` |
+ * | `LSTM`, `GRU`, `SimpleRNN`, `RNN`, `ConvLSTM1D`, `ConvLSTM2D` | `cell` |
  * | `StackedRNNCells` | `cells` |
  * | `Bidirectional` | `forward_layer`, `backward_layer` |
  * | `TimeDistributed`, `SpectralNormalization` | `layer` |

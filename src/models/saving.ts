@@ -109,6 +109,8 @@ export function componentPaths(model: Component): Map<string, Component> {
       case "GRU":
       case "SimpleRNN":
       case "RNN":
+      case "ConvLSTM1D":
+      case "ConvLSTM2D":
         return first === undefined ? [] : [["cell", nodeOf(first)]];
       default:
         return first === undefined ? [] : [["layer", nodeOf(first)]];

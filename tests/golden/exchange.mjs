@@ -68,6 +68,41 @@ const overSequences = {
   layerNormalization: () => l.layerNormalization(),
   unitNormalization: () => l.unitNormalization(),
 };
+/** Of what is made of a sequence [4, 6]: lines of pixels, pictures and sequences of pictures. */
+const overPixels = {
+  conv1d: [
+    [4, 6],
+    () => l.conv1d({ filters: 3, kernelSize: 2, padding: "causal", dilationRate: 2, activation: "relu" }),
+  ],
+  maxPooling1d: [[4, 6], () => l.maxPooling1d({ poolSize: 3, strides: 1, padding: "same" })],
+  averagePooling1d: [[4, 6], () => l.averagePooling1d()],
+  upSampling1d: [[4, 6], () => l.upSampling1d({ size: 3 })],
+  conv2d: [
+    [4, 3, 2],
+    () => l.conv2d({ filters: 4, kernelSize: [2, 3], strides: 2, padding: "same", kernelRegularizer: "l2" }),
+  ],
+  conv2dGroups: [[4, 3, 2], () => l.conv2d({ filters: 4, kernelSize: 2, groups: 2, useBias: false })],
+  maxPooling2d: [[4, 3, 2], () => l.maxPooling2d({ padding: "same" })],
+  maxPooling3d: [[4, 3, 2, 1], () => l.maxPooling3d({ poolSize: [2, 3, 1] })],
+  averagePooling2d: [[4, 3, 2], () => l.averagePooling2d({ poolSize: [2, 1], strides: 1 })],
+  globalMaxPooling2d: [[4, 3, 2], () => l.globalMaxPooling2d({ keepDims: true })],
+  globalAveragePooling2d: [[4, 3, 2], () => l.globalAveragePooling2d()],
+  zeroPadding2d: [[4, 3, 2], () => l.zeroPadding2d({ padding: [1, 2] })],
+  cropping2d: [
+    [4, 3, 2],
+    () =>
+      l.cropping2d({
+        cropping: [
+          [1, 0],
+          [0, 2],
+        ],
+      }),
+  ],
+  upSampling2d: [[4, 3, 2], () => l.upSampling2d({ size: [2, 1] })],
+  convLstm1d: [[2, 3, 4], () => l.convLstm1d({ filters: 2, kernelSize: 2, returnSequences: true })],
+  convLstm2d: [[2, 3, 2, 2], () => l.convLstm2d({ filters: 2, kernelSize: 2, padding: "same" })],
+  conv2dPerStep: [[2, 3, 2, 2], () => l.timeDistributed({ layer: l.conv2d({ filters: 2, kernelSize: 2 }) })],
+};
 const overPairs = {
   add: () => l.add(),
   subtract: () => l.subtract(),
@@ -200,6 +235,11 @@ async function models() {
   for (const [name, make] of Object.entries(overSequences)) {
     const x = input({ shape: sequence, name: "x" });
     const y = make().apply(l.dense({ units: 6 }).apply(x));
+    made[`layer-${name}`] = functional({ inputs: { x }, outputs: { y }, seed: 1 });
+  }
+  for (const [name, [targetShape, make]] of Object.entries(overPixels)) {
+    const x = input({ shape: sequence, name: "x" });
+    const y = make().apply(l.reshape({ targetShape }).apply(x));
     made[`layer-${name}`] = functional({ inputs: { x }, outputs: { y }, seed: 1 });
   }
   const vector = input({ shape: [3], name: "x" });

@@ -191,8 +191,29 @@ def parts():
     return model
 
 
-MODELS = [every_layer, graph, shared, wrapped, nested, named, listed, dtypes, parts]
+def pictures():
+    """Convolutions and pools over time and pictures, and what resizes pictures."""
+    film = keras.Input((3, 8, 8, 1), name="film")
+    each = layers.TimeDistributed(layers.Conv2D(2, 3, padding="same", activation="relu"))(film)
+    moving = layers.ConvLSTM2D(2, 2, padding="same")(each)
+    made = layers.UpSampling2D((2, 1))(layers.ZeroPadding2D((1, 0))(moving))
+    made = layers.MaxPooling2D(2, padding="same")(layers.Cropping2D(((1, 2), (0, 1)))(made))
+    made = layers.AveragePooling2D(2, strides=1)(layers.Conv2D(4, 2, strides=2, groups=2)(made))
+    largest = layers.GlobalMaxPooling2D()(made)
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(made)
+    whole = layers.MaxPooling3D(2)(film)
+    lines = layers.ConvLSTM1D(2, 2, return_sequences=True)(layers.Reshape((1, 16, 1))(whole))
+    series = layers.Conv1D(3, 2, padding="causal", dilation_rate=2)(layers.Reshape((15, 2))(lines))
+    series = layers.UpSampling1D(2)(layers.AveragePooling1D(2)(layers.MaxPooling1D(3, padding="same")(series)))
+    joined = layers.Concatenate()([largest, layers.Flatten()(mean), layers.Flatten()(series)])
+    model = keras.Model(film, layers.Dense(2)(joined), name="pictures")
+    model.compile("adam", "mse")
+    return model
+
+
+MODELS = [every_layer, graph, shared, wrapped, nested, named, listed, dtypes, parts, pictures]
 ANSWERED = {
+    "pictures": [(2, 3, 8, 8, 1)],
     "graph": [(2, 3, 2), (2, 3, 2)],
     "wrapped": [(2, 2, 3, 2)],
     "nested": [(2, 3, 4, 2)],
