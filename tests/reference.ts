@@ -24,6 +24,7 @@ import type { ScanAttrs } from "../src/graph/ops/scan.js";
 import type { BroadcastAttrs, ReverseAttrs, SliceAttrs, TransposeAttrs } from "../src/graph/ops/shape.js";
 import { type ConstantAttrs, input, type SizeAttrs, type StateAttrs } from "../src/graph/ops/source.js";
 import { vjp } from "../src/passes/autodiff.js";
+import { crfRules } from "./crf.js";
 import { normals, type Stream, truncatedNormals, uniforms } from "./random.js";
 
 /** An array of numbers of any dtype, row-major; bools are 0 and 1. */
@@ -875,6 +876,7 @@ const otherRules: Readonly<Record<string, Rule>> = {
   scan: scanRule,
   rnn: rnnRule,
   rnnGradient: rnnGradientRule,
+  ...crfRules,
 };
 
 // ---- Windows

@@ -6,6 +6,7 @@ export {
   CharacterVocabulary,
   charactersOf,
 } from "./characters.js";
+export { type ConllOptions, readConll, type TagFaults, type TaggedSentence, tagFaults } from "./conll.js";
 export { Coverage } from "./coverage.js";
 export {
   type CsvFormat,
@@ -23,6 +24,7 @@ export type { Batched, ByName } from "./datasetElement.js";
 export type { DatasetIterator, ElementIterator, ElementSource } from "./datasetIterator.js";
 export type { AnyIterable, AnyIterator, Generated, Restorable } from "./datasetSources.js";
 export type { DatasetPosition, Order, Position } from "./datasetStage.js";
+export { type EntityScore, EntityScores } from "./entityScores.js";
 export { MinMaxScaler, type MinMaxScalerOptions } from "./minMaxScaler.js";
 export { type PadOptions, padSequences } from "./padding.js";
 export {
@@ -36,6 +38,8 @@ export { type ReadVectorsOptions, readWordVectors, type VectorFormat } from "./r
 export type { Saved } from "./saved.js";
 export { StandardScaler, type StandardScalerOptions } from "./standardScaler.js";
 export { type ColumnData, type ColumnKind, type ReadTableOptions, readTable, type Table } from "./table.js";
+export { type SchemeName, type TagBreak, TagScheme, tagScheme } from "./tagScheme.js";
+export type { Entity, Span, SpanMode, TagPart } from "./tagSpans.js";
 export { readLines, type TextOptions } from "./text.js";
 export {
   type MatrixMode,

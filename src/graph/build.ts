@@ -1,5 +1,6 @@
 /** All that graphs are made with, the ops as functions and their records; users get the part in `public.ts`. */
 export { type ConvOptions, conv2d, convOp, convWeightsOp, layOut, layOutOp } from "./ops/conv.js";
+export * from "./ops/crf.js";
 export * from "./ops/elementwise.js";
 export * from "./ops/gather.js";
 export * from "./ops/join.js";

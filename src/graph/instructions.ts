@@ -118,3 +118,79 @@ export const poolGradient = {
     ["dx", "ptr"],
   ],
 } as const;
+
+export const crf = {
+  name: "crf",
+  opcode: 56,
+  fields: [
+    ["B", "i32"],
+    ["T", "i32"],
+    ["K", "i32"],
+    ["x", "ptr"],
+    ["transitions", "ptr"],
+    ["start", "ptr"],
+    ["end", "ptr"],
+    ["tags", "ptr"],
+    ["mask", "ptr"],
+    ["out", "ptr"],
+    ["forward", "ptr"],
+    ["work", "ptr"],
+  ],
+} as const;
+
+export const crfGradient = {
+  name: "crfGradient",
+  opcode: 57,
+  fields: [
+    ["B", "i32"],
+    ["T", "i32"],
+    ["K", "i32"],
+    ["x", "ptr"],
+    ["transitions", "ptr"],
+    ["start", "ptr"],
+    ["end", "ptr"],
+    ["tags", "ptr"],
+    ["mask", "ptr"],
+    ["forward", "ptr"],
+    ["g", "ptr"],
+    ["dx", "ptr"],
+    ["dTransitions", "ptr"],
+    ["dStart", "ptr"],
+    ["dEnd", "ptr"],
+    ["work", "ptr"],
+  ],
+} as const;
+
+export const crfDecode = {
+  name: "crfDecode",
+  opcode: 58,
+  fields: [
+    ["B", "i32"],
+    ["T", "i32"],
+    ["K", "i32"],
+    ["x", "ptr"],
+    ["transitions", "ptr"],
+    ["start", "ptr"],
+    ["end", "ptr"],
+    ["limits", "ptr"],
+    ["mask", "ptr"],
+    ["out", "ptr"],
+    ["work", "ptr"],
+  ],
+} as const;
+
+export const countSpans = {
+  name: "countSpans",
+  opcode: 59,
+  fields: [
+    ["B", "i32"],
+    ["T", "i32"],
+    ["K", "i32"],
+    ["L", "i32"],
+    ["truth", "ptr"],
+    ["predicted", "ptr"],
+    ["rules", "ptr"],
+    ["mask", "ptr"],
+    ["out", "ptr"],
+  ],
+} as const;

@@ -128,6 +128,20 @@ export type DescribedOperand =
   | { readonly work: number }
   | null;
 
+/** What an op that decodes tags knows of the scores that it decodes. */
+export interface Decoding<A extends Attrs> {
+  /** −log probability of int32 tags, [B], given scores in the place of the node's first input, with their mask. */
+  loss(node: Node<A>, tags: SymbolicTensor, scores: SymbolicTensor): SymbolicTensor;
+  /** Spans of the truth, of the prediction and of both alike, float32 [B, 3, labels], and the labels; undefined without a scheme. */
+  spans(
+    node: Node<A>,
+    truth: SymbolicTensor,
+    predicted: SymbolicTensor,
+    mask: SymbolicTensor | undefined,
+    mode: "strict" | "conlleval",
+  ): { readonly counts: SymbolicTensor; readonly labels: readonly string[] } | undefined;
+}
+
 export interface GradientContext<A extends Attrs> {
   readonly node: Node<A>;
   readonly inputs: readonly SymbolicTensor[];
@@ -168,6 +182,8 @@ export interface Op<A extends Attrs = Attrs> {
   readonly kernel: Kernel<A>;
   /** A shorter value equal to output 0, also where that is NaN or ∞; undefined where there is none. One of another shape or dtype does not count. */
   shorten?(node: Node<A>): SymbolicTensor | undefined;
+  /** Of an op that decodes tags: what losses and metrics ask it for. */
+  readonly decoding?: Decoding<A>;
 }
 
 /** A variable of the state: where a program reads parameters, optimizer slots, recurrent states and counters. */

@@ -22,6 +22,7 @@ export interface CallOptions {
 
 /** What can be called on declared values: a layer. */
 export interface Callable extends Component {
+  readonly classes: number | undefined;
   outputTypes(inputs: InputTypes): readonly TensorType[];
 }
 

@@ -28,6 +28,7 @@ export {
   constraints,
 } from "./constraints.js";
 export type { Conv1D, Conv1DOptions, Conv2D, Conv2DOptions } from "./conv.js";
+export type { CRF, CrfOptions, CrfRule } from "./crf.js";
 export { type CallOptions, DeclaredTensor, type LayerCall } from "./declared.js";
 export type { Dense, DenseOptions, DenseRule } from "./dense.js";
 export type { Dropout, DropoutOptions } from "./dropout.js";

@@ -184,6 +184,11 @@ export abstract class Layer<
     return "float32";
   }
 
+  /** How many class numbers its output may hold, where it holds such. */
+  get classes(): number | undefined {
+    return undefined;
+  }
+
   /** Whether `build` has run. */
   get built(): boolean {
     return this.#built;

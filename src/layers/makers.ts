@@ -10,6 +10,7 @@ import { StackedRNNCells, type StackedRNNCellsOptions } from "./recurrent/stacke
 export { activation } from "./activation.js";
 export { elu, leakyReLU, reLU, softmax } from "./activationLayers.js";
 export { conv1d, conv2d } from "./conv.js";
+export { crf } from "./crf.js";
 export { dense } from "./dense.js";
 export { dropout } from "./dropout.js";
 export { embedding } from "./embedding.js";

@@ -22,6 +22,7 @@ import { ActivationLayer } from "./activation.js";
 import { ELU, LeakyReLU, ReLU, Softmax } from "./activationLayers.js";
 import { Component, type Definition } from "./component.js";
 import { Conv1D, Conv2D } from "./conv.js";
+import { CRF } from "./crf.js";
 import { Dense } from "./dense.js";
 import { Dropout } from "./dropout.js";
 import { Embedding } from "./embedding.js";
@@ -66,7 +67,7 @@ export interface ComponentClass {
   new (options: never): Component;
 }
 
-/** The built-in classes by their names in Keras. */
+/** The built-in classes by their names in Keras, and those that Keras has not by the names that files give them. */
 export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   InputLayer,
   Dense,
@@ -126,6 +127,7 @@ export const componentClasses: Readonly<Record<string, ComponentClass>> = {
   UpSampling2D,
   ConvLSTM1D,
   ConvLSTM2D,
+  "rondo>CRF": CRF,
 };
 
 /** What a configuration may mention besides the built-in classes, by name. */
@@ -196,11 +198,12 @@ function componentFromConfig(json: Json, { custom, models, told }: Reading, wher
   }
   const { own, builtIn, implied, registered } = classNames(json, name);
   const given = own.find((key) => Object.hasOwn(custom, key));
-  const className = given ?? builtIn ?? name;
+  const rondos = own.find((key) => key.startsWith("rondo>"));
+  const className = given ?? builtIn ?? rondos ?? name;
   const model = given === undefined && Object.hasOwn(models, className) ? models[className] : undefined;
   if (model !== undefined && builtIn !== undefined) return model(json);
   const classes: CustomObjects = given === undefined ? componentClasses : custom;
-  const reachable = given !== undefined || builtIn !== undefined;
+  const reachable = given !== undefined || builtIn !== undefined || rondos !== undefined;
   const found = reachable && Object.hasOwn(classes, className) ? classes[className] : undefined;
   if (found === undefined) {
     const nearest = nearestName(className, Object.keys({ ...componentClasses, ...custom }));

@@ -137,7 +137,9 @@ export class Feeds {
 
   /** Number of classes of an output that holds probabilities or logits of classes. */
   classes(output = 0): number | undefined {
-    const last = this.outputs[output]?.type.shape.at(-1);
+    const { type, value } = this.outputs[output] ?? {};
+    if (type?.dtype === "int32") return value?.call.layer.classes;
+    const last = type?.shape.at(-1);
     return typeof last === "number" ? last : undefined;
   }
 

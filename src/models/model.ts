@@ -27,7 +27,7 @@ import { largestOf } from "../train/samples.js";
 import { Commons } from "./commons.js";
 import { Engine, type EngineSnapshot, entriesOf } from "./engine.js";
 import { countOf, type Data, fitting, type InputPort, type Rows } from "./feeds.js";
-import type { Network } from "./network.js";
+import type { Network, NetworkPort } from "./network.js";
 import {
   type BatchOptions,
   type ClassesOf,
@@ -461,7 +461,8 @@ export abstract class Model<
 
   /**
    * The class that `predict` gives for each row, or each step of a row: the largest of the last axis, [N, ..] for an output
-   * [N, .., C]; where that has size 1, [N, .., 1] with 1 for what is above one half, else 0, as in Keras.
+   * [N, .., C]; where that has size 1, [N, .., 1] with 1 for what is above one half, else 0, as in Keras. An output of class
+   * numbers, the tags of a CRF, is given as it is.
    *
    * @param options as those of `predict`
    */
@@ -475,10 +476,13 @@ export abstract class Model<
     const predicted = await this.predict(data as InputsOf<I>, options);
     const ports = this.network?.outputs ?? [];
     const [only] = ports;
-    if (only?.name === "") return classesOf(predicted as Tensor<"float32">) as ClassesOf<O>;
+    if (only?.name === "") return classesOf(predicted as Tensor<"float32">, only) as ClassesOf<O>;
     const byName = predicted as Readonly<Record<string, Tensor<"float32">>>;
     return Object.fromEntries(
-      Object.entries(byName).map(([name, output]) => [name, classesOf(output)]),
+      ports.flatMap((port) => {
+        const output = byName[port.name];
+        return output === undefined ? [] : [[port.name, classesOf(output, port)]];
+      }),
     ) as ClassesOf<O>;
   }
 
@@ -836,8 +840,9 @@ const files = () => import("./saving.js");
 /** A size, or null where it is open. */
 export const knownSize = (d: Dim): number | null => (typeof d === "number" ? d : null);
 
-/** Class numbers of predictions [.., C] → [..], or [.., 1] → [.., 1]. */
-function classesOf({ data, shape }: Tensor<"float32">): Tensor<"int32"> {
+/** Class numbers of predictions [.., C] → [..], or [.., 1] → [.., 1]; what holds such already as it is. */
+function classesOf({ data, shape }: Tensor<"float32">, { type }: NetworkPort): Tensor<"int32"> {
+  if (type.dtype === "int32") return new Tensor(Int32Array.from(data), shape, "int32");
   const width = shape.at(-1) ?? 1;
   if (width === 1)
     return new Tensor(

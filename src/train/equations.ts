@@ -288,4 +288,23 @@ export const equations = {
       },
     }),
   ),
+  /** −log probability of a sequence of tags, given the scores that the CRF layer of the output decodes. */
+  crf: equation("CRFLoss", {}, () => ({
+    target: "labels",
+    link: { name: "crfDecode" },
+    values(t, scores, linked) {
+      const { decoding } = linked?.op ?? {};
+      if (linked === undefined || decoding === undefined) throw noTagger("crf");
+      return decoding.loss(linked, t, scores);
+    },
+  })),
 } as const satisfies Record<string, { readonly className: string }>;
+
+/** The error for a loss or a metric of tags where no CRF layer gives them. */
+export const noTagger = (where: string): RondoError =>
+  new RondoError({
+    where,
+    received: "an output that no CRF layer gives",
+    expected: "the tags of a CRF layer",
+    fix: "End the model, or this output of it, with layers.crf",
+  });

@@ -124,6 +124,11 @@ export const losses = {
     "sparseCategoricalCrossentropy",
     equations.sparseCategoricalCrossentropy,
   ),
+  /**
+   * −log probability of the true tags, a number for each sequence, where the output is that of `layers.crf`; y: their numbers,
+   * int32 [B, T]. Keras has no such loss.
+   */
+  crf: define("crf", equations.crf),
 };
 
 /** All losses by name, short and old names included. */

@@ -76,6 +76,9 @@ export type Target = "values" | "oneHot" | "classes" | "labels" | "any";
  */
 export type Reduction = "sumOverBatchSize" | "mean" | "meanWithSampleWeight" | "sum" | "none";
 
+/** An op, or its name. */
+export type Linked = Pick<Op, "name">;
+
 /** A loss or a metric: one value for each sample (or time step), before masks, weights and the mean. */
 export interface Measure {
   readonly name: string;
@@ -90,7 +93,7 @@ export interface Measure {
   /** A class number that y may hold beside those of the classes, for what is left out of account. */
   readonly ignoreClass?: number | null;
   /** Where the model's last op is this one, the measure takes its first operand instead (the logits of a softmax, say). */
-  readonly link?: Op<Readonly<Record<string, never>>>;
+  readonly link?: Linked;
   /**
    * yTrue and yPred as `target` says → [B] or [B, T]. A mask of the result leaves out more than that of the prediction.
    *
@@ -126,12 +129,18 @@ export interface Counted {
   readonly weight: SymbolicTensor | undefined;
   /** bool, over as many axes. Undefined: every step counts. */
   readonly mask: SymbolicTensor | undefined;
+  /** The weights as they were given, as many axes as `weight`. */
+  readonly sampleWeight: SymbolicTensor | undefined;
+  /** The node of `link` that gave the prediction, where one did. */
+  readonly linked: Node | undefined;
 }
 
 /** A metric whose figure follows from totals of its own. */
 export interface Figure {
   readonly name: string;
   readonly target: Target;
+  /** The op whose node it asks for more than the prediction, where that is the model's last op. */
+  readonly link?: Linked;
   accumulate(counted: Counted): Accumulation;
 }
 
@@ -172,7 +181,7 @@ export function targetBounds(
     const { expected, ...bounds } = domains[domain];
     return { ...bounds, expected: `${expected}, because the loss is ${name}` };
   }
-  if (target !== "classes" || classes === undefined) return undefined;
+  if ((target !== "classes" && target !== "labels") || classes === undefined) return undefined;
   return {
     least: 0,
     most: classes - 1,
@@ -209,7 +218,8 @@ export function contribution(
   reduction: Reduction = measure.reduction ?? "sumOverBatchSize",
 ): Contribution {
   const seen = look(measure, yTrue, yPred);
-  const wrong = yPred.mask === undefined ? undefined : outside(measure, seen.aligned, yPred, seen.values());
+  const unchecked = yPred.mask !== undefined || measure.target === "labels";
+  const wrong = unchecked ? outside(measure, seen, seen.values()) : undefined;
   return reduce(measure.name, seen.values(), weight, reduction, wrong);
 }
 
@@ -255,7 +265,8 @@ function look(measure: Measure, yTrue: SymbolicTensor, yPred: SymbolicTensor) {
   const [target, prediction] = selectUnmasked(aligned, taken);
   let values: SymbolicTensor | undefined;
   return {
-    aligned,
+    target,
+    prediction,
     values: () =>
       (values ??= checkedValues(measure, measure.values(target, prediction, found?.node), prediction)),
   };
@@ -279,6 +290,8 @@ function counted(
     yPred: prediction,
     weight: mask === undefined ? weights : where(widen(mask, rank), weights ?? scalar(1), 0),
     mask,
+    sampleWeight: weights,
+    linked: metric.link && operandOf(metric.link, yPred)?.node,
   };
 }
 
@@ -287,20 +300,24 @@ function counted(
  * element by element); and the node.
  */
 export function operandOf(
-  op: Op<Readonly<Record<string, never>>>,
+  { name }: Linked,
   x: SymbolicTensor,
 ): { readonly operand: SymbolicTensor; readonly node: Node } | undefined {
-  const keeps = ({ shape }: SymbolicTensor) =>
-    op.kernel.kind === "map" || equal(shape.at(-1) ?? 0, x.shape.at(-1) ?? 0);
   let from = x;
+  let keeps = true;
   for (;;) {
-    const [operand] = from.node.inputs;
+    const { op, inputs } = from.node;
+    const [operand] = inputs;
     if (operand === undefined) return undefined;
-    if (from.node.op === op) {
-      const same = from === x || sameShape(from.shape, x.shape);
-      return { operand: same ? operand : reshape(operand, x.shape), node: from.node };
+    if (op.name === name) {
+      if (sameShape(from.shape, x.shape)) return { operand, node: from.node };
+      const free = op.kernel.kind === "map" || keeps;
+      return free && op.decoding === undefined
+        ? { operand: reshape(operand, x.shape), node: from.node }
+        : undefined;
     }
-    if (from.node.op !== reshapeOp || !keeps(operand)) return undefined;
+    if (op !== reshapeOp) return undefined;
+    keeps &&= equal(operand.shape.at(-1) ?? 0, x.shape.at(-1) ?? 0);
     from = operand;
   }
 }
@@ -320,15 +337,14 @@ function readable({ name, target }: Metric, x: SymbolicTensor): SymbolicTensor {
 /** Which values (bool, their shape) stand for targets that the loss does not take. */
 function outside(
   measure: Measure,
-  aligned: SymbolicTensor,
-  yPred: SymbolicTensor,
+  { target, prediction }: { readonly target: SymbolicTensor; readonly prediction: SymbolicTensor },
   values: SymbolicTensor,
 ): SymbolicTensor | undefined {
-  const classes = yPred.shape.at(-1);
+  const classes = prediction.shape.at(-1);
   const bounds = targetBounds(measure, typeof classes === "number" ? classes : undefined);
   if (bounds === undefined) return undefined;
-  const within = logicalAnd(greaterEqual(aligned, bounds.least), lessEqual(aligned, bounds.most));
-  const taken = bounds.ignored === undefined ? within : logicalOr(within, equalTo(aligned, bounds.ignored));
+  const within = logicalAnd(greaterEqual(target, bounds.least), lessEqual(target, bounds.most));
+  const taken = bounds.ignored === undefined ? within : logicalOr(within, equalTo(target, bounds.ignored));
   const wrong = logicalNot(taken.withMask(undefined));
   return wrong.rank > values.rank ? greater(sum(cast(wrong, "int32"), -1), 0) : wrong;
 }

@@ -1,6 +1,7 @@
 // One table of cases for all ops: each case is run through the reference, through every backend and through finite
 // differences (ggml's tests/test-backend-ops.cpp is the model). A builder without an entry is a type error here, an op
 // that no case reaches a test error in cases.test.ts.
+import { tagScheme } from "../../src/data/tagScheme.js";
 import * as ops from "../../src/graph/build.js";
 import { type Shape, shapeText } from "../../src/graph/dim.js";
 import type { StateVariable } from "../../src/graph/ir.js";
@@ -217,6 +218,34 @@ const draws = (draw: (shape: Shape, source: ops.RandomSource, stream: number) =>
     jumps,
   ),
 ];
+
+/** Scores of a conditional random field with tags, without a mask and with one that has gaps and an empty row. */
+function crfCases(
+  f: (scores: Parameters<typeof ops.crfLoss>[0], tags: X) => X,
+  options: Options = {},
+): Case[] {
+  const sizes: readonly (readonly [Shape[number], Shape[number], number])[] = [
+    [B, T, 3],
+    [5, 6, 5],
+    [1, 1, 1],
+    [2, 9, 17],
+    [20, 3, 2],
+    [Z, 4, 3],
+    [2, Z, 3],
+  ];
+  const scores = (K: number) => [float([K, K]), float([K]), float([K])];
+  return sizes.flatMap(([rows, steps, K]) => {
+    const operands = [float([rows, steps, K], -3, 3), ...scores(K), int([rows, steps], 0, K - 1)];
+    const name = `[${rows}, ${steps}, ${K}]`;
+    const masked = { ...bool([rows, steps]), values: [1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1] };
+    const build = (x: X, transitions: X, start: X, end: X, tags: X, mask?: X) =>
+      f({ x, transitions, start, end, mask }, tags);
+    return [
+      test(name, operands, (...o) => build(...(o as [X, X, X, X, X])), options),
+      test(`${name}, masked`, [...operands, masked], (...o) => build(...(o as [X, X, X, X, X, X])), options),
+    ];
+  });
+}
 
 /** A table and the squares of what came to its rows, both changed where ids name a row (or read through an index). */
 function updateRows(table: X, ids: X, gradient: X, width: number, touched: boolean): X[] {
@@ -773,6 +802,29 @@ export const cases: Readonly<Record<Exclude<Builder, Helper>, readonly Case[]>> 
     ]),
     test("a transposed table", [float([3, 4]), int([5], 0, 3)], (t, i) => ops.gather(ops.transpose(t), i)),
   ],
+  crfLoss: crfCases((scores, tags) => ops.crfLoss(scores, tags)),
+  crfMarginals: crfCases((scores) => ops.crfMarginals(scores), jumps),
+  crfDecode: [
+    ...crfCases((scores) => ops.crfDecode(scores), jumps),
+    ...crfCases((scores) => ops.crfDecode(scores, tagScheme("BIO", ["A", "B"])), jumps).filter(
+      ({ operands }) => operands.some(({ shape }) => shape.length === 3 && shape[2] === 5),
+    ),
+  ].map((c, i) => ({ ...c, name: `${i}: ${c.name}` })),
+  countSpans: (["BIO", "BIOES", "BMES"] as const).flatMap((name) =>
+    (["strict", "conlleval"] as const).flatMap((mode) => {
+      const scheme = tagScheme(name, ["A", "B"]);
+      const steps = [int([30, 12], -1, scheme.size), int([30, 12], -1, scheme.size)];
+      return [
+        test(`${name}, ${mode}`, steps, (t, p) => ops.countSpans(scheme, mode, t, p), jumps),
+        test(
+          `${name}, ${mode}, masked`,
+          [...steps, bool([30, 12])],
+          (t, p, mask) => ops.countSpans(scheme, mode, t, p, mask),
+          jumps,
+        ),
+      ];
+    }),
+  ),
   crossEntropy: [
     ...[
       [3, 4],

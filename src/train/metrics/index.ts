@@ -16,6 +16,7 @@ import {
 } from "./accuracy.js";
 import * as counts from "./confusion.js";
 import { meanMetric } from "./define.js";
+import * as entities from "./entities.js";
 
 const { meanSquaredError, sparseCategoricalCrossentropy, logCosh } = equations;
 
@@ -28,6 +29,7 @@ export const metrics = {
   topKCategoricalAccuracy,
   sparseTopKCategoricalAccuracy,
   ...counts,
+  ...entities,
   meanSquaredError: meanMetric("meanSquaredError", meanSquaredError),
   /** The root of the mean of (t − p)². */
   rootMeanSquaredError: meanMetric(
