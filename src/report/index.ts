@@ -16,6 +16,13 @@ export {
   type Mistake,
 } from "./sections/classification.js";
 export {
+  type Entities,
+  type EntitiesOptions,
+  entities,
+  type MarkedPiece,
+  type MarkedSentence,
+} from "./sections/entities.js";
+export {
   type GeneratedText,
   type Generation,
   type GenerationOptions,
@@ -31,3 +38,4 @@ export { type Fit, type Regression, type RegressionOptions, regression } from ".
 export { type Roc, type RocOptions, type RocPoint, roc } from "./sections/roc.js";
 export { type Table, type TableOptions, table } from "./sections/table.js";
 export { type TaggedSequence, type Tagging, type TaggingOptions, tagging } from "./sections/tagging.js";
+export { type Transitions, transitions } from "./sections/transitions.js";

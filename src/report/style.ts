@@ -86,6 +86,12 @@ td, th { padding: 5px 8px; }
 .steps th[rowspan] { vertical-align: top; padding-right: 14px; }
 .steps tbody:not(:first-child)::before { content: ""; display: table-row; height: 14px; }
 .steps .wrong { background: rgba(var(--miss), 0.3); font-weight: 600; text-decoration: underline; }
+.marked p { max-width: none; overflow-wrap: anywhere; line-height: 2; }
+.marked mark { color: inherit; padding: 2px 4px; border-radius: 4px; margin: 0 1px; }
+.marked .right { background: rgba(var(--hit), 0.18); }
+.marked .wrong { background: rgba(var(--miss), 0.32); text-decoration: line-through; }
+.marked .missed { background: none; outline: 1px dashed rgb(var(--miss)); }
+.marked mark b, .marked mark i { font-size: 11px; font-style: normal; padding: 0 2px; text-decoration: none; display: inline-block; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 12px; }
 .mistakes figure { text-align: center; }
 .mistakes div { border-radius: 8px; border: 1px solid var(--line); overflow: hidden; }

@@ -1,15 +1,26 @@
 import type { Html } from "../html.js";
 import { drawClassification } from "./classes.js";
 import type { Classification } from "./classification.js";
+import { drawEntities, type Entities } from "./entities.js";
 import { drawGeneration, type Generation } from "./generation.js";
 import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
 import { drawRegression, type Regression } from "./regression.js";
 import { drawRoc, type Roc } from "./roc.js";
 import { drawTable, type Table } from "./table.js";
 import { drawTagging, type Tagging } from "./tagging.js";
+import { drawTransitions, type Transitions } from "./transitions.js";
 
 /** One part of a report: plain data, drawn by its `kind`. */
-export type Section = LearningCurves | Classification | Roc | Regression | Tagging | Table | Generation;
+export type Section =
+  | LearningCurves
+  | Classification
+  | Roc
+  | Regression
+  | Tagging
+  | Entities
+  | Transitions
+  | Table
+  | Generation;
 
 type Drawing<S extends Section> = (section: S) => Html | Promise<Html>;
 
@@ -20,6 +31,8 @@ const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { ki
   roc: drawRoc,
   regression: drawRegression,
   tagging: drawTagging,
+  entities: drawEntities,
+  transitions: drawTransitions,
   table: drawTable,
   generation: drawGeneration,
 };
