@@ -23,6 +23,7 @@ export interface CallOptions {
 /** What can be called on declared values: a layer. */
 export interface Callable extends Component {
   readonly classes: number | undefined;
+  readonly inputDtype: Dtype;
   outputTypes(inputs: InputTypes): readonly TensorType[];
 }
 
@@ -121,6 +122,19 @@ export function callLayer(
       `${valueText(x)} in apply`,
       "values of a model: what input and apply give",
       "Make inputs with input({ shape: [28, 28] }); for data call the model's predict",
+    );
+  }
+  const labels = inputs.find(({ call, dtype }) => dtype === "int32" && call.layer.classes !== undefined);
+  if (
+    labels !== undefined &&
+    layer.inputDtype === "float32" &&
+    layer.kerasClass.module !== null &&
+    layer.className !== "Lambda"
+  ) {
+    throw layer.error(
+      `the tags of ${labels.call.layer.where}, which are numbers of classes`,
+      "float32 features",
+      "Take the scores that the CRF is given, or marginals: true; or look the tags up with Embedding",
     );
   }
   let ties = joinTies(inputs, layer.where);

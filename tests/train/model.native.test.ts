@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { createBackend, layers, sequential, Tensor } from "../../src/index.js";
 import { uniform } from "../golden/load.js";
 import { describeWith, nativeAddon } from "../machine.js";
+import { crfContract } from "./crf.contract.js";
 import { datasetContract } from "./dataset.contract.js";
 import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
@@ -16,6 +17,7 @@ import { weightsContract } from "./weights.contract.js";
 
 describeWith(nativeAddon, "models on the native backend", () => {
   const make = () => createBackend({ backend: "native" });
+  crfContract(make);
   trainingContract(make);
   measuresContract(make);
   predictionContract(make);

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { createBackend } from "../../src/index.js";
+import { crfContract } from "./crf.contract.js";
 import { datasetContract } from "./dataset.contract.js";
 import { functionalContract } from "./functional.contract.js";
 import { measuresContract } from "./measures.contract.js";
@@ -14,6 +15,7 @@ import { weightsContract } from "./weights.contract.js";
 
 describe("models on the wasm backend", () => {
   const make = () => createBackend({ backend: "wasm", threads: 1 });
+  crfContract(make);
   trainingContract(make);
   measuresContract(make);
   predictionContract(make);
