@@ -38,14 +38,16 @@ export const recipe = defineRecipe({
     });
     run.begin(model);
 
-    const history = await model.fit(train.x, train.y, {
-      batchSize: settings.batchSize,
-      epochs: settings.count,
-      validationData: [validation.x, validation.y],
-      callbacks: settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))],
-      signal: run.signal,
-      verbose: run.verbose,
-    });
+    const rate = settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))];
+    const history = await run.fit("model", (kept) =>
+      model.fit(train.x, train.y, {
+        ...kept,
+        batchSize: settings.batchSize,
+        epochs: settings.count,
+        validationData: [validation.x, validation.y],
+        callbacks: [...kept.callbacks, ...rate],
+      }),
+    );
     await run.finish({ model, history, test: () => classified(model, test) });
   },
 });

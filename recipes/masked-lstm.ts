@@ -54,12 +54,9 @@ export const recipe = defineRecipe({
 
     const trainOn = async (name: keyof typeof models, targets: Tensor) => {
       run.say(`Targets padded with ${name}:`);
-      return models[name].fit(x, targets, {
-        batchSize: settings.batchSize,
-        epochs: settings.count,
-        signal: run.signal,
-        verbose: run.verbose,
-      });
+      return run.fit(name, (kept) =>
+        models[name].fit(x, targets, { ...kept, batchSize: settings.batchSize, epochs: settings.count }),
+      );
     };
     const history = {
       zeros: await trainOn("zeros", y),

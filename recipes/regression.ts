@@ -96,14 +96,16 @@ export const recipe = defineRecipe({
 
     const history: Record<string, RunHistory> = {};
     for (const [name, model] of Object.entries(models)) {
-      const losses: number[] = [];
-      const some = batches([train.x, train.y], { batchSize: settings.batchSize });
-      while (losses.length < settings.count && !run.signal.aborted) {
-        const { value: batch } = some.next();
-        const [value = Number.NaN] = await model.trainOnBatch(batch[0], batch[1]);
-        losses.push(value);
-        run.progress(losses.length, settings.count, { [name]: value });
-      }
+      const losses = await run.steps(name, model, {
+        count: settings.count,
+        batches: batches([train.x, train.y] as const, { batchSize: settings.batchSize }),
+        state: [] as number[],
+        async step([x, y], _, losses) {
+          const [value = Number.NaN] = await model.trainOnBatch(x, y);
+          losses.push(value);
+          run.progress(losses.length, settings.count, { [name]: value });
+        },
+      });
       history[name] = { unit: "step", positions: losses.map((_, i) => i + 1), values: { loss: losses } };
       if (losses.length > 0) run.say(`${name}: loss ${losses.at(-1)?.toFixed(4)}`);
     }

@@ -148,16 +148,16 @@ export const recipe = defineRecipe({
     });
     // As in the tutorial, what is left at the end of an epoch is left out: a step of Adadelta on a few messages is as long as one
     // on a whole batch, and goes anywhere.
-    const history = await model.fit(batches(samples(train).shuffle(train.length), settings.asInSource), {
-      epochs: settings.count,
-      validationData: batches(samples(validation)),
-      callbacks: [
-        best,
-        ...(settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))]),
-      ],
-      signal: run.signal,
-      verbose: run.verbose,
-    });
+    const some = batches(samples(train).shuffle(train.length), settings.asInSource);
+    const rate = settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))];
+    const history = await run.fit("model", (kept) =>
+      model.fit(some, {
+        ...kept,
+        epochs: settings.count,
+        validationData: batches(samples(validation)),
+        callbacks: [...kept.callbacks, best, ...rate],
+      }),
+    );
     const accuracies = history.history.val_accuracy ?? [];
     if (accuracies.length > 0)
       run.say(

@@ -11,55 +11,69 @@ interface Steps {
   readonly evaluateEvery: number;
 }
 
+/** What is remembered of the steps. */
+type State = {
+  readonly positions: number[];
+  readonly values: {
+    readonly loss: number[];
+    readonly accuracy: number[];
+    readonly test_loss: (number | null)[];
+    readonly test_accuracy: (number | null)[];
+  };
+  /** Since the last evaluation. */
+  sums: { readonly loss: number; readonly accuracy: number; readonly count: number };
+};
+
+const nothing = { loss: 0, accuracy: 0, count: 0 };
+
 /**
  * Trains step by step with `trainOnBatch`; every so many steps, and after the last, evaluates and prints a line. Where
  * the run is interrupted in between, the steps since then are a row of the history without test figures.
  */
 export async function trainSteps(run: Run, model: Sequential, options: Steps): Promise<RunHistory> {
-  const { settings, test, evaluateEvery } = options;
+  const { settings, test, evaluateEvery, batches } = options;
   const rate = holdThenCosine(settings);
-  const positions: number[] = [];
-  const values = {
-    loss: [] as number[],
-    accuracy: [] as number[],
-    test_loss: [] as (number | null)[],
-    test_accuracy: [] as (number | null)[],
-  };
-  let step = 0;
-  let [lossSum, accuracySum, count] = [0, 0, 0];
-  const endStretch = ([testLoss = null, testAccuracy = null]: readonly (number | null)[]) => {
+  const endStretch = (
+    state: State,
+    step: number,
+    [testLoss = null, testAccuracy = null]: readonly (number | null)[],
+  ) => {
+    const { positions, values, sums } = state;
+    const [loss, accuracy] = [sums.loss / sums.count, sums.accuracy / sums.count];
     positions.push(step);
-    values.loss.push(lossSum / count);
-    values.accuracy.push(accuracySum / count);
+    values.loss.push(loss);
+    values.accuracy.push(accuracy);
     values.test_loss.push(testLoss);
     values.test_accuracy.push(testAccuracy);
-    const figures = {
-      loss: lossSum / count,
-      accuracy: accuracySum / count,
-      "test loss": testLoss,
-      "test accuracy": testAccuracy,
-    };
+    const figures = { loss, accuracy, "test loss": testLoss, "test accuracy": testAccuracy };
     const text = Object.entries(figures).map(([name, value]) =>
       value === null ? "" : ` - ${name}: ${value.toFixed(4)}`,
     );
     run.say(`step ${step}/${settings.count}${text.join("")}`);
-    [lossSum, accuracySum, count] = [0, 0, 0];
+    state.sums = nothing;
   };
-  while (step < settings.count && !run.signal.aborted) {
-    const next = options.batches.next();
-    if (next.done === true) break;
-    const [x, y] = next.value;
-    if (x === undefined || y === undefined) break;
-    if (!settings.asInSource) model.learningRate = rate(step);
-    const [loss = Number.NaN, accuracy = Number.NaN] = await model.trainOnBatch(x, y);
-    lossSum += loss;
-    accuracySum += accuracy;
-    step++;
-    count++;
-    run.progress(step, settings.count, { loss: lossSum / count, accuracy: accuracySum / count });
-    if (step % evaluateEvery !== 0 && step !== settings.count) continue;
-    endStretch(await model.evaluate(...test, { batchSize: 1000, verbose: 0 }));
-  }
-  if (count > 0) endStretch([]);
-  return { unit: "step", positions, values };
+  const first: State = {
+    positions: [],
+    values: { loss: [], accuracy: [], test_loss: [], test_accuracy: [] },
+    sums: nothing,
+  };
+  const state = await run.steps("model", model, {
+    count: settings.count,
+    batches,
+    state: first,
+    async step([x, y], index, state) {
+      if (x === undefined || y === undefined) throw new Error("a batch without inputs and targets");
+      if (!settings.asInSource) model.learningRate = rate(index);
+      const [loss = Number.NaN, accuracy = Number.NaN] = await model.trainOnBatch(x, y);
+      const { sums } = state;
+      const [lossSum, accuracySum, count] = [sums.loss + loss, sums.accuracy + accuracy, sums.count + 1];
+      state.sums = { loss: lossSum, accuracy: accuracySum, count };
+      const done = index + 1;
+      run.progress(done, settings.count, { loss: lossSum / count, accuracy: accuracySum / count });
+      if (done % evaluateEvery !== 0 && done !== settings.count) return;
+      endStretch(state, done, await model.evaluate(...test, { batchSize: 1000, verbose: 0 }));
+    },
+  });
+  if (state.sums.count > 0) endStretch(state, (state.positions.at(-1) ?? 0) + state.sums.count, []);
+  return { unit: "step", positions: state.positions, values: state.values };
 }

@@ -105,18 +105,32 @@ export const recipe = defineRecipe({
     let models = build(tables, settings, run.backend);
     run.begin(models);
     const measures: Measure[] = [];
-    let histories: ByKind<AnyHistory>;
     const sum = sumOf(given);
-    for (let fold = 0; ; fold++) {
-      if (fold > 0) models = build(tables, settings, run.backend);
+    const trained = (fold: number) => {
       const { train, test } = parts(sentences, fold, folds);
-      histories = await fitAll(models, { train, test, vocabulary, fold }, settings, run);
-      if (fold === folds - 1 || run.signal.aborted) break;
-      const measure = measureOf(await predictAll(models, test, vocabulary), test, await changes(models, sum));
+      return fitAll(models, { train, test, vocabulary, fold }, settings, run);
+    };
+    /** Of the part that was interrupted. */
+    let cut: ByKind<AnyHistory> | undefined;
+    while (measures.length < folds - 1 && !run.signal.aborted) {
+      const fold = measures.length;
+      const measure = await run.part(`part-${fold + 1}`, async (): Promise<Measure | undefined> => {
+        if (fold > 0) models = build(tables, settings, run.backend);
+        const histories = await trained(fold);
+        if (run.signal.aborted) {
+          cut = histories;
+          return undefined;
+        }
+        const { test } = parts(sentences, fold, folds);
+        return measureOf(await predictAll(models, test, vocabulary), test, await changes(models, sum));
+      });
+      if (measure === undefined) break;
       measures.push(measure);
       const accuracies = kinds.map((kind) => `${kind} ${measure.accuracies[kind].toFixed(4)}`);
       run.say(`Part ${fold + 1} of ${folds}: ${accuracies.join(", ")}.`);
     }
+    if (cut === undefined && measures.length > 0) models = build(tables, settings, run.backend);
+    const histories = cut ?? (await trained(measures.length));
 
     const isTrained = (kind: Kind) => completed(histories[kind]) === settings.count;
     const kept: Kept = {
@@ -277,20 +291,21 @@ async function fitAll(
   const histories: Record<Kind, AnyHistory> = byKind(() => ({ unit: "epoch", positions: [], values: {} }));
   for (const [i, kind] of kinds.entries()) {
     if (run.signal.aborted) break;
-    histories[kind] = await models[kind].fit(batches(train, true), {
-      epochs: count,
-      validationData: batches(test, false),
-      callbacks: [
-        {
-          onEpochEnd(epoch, logs) {
-            const done = (fold * kinds.length + i) * count + epoch + 1;
-            run.progress(done, folds * kinds.length * count, { [kind]: logs.val_accuracy ?? Number.NaN });
-          },
-        },
-      ],
-      signal: run.signal,
-      verbose: 0,
-    });
+    const progress = {
+      onEpochEnd(epoch: number, logs: { val_accuracy?: number }) {
+        const done = (fold * kinds.length + i) * count + epoch + 1;
+        run.progress(done, folds * kinds.length * count, { [kind]: logs.val_accuracy ?? Number.NaN });
+      },
+    };
+    histories[kind] = await run.fit(kind, (kept) =>
+      models[kind].fit(batches(train, true), {
+        ...kept,
+        epochs: count,
+        validationData: batches(test, false),
+        callbacks: [...kept.callbacks, progress],
+        verbose: 0,
+      }),
+    );
   }
   return histories;
 }

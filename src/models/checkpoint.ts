@@ -4,10 +4,11 @@ import { fileArrayTypes } from "../formats/arrayTypes.js";
 import { type KerasFile, type KerasGroup, readKerasFile } from "../formats/kerasFile.js";
 import { Tensor, zeros } from "../tensor.js";
 import type { Kept } from "../train/kept.js";
-import type { Engine, EngineSnapshot, OptimizerSnapshot } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { type Packed, pack, unpack } from "./kept.js";
 import type { Host } from "./runs.js";
 import { besidePath, kerasFileOf, weightsIn } from "./saving.js";
+import type { EngineSnapshot, OptimizerSnapshot } from "./slots.js";
 import { version } from "./version.js";
 
 // A checkpoint is a `.keras` file: the model in its present state, which loadModel opens. Beside it stand, in metadata.json and

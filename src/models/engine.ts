@@ -1,6 +1,5 @@
 import { atOnce, inTurns, type Steps } from "../breather.js";
 import type { TypedArray } from "../dtype.js";
-import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import {
   type Bindings,
@@ -26,6 +25,7 @@ import { RecentlyUsed } from "./cache.js";
 import { type Commons, type Member, seedWords } from "./commons.js";
 import type { Network } from "./network.js";
 import { Arrangement, type Group, separated } from "./parameters.js";
+import type { EngineSnapshot, OptimizerSnapshot, SlotPlace } from "./slots.js";
 import type { Move } from "./store.js";
 import {
   type Assembly,
@@ -153,61 +153,8 @@ const ownVariables = ({ network, counters }: Omit<Assembly, "arrangement">): Sta
   counters.step,
 ];
 
-/** Everything that training changes, on the host. */
-export interface EngineSnapshot {
-  /** In the order of `getWeights`. */
-  readonly weights: readonly Tensor<"float32">[];
-  /** Recurrent states of stateful layers. */
-  readonly states: readonly Tensor[];
-  /** Training steps so far: random draws hang on it. */
-  readonly step: number;
-  /** Undefined before `compile`. */
-  readonly optimizer: OptimizerSnapshot | undefined;
-  /** From which dropout and its like follow; left out: the model's stays. */
-  readonly seed?: number;
-}
-
-/** What an optimizer keeps. */
-export interface OptimizerSnapshot {
-  /** Steps so far. */
-  readonly iterations: number;
-  /** Undefined under a schedule. */
-  readonly learningRate: number | undefined;
-  /** By the names of the slots: one array for each trained weight, in Keras's order, or one number. */
-  readonly slots: ReadonlyMap<string, readonly Tensor<"float32">[]>;
-}
-
-/** Where the part of a slot lies that belongs to a weight; one number for all lies in every group's, nothing nowhere. */
-interface SlotPlace {
-  readonly variables: readonly StateVariable[];
-  readonly offset: number;
-  readonly shape: readonly number[];
-}
-
-/** Throws where states or slots are not those of the model. */
-function checkSnapshot(
-  { states, optimizer }: EngineSnapshot,
-  own: readonly (readonly number[])[],
-  places: ReadonlyMap<string, readonly SlotPlace[]> | undefined,
-): void {
-  const refuse = (received: string, expected: string) => {
-    throw new RondoError({
-      where: "restore",
-      received,
-      expected,
-      fix: "Restore a snapshot of a model with the same layers, compiled with the same optimizer",
-    });
-  };
-  const text = (shapes: readonly (readonly number[])[]) => shapes.map(shapeText).join(", ") || "none";
-  const given = text(states.map(({ shape }) => shape));
-  if (given !== text(own)) refuse(`recurrent states ${given}`, text(own));
-  if (optimizer === undefined || places === undefined) return;
-  for (const [name, list] of places) {
-    const wanted = text(list.map(({ shape }) => shape));
-    const found = text((optimizer.slots.get(name) ?? []).map(({ shape }) => shape));
-    if (found !== wanted) refuse(`the optimizer's ${name}: ${found}`, wanted);
-  }
-}
+/** What is set is held against what there is; loaded when it is used. */
+const fitting = () => import("./fittingState.js");
 
 /** Reads a part of a variable. */
 type ReadPiece = (
@@ -576,7 +523,7 @@ export class Engine implements Tenant, Member {
     const own = this.#optimizer;
     const network = this.assembly.network.states();
     const places = own && this.#slotPlaces(own);
-    checkSnapshot(
+    (await fitting()).checkSnapshot(
       snapshot,
       network.map(({ shape }) => shape),
       places,
@@ -615,25 +562,10 @@ export class Engine implements Tenant, Member {
    */
   async writeWeights(weights: readonly Tensor[], submitted: () => void): Promise<void> {
     const places = this.#entries;
-    const refuse = (received: string, expected: string, fix: string) =>
-      new RondoError({ where: "setWeights", received, expected, fix });
-    const sameLayers = "Take the weights from a model with the same layers";
-    if (weights.length !== places.length) {
-      throw refuse(`${weights.length} arrays`, `${places.length} arrays, as getWeights gives`, sameLayers);
-    }
-    const given = weights.map(({ shape }) => shapeText(shape));
-    const own = places.map(({ weight }) => shapeText(weight.shape));
-    const wrong = own.findIndex((shape, i) => shape !== given[i]);
-    if (wrong >= 0) {
-      const reordered = [...given].sort().join() === [...own].sort().join();
-      throw refuse(
-        `an array of shape ${given[wrong]} for ${places[wrong]?.path}`,
-        `shape ${own[wrong]}`,
-        reordered
-          ? "The arrays seem to be the model's in another order: put them in the order of weightNames(), by their names"
-          : sameLayers,
-      );
-    }
+    const fits = places.every(
+      ({ weight }, i) => shapeText(weight.shape) === shapeText(weights[i]?.shape ?? []),
+    );
+    if (weights.length !== places.length || !fits) throw (await fitting()).unlikeWeights(weights, places);
     await this.prepare();
     const { arrangement, store } = this.#commons();
     const written = Promise.all(

@@ -25,7 +25,7 @@ import { type CompileOptions, Objective } from "../train/objective.js";
 import { rateAt } from "../train/rate.js";
 import { largestOf } from "../train/samples.js";
 import { Commons } from "./commons.js";
-import { Engine, type EngineSnapshot, entriesOf } from "./engine.js";
+import { Engine, entriesOf } from "./engine.js";
 import { countOf, type Data, fitting, type InputPort, type Rows } from "./feeds.js";
 import type { Network, NetworkPort } from "./network.js";
 import {
@@ -51,6 +51,7 @@ import { predictArrays, predictDataset, predictionEffect, predictionPlace } from
 import { type Host, Runs, taken } from "./runs.js";
 import type { FileSource } from "./saving.js";
 import type { Session, SessionOptions } from "./session.js";
+import type { EngineSnapshot } from "./slots.js";
 import { type SummaryRow, summaryText } from "./summary.js";
 import { type Assembly, makeCounters } from "./trace.js";
 import { evaluateArrays, evaluateDataset, fitArrays, fitDataset, onBatch } from "./training.js";
@@ -711,6 +712,11 @@ export abstract class Model<
   }
 
   // ---- Within
+
+  /** @internal What keeps a training by hand works on. */
+  get host(): Host {
+    return this.#host;
+  }
 
   #compiled(where: string): Objective {
     if (this.#objective !== undefined) return this.#objective;

@@ -252,15 +252,3 @@ export function readRun(where: string, options: RunOptions, own: Pick<Run, "seed
 
 export const refusedOption = (where: string, name: string, value: unknown, expected: string): RondoError =>
   new RondoError({ where, received: `${name}: ${valueText(value)}`, expected, fix: `Change ${name}` });
-
-/** Throws for what is no `ValidationData`. */
-export function checkValidationData(given: unknown): readonly [x: Data, y: Data, sampleWeight?: Data] {
-  if (Array.isArray(given) && (given.length === 2 || given.length === 3))
-    return given as readonly Data[] as readonly [Data, Data, Data?];
-  throw new RondoError({
-    where: "fit",
-    received: `validationData: ${Array.isArray(given) ? `a list of ${given.length}` : valueText(given)}`,
-    expected: "[x, y] or [x, y, sampleWeight], or a dataset",
-    fix: "Write validationData: [x, y]",
-  });
-}

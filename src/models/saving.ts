@@ -21,7 +21,7 @@ import {
   seenSlot,
   unknownCount,
 } from "../train/optimizers/update.js";
-import type { EngineSnapshot, OptimizerSnapshot } from "./engine.js";
+import type { EngineSnapshot, OptimizerSnapshot } from "./slots.js";
 
 /** Where a file is: a path (Node), an address, its bytes, or a Blob. */
 export type FileSource = string | URL | Uint8Array | ArrayBuffer | Blob;

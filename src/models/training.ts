@@ -13,7 +13,6 @@ import {
   type AnyDatasetFitOptions,
   type AnyEvaluateOptions,
   type AnyFitOptions,
-  checkValidationData,
   type DatasetLookOptions,
   type Figures,
   isDataset,
@@ -145,6 +144,7 @@ async function heldOf(host: Host, { validationData, validationSteps }: AnyDatase
     throw (await streams()).noDataset("validationSteps");
   }
   if (validationData === undefined) return undefined;
+  const { checkValidationData } = await import("./validationData.js");
   const [x, y, sampleWeight] = checkValidationData(validationData);
   return (await samplesOf(host, "fit, validationData", x, y, sampleWeight)).rows;
 }

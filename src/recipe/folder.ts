@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json, JsonObject } from "../config/config.js";
 import { RondoError, valueText } from "../errors.js";
 import { checkFolder, readWholeFile, writeFiles } from "../files/files.js";
+import { quoted } from "./settings.js";
 
 /** The files that every run leaves behind, and what they hold, in words that go on from their names. */
 const contents = {
@@ -20,11 +21,20 @@ const preprocessing = "preprocessing.json";
 /** Beside them, for each model. */
 const fileOf = (model: string): string => `${model}.keras`;
 
+/** The folder of what a run that has not finished goes on from. */
+const checkpoints = "checkpoints";
+/** In there: the settings. */
+const begun = `${checkpoints}/config.json`;
+
+/** The result of a part of a run. */
+const partFile = "result.safetensors";
+
 /** The name of a model that is the only one. */
 export const onlyModel = "model";
 
 const contentOf = (file: string): string => {
   if (Object.hasOwn(contents, file)) return contents[file as keyof typeof contents];
+  if (file === begun) return "the settings of a run that has not finished";
   return file === preprocessing
     ? "the vocabularies, scalers and the like that belong to the model"
     : "a trained model";
@@ -81,6 +91,57 @@ export class RunFolder {
     // What the earlier run alone had is nobody's: config.json says which files belong to the run.
     for (const name of earlier === undefined ? [] : ownFiles(earlier))
       if (!Object.hasOwn(files, name)) await rm(join(this.path, name), { force: true });
+  }
+
+  /** Whether a run has begun here and not finished. */
+  get isUnfinished(): boolean {
+    return existsSync(join(this.path, checkpoints));
+  }
+
+  /** Whether a run has finished here. */
+  get isFinished(): boolean {
+    return existsSync(join(this.path, "result.json")) && !this.isUnfinished;
+  }
+
+  /** Keeps the settings of a run that begins; its result, or an earlier one's, stays what it is. */
+  async keepBegun(config: JsonObject): Promise<void> {
+    await writeFiles(join(this.path, checkpoints), { "config.json": json(config) });
+  }
+
+  /** The settings of a run that has not finished. */
+  begunConfig(): Promise<JsonObject> {
+    return this.#readJson(begun);
+  }
+
+  /** The folder of a part of a run that has not finished. */
+  checkpointsOf(names: readonly string[]): string {
+    const wrong = names.find((name) => !isFileName(name));
+    if (wrong === undefined) return join(this.path, checkpoints, ...names);
+    throw new RondoError({
+      where: "run",
+      received: `a training called ${JSON.stringify(wrong)}`,
+      expected: "a name of letters, digits, _, - and .",
+      fix: "Choose another name: the folder of its checkpoints is called by it",
+    });
+  }
+
+  /** The result of a part of a run that is done; undefined where it is not. */
+  async partResult(names: readonly string[]): Promise<Uint8Array | undefined> {
+    const file = join(this.checkpointsOf(names), partFile);
+    return existsSync(file) ? readWholeFile(file) : undefined;
+  }
+
+  /** Keeps the result of a part of a run that is done, in the place of what it would have gone on from. */
+  async keepPartResult(names: readonly string[], result: Uint8Array): Promise<void> {
+    const folder = this.checkpointsOf(names);
+    await writeFiles(folder, { [partFile]: result });
+    for (const name of await readdir(folder))
+      if (name !== partFile) await rm(join(folder, name), { recursive: true, force: true });
+  }
+
+  /** The run has finished: there is nothing to go on from. */
+  async removeCheckpoints(): Promise<void> {
+    await rm(join(this.path, checkpoints), { recursive: true, force: true });
   }
 
   config(): Promise<JsonObject> {
@@ -144,6 +205,14 @@ export class RunFolder {
   async #read(file: string): Promise<Uint8Array> {
     if (existsSync(join(this.path, file))) return readWholeFile(join(this.path, file));
     if (!existsSync(this.path)) throw this.fault("a folder that does not exist", "the folder of a run");
+    if (file !== begun && this.isUnfinished) {
+      throw new RondoError({
+        where: `run ${this.path}`,
+        received: `no ${file}: the run has not finished`,
+        expected: "a run that has",
+        fix: `Go on with it: rondo train --resume ${quoted(this.path)}`,
+      });
+    }
     throw this.fault(`no ${file}, which holds ${contentOf(file)}`, "all files that the run wrote");
   }
 

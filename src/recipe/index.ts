@@ -19,14 +19,16 @@ export {
 } from "./recipe.js";
 export {
   type Findings,
+  type FitOfRun,
   figuresText,
   type Outcome,
   Run,
   type RunModel,
   type RunOptions,
   type RunResult,
+  type Steps,
 } from "./run.js";
-export { openRun, type StoredResult, type StoredRun } from "./saved.js";
+export { openRun, openUnfinished, type StoredResult, type StoredRun, type Unfinished } from "./saved.js";
 export {
   boundText,
   counted,

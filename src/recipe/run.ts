@@ -1,7 +1,10 @@
 import { cpus } from "node:os";
+import { join } from "node:path";
 import type { JsonObject } from "../config/config.js";
-import { unknownName } from "../errors.js";
+import { RondoError, unknownName } from "../errors.js";
 import { encodeSafetensors } from "../formats/safetensors.js";
+import { type Due, type StepByStep, trainByHand } from "../models/byHand.js";
+import type { Model } from "../models/model.js";
 import { type NamedHistory, readHistories } from "../report/history.js";
 import {
   type Histories,
@@ -14,8 +17,12 @@ import {
 import { figure, heading, words } from "../report/words.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
+import { BackupAndRestore } from "../train/callbacks/backupAndRestore.js";
+import type { CallbackHooks } from "../train/callbacks/callback.js";
 import { clock } from "../train/callbacks/progressBar.js";
+import type { Kept } from "../train/kept.js";
 import { checkModelNames, onlyModel, RunFolder } from "./folder.js";
+import { keptBytes, keptFrom } from "./kept.js";
 import {
   boundText,
   counted,
@@ -66,6 +73,17 @@ export interface Findings {
   readonly sections: readonly Section[];
 }
 
+/** What a fit of a run is told, so that it goes on where the run was interrupted. */
+export interface FitOfRun {
+  /** Comes first among the callbacks. */
+  readonly callbacks: readonly CallbackHooks[];
+  readonly signal: AbortSignal;
+  readonly verbose: 0 | 1;
+}
+
+/** A training by hand: see `Run.steps`. */
+export type Steps<B, S extends Kept> = Omit<StepByStep<B, S>, "folder" | "due" | "signal" | "model">;
+
 /** Where a run writes and how it speaks. */
 export interface RunOptions {
   readonly recipe: RecipeDescription;
@@ -82,6 +100,10 @@ export interface RunOptions {
   print(text: string): void;
   /** Milliseconds; default: the machine's clock. */
   readonly now?: () => number;
+  /** Whether the run goes on that was begun in the folder. */
+  readonly resume?: boolean;
+  /** After how many seconds and steps a checkpoint is due; default: 30 seconds. */
+  readonly checkpoints?: Partial<Due>;
 }
 
 /** What a finished run is known by; printed with `--json` and written to result.json. */
@@ -108,6 +130,8 @@ export interface RunResult {
 /** Least time between two drawings of a line about progress, and between two such lines in a log, ms. */
 const drawingInterval = 50;
 const writingInterval = 10_000;
+/** Between two checkpoints, unless told otherwise. */
+const defaultSeconds = 30;
 
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
@@ -115,6 +139,12 @@ export class Run {
   readonly #folder: RunFolder;
   readonly #now: () => number;
   #start: number;
+  /** The parts that are at work, each within the one before. */
+  readonly #parts: string[] = [];
+  /** Whether the settings are kept. */
+  #begun: Promise<void> | undefined;
+  /** The first step whose progress was shown, and when. */
+  #first: { readonly step: number; readonly time: number } | undefined;
   /** When something was last printed. */
   #printed: number;
   #result: RunResult | undefined;
@@ -129,6 +159,15 @@ export class Run {
   /** A run of which nothing is written yet, in a folder that can be written: one that cannot fails here, before anything is trained. */
   static async open(options: RunOptions): Promise<Run> {
     const run = new Run(options);
+    const { path, isUnfinished } = run.#folder;
+    if (isUnfinished && options.resume !== true) {
+      throw new RondoError({
+        where: `run ${path}`,
+        received: "a folder with a run that has not finished",
+        expected: "another folder, or that it goes on",
+        fix: `Go on with it: rondo train --resume ${quoted(path)}; or take ${join(path, "checkpoints")} away`,
+      });
+    }
     await run.#folder.check();
     return run;
   }
@@ -169,14 +208,83 @@ export class Run {
     this.#start = this.#now();
   }
 
+  /**
+   * A fit that goes on where the run was interrupted, and is not repeated where it is done.
+   *
+   * @param name of its own in the run, or in the part that it belongs to
+   * @param train calls `fit` with what it is given among the options, and its own callbacks after those
+   */
+  async fit<H>(name: string, train: (kept: FitOfRun) => Promise<H>): Promise<H> {
+    await this.#keepSettings();
+    const { signal, verbose } = this;
+    const folder = this.#folder.checkpointsOf([...this.#parts, name]);
+    const backup = new BackupAndRestore(folder, { ...this.#due(), deleteCheckpoint: false });
+    return train({ callbacks: [backup], signal, verbose });
+  }
+
+  /**
+   * A training by hand that goes on where the run was interrupted, and is not repeated where it is done. All that it depends
+   * on beside the model and the batches is in its state.
+   *
+   * @param name of its own in the run, or in the part that it belongs to
+   * @returns the state in the end, or where it was interrupted
+   */
+  async steps<B, S extends Kept>(name: string, model: Model, steps: Steps<B, S>): Promise<S> {
+    await this.#keepSettings();
+    const folder = this.#folder.checkpointsOf([...this.#parts, name]);
+    const { seconds, steps: every } = this.#due();
+    return trainByHand({ ...steps, model, folder, due: { seconds, steps: every }, signal: this.signal });
+  }
+
+  /**
+   * A part of the run that is done once: its result is kept, and what it trained is not needed any more. What is trained
+   * within it goes on where it was interrupted.
+   *
+   * @param name of its own in the run, or in the part that it belongs to
+   * @param work gives undefined where it was interrupted
+   */
+  async part<T extends Kept>(name: string, work: () => Promise<T>): Promise<T> {
+    await this.#keepSettings();
+    const names = [...this.#parts, name];
+    const known = await this.#folder.partResult(names);
+    if (known !== undefined) return keptFrom(known, `the result of ${names.join("/")}`) as T;
+    this.#parts.push(name);
+    try {
+      const result = await work();
+      if (result !== undefined) await this.#folder.keepPartResult(names, keptBytes(result));
+      return result;
+    } finally {
+      this.#parts.pop();
+    }
+  }
+
+  #keepSettings(): Promise<void> {
+    this.#begun ??= this.#folder.isUnfinished
+      ? Promise.resolve()
+      : this.#folder.keepBegun(this.#configuration());
+    return this.#begun;
+  }
+
+  #due(): { seconds?: number; steps?: number } {
+    const { seconds, steps } = this.#options.checkpoints ?? {};
+    return {
+      ...(seconds === undefined && steps !== undefined ? {} : { seconds: seconds ?? defaultSeconds }),
+      ...(steps === undefined ? {} : { steps }),
+    };
+  }
+
   /** Shows how far a training by hand is: a line that is drawn over on a terminal, one every ten seconds in a log. */
   progress(step: number, steps: number, figures: Readonly<Record<string, number>>): void {
     const drawn = process.stdout.isTTY;
     const now = this.#now();
+    // Where the run goes on, the steps before were taken another time.
+    if (this.#first === undefined || step < this.#first.step)
+      this.#first = { step: step - 1, time: this.#start };
+    const first = this.#first;
     const due = now - this.#printed >= (drawn ? drawingInterval : writingInterval);
     if (this.verbose === 0 || (drawn ? !due && step !== steps : !due || step === steps)) return;
     const text = Object.entries(figures).map(([name, value]) => ` - ${name}: ${value.toFixed(4)}`);
-    const left = clock(((steps - step) * (now - this.#start)) / step / 1000);
+    const left = clock(((steps - step) * (now - first.time)) / Math.max(1, step - first.step) / 1000);
     const line = `step ${step}/${steps} - ${left} left${text.join("")}`;
     if (drawn) process.stdout.write(`\r\u001b[K${line}${step === steps ? "\n" : ""}`);
     else this.#options.print(line);
@@ -229,6 +337,8 @@ export class Run {
     this.say(`To reach: ${goalText(goal)}${bound}. Follows ${sourceText(recipe.source)}`);
     this.say(`Model, history and report: ${folder}`);
     this.say(`To use it: rondo predict ${quoted(folder)} <input>`);
+    if (!interrupted) await this.#folder.removeCheckpoints();
+    else if (this.#folder.isUnfinished) this.say(`To go on: rondo train --resume ${quoted(folder)}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
   }
 

@@ -1,12 +1,12 @@
 import type { Json, JsonObject } from "../config/config.js";
-import { unknownName, valueText } from "../errors.js";
+import { RondoError, unknownName, valueText } from "../errors.js";
 import { loadModel } from "../models/open.js";
 import type { Backend } from "../runtime/backend.js";
 import { RunFolder } from "./folder.js";
 import { written } from "./options.js";
 import { number, oneOf, type Reader, Unreadable, wholeNumber } from "./readers.js";
 import type { Recipe, SavedModel, SavedRun } from "./recipe.js";
-import { commandOf, type Settings } from "./settings.js";
+import { commandOf, quoted, type Settings } from "./settings.js";
 
 /** A run in its folder. */
 export interface StoredRun {
@@ -41,17 +41,7 @@ export async function openRun(
 ): Promise<StoredRun> {
   const unknown = new RunFolder(path);
   const config = await unknown.config();
-  const recipe = recipes.find(({ name }) => name === config.recipe);
-  if (recipe === undefined) {
-    if (typeof config.recipe !== "string")
-      throw unknown.fault("a config.json that names no recipe", "one that does");
-    throw unknownName(
-      `run ${path}`,
-      "recipe",
-      config.recipe,
-      recipes.map(({ name }) => name),
-    );
-  }
+  const recipe = recipeOf(unknown, config, recipes);
   const settings = settingsIn(unknown, recipe, config);
   const folder = new RunFolder(
     path,
@@ -74,6 +64,42 @@ export async function openRun(
       return { settings, model, models, preprocessing, backend, signal };
     },
   };
+}
+
+/** A run that has not finished. */
+export type Unfinished = Pick<StoredRun, "recipe" | "settings">;
+
+/**
+ * Reads the settings of a run that was begun in a folder, so that it goes on.
+ *
+ * @throws RondoError for a run that has finished, and where the folder is none of a run or its settings are missing or damaged
+ */
+export async function openUnfinished(path: string, recipes: readonly Recipe[]): Promise<Unfinished> {
+  const folder = new RunFolder(path, "Copy the file back, or train again into another folder");
+  if (folder.isFinished) {
+    throw new RondoError({
+      where: `run ${path}`,
+      received: "a run that has finished",
+      expected: "one that was interrupted",
+      fix: `Nothing is left to be trained; use it: rondo predict ${quoted(path)} <input>`,
+    });
+  }
+  const config = await folder.begunConfig();
+  const recipe = recipeOf(folder, config, recipes);
+  return { recipe, settings: settingsIn(folder, recipe, config) };
+}
+
+function recipeOf(folder: RunFolder, config: JsonObject, recipes: readonly Recipe[]): Recipe {
+  const recipe = recipes.find(({ name }) => name === config.recipe);
+  if (recipe !== undefined) return recipe;
+  if (typeof config.recipe !== "string")
+    throw folder.fault("a config.json that names no recipe", "one that does");
+  throw unknownName(
+    `run ${folder.path}`,
+    "recipe",
+    config.recipe,
+    recipes.map(({ name }) => name),
+  );
 }
 
 /** The settings in a run's configuration, held against what the recipe can be told. */

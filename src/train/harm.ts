@@ -23,3 +23,20 @@ export async function findHarm(arrays: readonly DataArray[]): Promise<string | u
   }
   return found[0];
 }
+
+/** What to say of a loss that is not finite. */
+export interface Diagnosis {
+  /** What is wrong in the data; undefined where nothing is. */
+  readonly harm: string | undefined;
+  readonly fix: string;
+}
+
+/** @param inputs what the loss was computed of */
+export async function diagnose(inputs: readonly DataArray[]): Promise<Diagnosis> {
+  const harm = await findHarm(inputs);
+  const fix =
+    harm === undefined
+      ? "Lower the learning rate, limit the gradients with clipNorm, or scale the data; weights that are NaN stay so: begin again with a new model"
+      : "Remove or replace such values before training, or mask their time steps";
+  return { harm, fix };
+}

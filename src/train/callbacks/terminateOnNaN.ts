@@ -1,22 +1,6 @@
 import { RondoError } from "../../errors.js";
-import { Callback, type CallbackParams, type Logs } from "./callback.js";
-
-/** What to say of a loss that is not finite. */
-interface Diagnosis {
-  /** What is wrong in the data; undefined where nothing is. */
-  readonly harm: string | undefined;
-  readonly fix: string;
-}
-
-async function diagnose({ inputs }: CallbackParams): Promise<Diagnosis> {
-  const { findHarm } = await import("../harm.js");
-  const harm = await findHarm(inputs);
-  const fix =
-    harm === undefined
-      ? "Lower the learning rate, limit the gradients with clipNorm, or scale the data; weights that are NaN stay so: begin again with a new model"
-      : "Remove or replace such values before training, or mask their time steps";
-  return { harm, fix };
-}
+import type { Diagnosis } from "../harm.js";
+import { Callback, type Logs } from "./callback.js";
 
 /** Watches the loss of the batches of a fit, and does something, once, about the first that is not finite. */
 abstract class LossWatch extends Callback {
@@ -37,7 +21,8 @@ abstract class LossWatch extends Callback {
     if (this.#seen || loss === undefined || Number.isFinite(loss)) return;
     this.#seen = true;
     const place = `${loss} in batch ${batch} of epoch ${this.#epoch + 1}`;
-    this.found(place, await diagnose(this.params));
+    const { diagnose } = await import("../harm.js");
+    this.found(place, await diagnose(this.params.inputs));
   }
 }
 
