@@ -60,12 +60,16 @@ describe("code in documents", () => {
 
 describe("guides that run", () => {
   it.each([
+  it.each([
     "docs/data.md",
     "docs/from-keras.md",
     "docs/functional.md",
+    "docs/generation.md",
     "docs/pictures.md",
+    "docs/streaming.md",
     "docs/text-classification.md",
     "docs/word-vectors.md",
+  ])("print what %s says", async (path) => {
   ])("print what %s says", async (path) => {
     const guide = guides.get(path);
     if (guide === undefined) throw new Error(`${path} is not there`);
