@@ -104,7 +104,7 @@ export class Stream {
   }
 
   *#trace(assembly: Assembly, finish?: Finish): Steps<Graph> {
-    const timings = new Timings();
+    const timings = new Timings("T");
     const kept: (KeptPort & { readonly before: SymbolicTensor; after?: SymbolicTensor })[] = [];
     const counts = new Map<string, number>();
     const pass = yield* forward(assembly, this.#types.x, false, {

@@ -6,6 +6,7 @@ import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { operand, type RnnAttrs } from "../graph/ops/rnn.js";
 import type { ScanAttrs } from "../graph/ops/scan.js";
 import type { ReverseAttrs, SliceAttrs, TransposeAttrs } from "../graph/ops/shape.js";
+import type { SizeAttrs } from "../graph/ops/source.js";
 
 /**
  * How a value hangs on the time steps of a stream: on none of them (`none`); with an axis of time, of which the element at
@@ -42,8 +43,14 @@ export const along = (axis: number): Each => ({ kind: "each", axis, before: 1, a
  * without one counts as `whole`.
  */
 export class Timings {
+  /** The symbol of the number of steps. */
+  readonly #time: string;
   readonly #known = new Map<Node, readonly Timing[]>();
   readonly #carried = new Set<Node>();
+
+  constructor(time: string) {
+    this.#time = time;
+  }
 
   /** Tells how an input hangs on the steps; other inputs hang on none. */
   set(x: SymbolicTensor, timing: Timing): void {
@@ -70,10 +77,17 @@ export class Timings {
     const wrong = given.find(({ kind }) => kind === "whole");
     const all = (timing: Timing) => node.outputs.map(() => timing);
     if (wrong !== undefined) return all(wrong);
+    if (node.op.name === "size" && this.#counts((node.attrs as SizeAttrs).size))
+      return all(whole("counts the time steps"));
     if (node.op.name === "scan") return this.#scan(node as Node<ScanAttrs>, given);
     if (node.op.name === "rnn") return this.#rnn(node as Node<RnnAttrs>);
     if (given.every(({ kind }) => kind === "none")) return all(drawn.has(node.op.name) ? random : none);
     return all(ruleOf(node)(node, given));
+  }
+
+  /** Whether the number of steps is in a size. */
+  #counts(d: Dim): boolean {
+    return typeof d !== "number" && d.products.some(([symbols]) => symbols.includes(this.#time));
   }
 
   #scan(node: Node<ScanAttrs>, given: readonly Timing[]): readonly Timing[] {

@@ -60,7 +60,6 @@ describe("code in documents", () => {
 
 describe("guides that run", () => {
   it.each([
-  it.each([
     "docs/data.md",
     "docs/from-keras.md",
     "docs/functional.md",
@@ -69,7 +68,6 @@ describe("guides that run", () => {
     "docs/streaming.md",
     "docs/text-classification.md",
     "docs/word-vectors.md",
-  ])("print what %s says", async (path) => {
   ])("print what %s says", async (path) => {
     const guide = guides.get(path);
     if (guide === undefined) throw new Error(`${path} is not there`);
