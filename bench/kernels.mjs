@@ -28,9 +28,9 @@ function instructionsOf({ words }, { begin, end }) {
     const name = names.get(words[at]);
     let next = at + 2;
     const fields = {};
-    for (const [field, type] of records[name].fields) {
-      fields[field] = words[next];
-      next += type === "ptr" ? 2 : 1;
+    for (const field of records[name].fields.split(" ")) {
+      fields[field.replace(/^[*~]/, "")] = words[next];
+      next += field.startsWith("*") ? 2 : 1;
     }
     list.push({ name, begin: at, end: at + 2 + words[at + 1], fields });
   }

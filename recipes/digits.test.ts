@@ -1,4 +1,4 @@
-import { gzipSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 import { createBackend, layers, sequential } from "rondo";
 import { PredictInput, type SavedRun } from "rondo/recipe";
 import { afterAll, describe, expect, it } from "vitest";
@@ -133,5 +133,114 @@ describe("digits", () => {
     await expect(ask(new PredictInput("a", bytes))).rejects.toThrow(
       `a, line 2: ${message}, expected 28 lists of 28`,
     );
+  });
+});
+
+/** A PNG file, each row with the filter type of its number by five; checksums are not looked at. */
+function png(
+  samples: number,
+  colour: number,
+  bits: number,
+  pixels: Uint8Array,
+  palette?: Uint8Array,
+): Uint8Array {
+  const stride = (28 * samples * bits) / 8;
+  const step = Math.max(1, (samples * bits) >> 3);
+  const rows = new Uint8Array(28 * (stride + 1));
+  const old = (y: number, x: number) => (x < 0 || y < 0 ? 0 : (pixels[y * stride + x] ?? 0));
+  for (let y = 0; y < 28; y++) {
+    rows[y * (stride + 1)] = y % 5;
+    for (let x = 0; x < stride; x++) {
+      const [left, above, corner] = [old(y, x - step), old(y - 1, x), old(y - 1, x - step)];
+      const near = [left, above, corner].sort(
+        (a, b) => Math.abs(left + above - corner - a) - Math.abs(left + above - corner - b),
+      );
+      const predicted = [0, left, above, (left + above) >> 1, near[0]][y % 5] ?? 0;
+      rows[y * (stride + 1) + 1 + x] = old(y, x) - predicted;
+    }
+  }
+  const chunk = (kind: string, data: Uint8Array) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(data.length);
+    return Buffer.concat([length, Buffer.from(kind), data, Buffer.alloc(4)]);
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(28, 0);
+  head.writeUInt32BE(28, 4);
+  head.set([bits, colour], 8);
+  const packed = deflateSync(rows);
+  return Buffer.concat([
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    chunk("IHDR", head),
+    ...(palette === undefined ? [] : [chunk("PLTE", palette)]),
+    chunk("IDAT", packed.subarray(0, 100)),
+    chunk("IDAT", packed.subarray(100)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
+}
+
+describe("pictures in files", () => {
+  const one = pictures.subarray(0, 784);
+  const repeated = (each: (byte: number) => readonly number[]) => Uint8Array.from([...one].flatMap(each));
+  const grey = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+
+  it.each<[string, Uint8Array]>([
+    ["grey", png(1, 0, 8, one)],
+    [
+      "grey with alpha",
+      png(
+        2,
+        4,
+        8,
+        repeated((byte) => [byte, 255]),
+      ),
+    ],
+    [
+      "RGB",
+      png(
+        3,
+        2,
+        8,
+        repeated((byte) => [byte, byte, byte]),
+      ),
+    ],
+    [
+      "RGB with alpha",
+      png(
+        4,
+        6,
+        8,
+        repeated((byte) => [byte, byte, byte, 255]),
+      ),
+    ],
+    ["a palette", png(1, 3, 8, one, grey)],
+    [
+      "grey of 16 bits",
+      png(
+        1,
+        0,
+        16,
+        repeated((byte) => [byte, byte]),
+      ),
+    ],
+    ["PGM", Buffer.concat([Buffer.from("P5\n# drawn\n28 28\n255\n"), one])],
+    ["plain PGM", Buffer.from(`P2 28 28 255\n${[...one].join(" ")}\n`)],
+  ])("are read as bytes are: %s", async (_, file) => {
+    const [expected] = await ask(new PredictInput("a", one));
+    const [found] = await ask(new PredictInput("a", file));
+    expect(found).toEqual({
+      ...expected,
+      probabilities: ((expected?.probabilities ?? []) as number[]).map((p) => expect.closeTo(p, 5)),
+    });
+  });
+
+  it.each<[string, Uint8Array, string]>([
+    ["of another size", Buffer.from("P5 2 1 255\nab"), "a, picture: received 2 × 1 pixels, expected 28 × 28"],
+    ["that end early", Buffer.from("P5 28 28 255\nab"), "received 2 pixels of up to 255"],
+    ["without a header", Buffer.from("P5 28"), "a PGM file without a header"],
+    ["of a PNG without pixels", png(1, 0, 8, one).subarray(0, 60), "cannot be unpacked"],
+    ["interlaced", png(1, 0, 8, one).map((byte, i) => (i === 28 ? 1 : byte)), "interlacing 1"],
+  ])("%s are refused", async (_, file, message) => {
+    await expect(ask(new PredictInput("a", file))).rejects.toThrow(message);
   });
 });

@@ -3,6 +3,7 @@ import { Tensor } from "rondo";
 import { mnist } from "rondo/datasets";
 import { batched, decimals, type PredictInput, type Recipe, type SavedRun } from "rondo/recipe";
 import { classified } from "./classified.js";
+import { type GreyPicture, isPgm, isPng, readPgm, readPng } from "./greyPictures.js";
 import { jsonIn, shown } from "./numbers.js";
 
 const side = 28;
@@ -33,7 +34,7 @@ export const digitsOf = (seen: (pictures: Tensor) => Tensor) =>
 export const digits = {
   prediction: {
     reads:
-      "pictures of 28 × 28 pixels: IDX files such as MNIST's, or 784 bytes a picture, 0 (black) to 255 (white); or a picture on each line as JSON, 28 lists of 28 numbers from 0 to 1",
+      "pictures of 28 × 28 pixels, white on black: PNG and PGM files, a folder of them, IDX files such as MNIST's, or 784 bytes a picture, 0 (black) to 255 (white); or a picture on each line as JSON, 28 lists of 28 numbers from 0 to 1",
     gives: "{ input, index, class, probabilities } for each picture; index counts from 0 in each input",
   },
 
@@ -64,10 +65,27 @@ async function* pictures(inputs: readonly PredictInput[]): AsyncGenerator<Pictur
 async function picturesIn(input: PredictInput): Promise<AsyncIterable<Float32Array>> {
   const begin = await input.begin(256);
   if (begin[0] === 0 && begin[1] === 0 && begin[2] === 8) return idxPictures(input, begin);
+  if (isPng(begin)) return onePicture(input, readPng);
+  if (isPgm(begin)) return onePicture(input, readPgm);
   // No picture has these characters alone.
   return /^[-+\d\s[\],.eE]{2,}$/.test(String.fromCharCode(...begin))
     ? jsonPictures(input)
     : rawPictures(input);
+}
+
+async function* onePicture(
+  input: PredictInput,
+  read: (input: PredictInput) => Promise<GreyPicture>,
+): AsyncGenerator<Float32Array> {
+  const { height, width, data } = await read(input);
+  if (height !== side || width !== side) {
+    throw input.error("picture", {
+      received: `${width} × ${height} pixels`,
+      expected: `${side} × ${side}`,
+      fix: "Scale it; MNIST's digits are white on black, about 20 pixels high and in the middle",
+    });
+  }
+  yield data;
 }
 
 /** An IDX file of unsigned bytes: after a header of four numbers, 784 bytes a picture (see `mnist`). */

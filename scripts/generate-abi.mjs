@@ -8,6 +8,8 @@ const describedTarget = new URL("../src/graph/instructions.ts", import.meta.url)
 
 /** From this opcode on, ops describe their instructions themselves, so that a bundle holds only those that it uses. */
 const firstDescribed = 50;
+/** How a field's name is marked in the list of an instruction's fields, by its kind. */
+const marks = { i32: "", ptr: "*", f32: "~" };
 
 /** The codes of abi.def by macro, and the name of each group in abi.ts. */
 const groups = {
@@ -32,17 +34,20 @@ export function generate(definitions) {
     if (macro === null) continue;
     const [, kind, code, name, rest] = macro;
     if (kind === "RONDO_OP") {
-      const fields = [...rest.matchAll(/FIELD\((\w+), (\w+)\)/g)].map(
-        ([, type, field]) => `    ["${field}", "${type}"],\n`,
-      );
+      const fields = [...rest.matchAll(/FIELD\((\w+), (\w+)\)/g)]
+        .map(([, type, field]) => marks[type] + field)
+        .join(" ");
+      // Where it breaks is the formatter's choice.
+      const list = (indent) => {
+        const line = `${indent}fields: "${fields}",\n`;
+        return line.length > 111 ? `${indent}fields:\n${indent}  "${fields}",\n` : line;
+      };
       if (Number(code) >= firstDescribed) {
         described.push(
-          `\nexport const ${name} = {\n  name: "${name}",\n  opcode: ${code},\n  fields: [\n${fields.join("")}  ],\n} as const;\n`,
+          `\nexport const ${name} = {\n  name: "${name}",\n  opcode: ${code},\n${list("  ")}} as const;\n`,
         );
       } else {
-        instructions.push(
-          `  ${name}: {\n    opcode: ${code},\n    fields: [\n${fields.map((f) => `  ${f}`).join("")}    ],\n  },\n`,
-        );
+        instructions.push(`  ${name}: {\n    opcode: ${code},\n${list("    ")}  },\n`);
       }
     } else if (kind === "MAP_OP") {
       steps.push(`  ${name}: ${code},\n`);
@@ -58,7 +63,7 @@ export function generate(definitions) {
     "// Written by scripts/generate-abi.mjs from kernels/abi.def. Change that file and run the script.\n\n";
   const abi = [
     origin,
-    "/** The VM's instructions: opcode, and the fields in order. */\n",
+    "/** The VM's instructions: opcode, and the fields in order; `*` marks a pointer, `~` a float. */\n",
     `export const abi = {\n${instructions.join("")}} as const;\n\n`,
     "/** The steps of the instruction `map`. */\n",
     `export const mapOp = {\n${steps.join("")}} as const;\n\n`,

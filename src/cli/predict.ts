@@ -1,4 +1,5 @@
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { Command } from "commander";
 import { RondoError } from "../errors.js";
 import { PredictInput } from "../recipe/index.js";
@@ -39,8 +40,9 @@ async function predict(
 ): Promise<void> {
   const { reader } = context;
   const run = await storedRun(path, context);
-  for (const name of names) await checkInput(name);
-  const inputs = (names.length === 0 ? ["-"] : names).map(inputOf);
+  const found: string[] = [];
+  for (const name of names.length === 0 ? ["-"] : names) found.push(...(await filesOf(name)));
+  const inputs = found.map(inputOf);
   if (process.stdin.isTTY && inputs.some(({ name }) => name === standardInput))
     console.error(`Reads ${run.recipe.prediction.reads}, until Ctrl-D.`);
   // What waits for standard input must not wait for longer than somebody reads the answers.
@@ -65,15 +67,18 @@ const standardInput = "standard input";
 const inputOf = (name: string): PredictInput =>
   name === "-" ? new PredictInput(standardInput, process.stdin) : new PredictInput(name, name);
 
-/** Refuses what is no file before the first answer is given. */
-async function checkInput(name: string): Promise<void> {
-  if (name === "-" || /^https?:/.test(name)) return;
+/** A file; the files of a folder, by their names. What is neither is refused before the first answer is given. */
+async function filesOf(name: string): Promise<readonly string[]> {
+  if (name === "-" || /^https?:/.test(name)) return [name];
   const found = await stat(name).catch(() => undefined);
-  if (found !== undefined && !found.isDirectory()) return;
+  if (found !== undefined && !found.isDirectory()) return [name];
+  const inside = found === undefined ? [] : await readdir(name, { withFileTypes: true });
+  const files = inside.filter((entry) => entry.isFile() && !entry.name.startsWith("."));
+  if (files.length > 0) return files.map((entry) => join(name, entry.name)).sort();
   throw new RondoError({
     where: `read ${name}`,
-    received: found === undefined ? "no such file" : "a folder",
-    expected: "a file",
+    received: found === undefined ? "no such file" : "a folder without files",
+    expected: "a file, or a folder of files",
     fix: "Check the path",
   });
 }

@@ -101,32 +101,36 @@ export type Kernel<A extends Attrs> =
     }
   /**
    * A kernel of its own whose instruction the op describes itself: the values of its fields, for the shapes of the operands
-   * once sizes are bound. Inputs are contiguous, but for those whose first axis may have another stride (`rowsApart`).
+   * once sizes are bound. Inputs are contiguous, but for those whose first axis may have another stride (`rowsApart`);
+   * `work` is how many float32 of room it needs.
    */
   | {
       readonly kind: "described";
       readonly instruction: InstructionRecord;
       rowsApart?(input: number): boolean;
+      work?(inputs: readonly Strided[], outputs: readonly (readonly number[])[]): number;
       fields(
         inputs: readonly Strided[],
         outputs: readonly (readonly number[])[],
         attrs: A,
-      ): Readonly<Record<string, number | DescribedOperand>>;
+        at: OperandPlaces,
+      ): Readonly<Record<string, number | Place>>;
     };
 
-/** An instruction as the encoder writes it: its code, and the names and kinds of its fields in order. */
+/** Where the operands of an instruction are, as its words say it; null: absent. */
+export interface OperandPlaces {
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+  readonly work: Place;
+}
+export type Place = { readonly buffer: number; readonly offset: number } | null;
+
+/** An instruction as the encoder writes it: its code, and its fields in order, `*` before pointers, `~` before floats. */
 export interface InstructionRecord {
   readonly name: string;
   readonly opcode: number;
-  readonly fields: readonly (readonly [field: string, kind: "i32" | "f32" | "ptr"])[];
+  readonly fields: string;
 }
-
-/** What a pointer of a described instruction stands for: an input, an output, so many float32 of room, or nothing. */
-export type DescribedOperand =
-  | { readonly input: number }
-  | { readonly output: number }
-  | { readonly work: number }
-  | null;
 
 /** What an op that decodes tags knows of the scores that it decodes. */
 export interface Decoding<A extends Attrs> {

@@ -9,11 +9,14 @@ export type Pointer = { readonly buffer: number; readonly offset: number } | nul
 export type InstructionName = keyof typeof abi;
 export type MapOpName = keyof typeof mapOp;
 
-type FieldValue<Kind> = Kind extends "ptr" ? Pointer : number;
+type Words<List extends string> = List extends `${infer First} ${infer Rest}` ? First | Words<Rest> : List;
+type Bare<Field extends string> = Field extends `${"*" | "~"}${infer Name}` ? Name : Field;
 
 /** The fields of an instruction by name, as kernels/abi.def declares them. */
 export type Fields<Name extends InstructionName> = {
-  readonly [Field in (typeof abi)[Name]["fields"][number] as Field[0]]: FieldValue<Field[1]>;
+  readonly [Field in Words<(typeof abi)[Name]["fields"]> as Bare<Field>]: Field extends `*${string}`
+    ? Pointer
+    : number;
 };
 
 /** An input of `map`: loaded into the register of its position. Strides in elements, one per dimension. */
@@ -77,13 +80,13 @@ export class Encoder {
   ): void {
     const words = this.#words;
     const begin = words.push(opcode, 0);
-    for (const [field, kind] of declared) {
-      const value = fields[field];
-      if (kind === "ptr") {
+    for (const field of declared.split(" ")) {
+      const value = fields[field.replace(/^[*~]/, "")];
+      if (field.startsWith("*")) {
         const pointer = value as Pointer;
         words.push(pointer?.buffer ?? -1, pointer?.offset ?? 0);
       } else {
-        words.push(kind === "f32" ? floatBits(value as number) : (value as number));
+        words.push(field.startsWith("~") ? floatBits(value as number) : (value as number));
       }
     }
     for (const word of tail) words.push(word);
@@ -186,13 +189,13 @@ export function decode(words: Int32Array, described: readonly InstructionRecord[
     }
     const fields: Record<string, Pointer | number> = {};
     let next = at + 2;
-    for (const [field, kind] of record.fields) {
-      const word = words[next++] ?? 0;
-      if (kind === "ptr") {
+    for (const marked of record.fields.split(" ")) {
+      const [field, word] = [marked.replace(/^[*~]/, ""), words[next++] ?? 0];
+      if (marked.startsWith("*")) {
         const offset = words[next++] ?? 0;
         fields[field] = word < 0 ? null : { buffer: word, offset };
       } else {
-        fields[field] = kind === "f32" ? bitsFloat(word) : word;
+        fields[field] = marked.startsWith("~") ? bitsFloat(word) : word;
       }
     }
     instructions.push({ at, name: record.name, fields, tail: words.subarray(next, at + 2 + length) });

@@ -5,9 +5,9 @@ import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
-import { type Buffer, elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
+import { elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
 import { broadcastStrides, collapse } from "./elementwise.js";
-import { checkRank, type Pointer } from "./encode.js";
+import { checkRank } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
@@ -323,32 +323,21 @@ const orthogonal: LowerRule = (l, node) => {
 /** The instruction that an op describes itself. */
 const described: LowerRule = (l, node) => {
   const { kernel } = node.op;
-  if (kernel.kind !== "described") throw new Error(`${node.op.name} does not describe its instruction`);
+  if (kernel.kind !== "described") return;
   const inputs = node.inputs.map((x, i) =>
-    kernel.rowsApart?.(i) === true ? l.materialize(x, rowsContiguous) : l.contiguous(x),
+    l.materialize(x, kernel.rowsApart?.(i) === true ? rowsContiguous : isContiguous),
   );
-  const shapes = node.outputs.map(({ shape }) => l.values.shape(shape));
-  const fields = Object.entries(kernel.fields(inputs, shapes, node.attrs));
   const outputs = node.outputs.map((_, i) => contiguousPlace(l, node, i));
-  const works: Buffer[] = [];
-  const places = fields.map(([field, value]): readonly [string, number | View | Buffer | null] => {
-    if (typeof value === "number" || value === null) return [field, value];
-    if ("input" in value) return [field, inputs[value.input] ?? null];
-    if ("output" in value) return [field, outputs[value.output] ?? null];
-    const work = l.storage.work(value.work);
-    if (work !== undefined) works.push(work);
-    return [field, work ?? null];
-  });
+  const shapes = outputs.map(({ shape }) => shape);
+  const work = l.storage.work(kernel.work?.(inputs, shapes) ?? 0);
   l.emit({
     name: kernel.instruction.name,
     reads: inputs.map((view) => view.buffer),
-    writes: [...outputs.map((view) => view.buffer), ...works],
+    writes: [...outputs.map((view) => view.buffer), ...(work === undefined ? [] : [work])],
     emit(encoder, index) {
-      const words = places.map(([field, place]): [string, number | Pointer] => {
-        if (typeof place === "number" || place === null) return [field, place];
-        return [field, "buffer" in place ? pointer(place, index) : startOf(place, index)];
-      });
-      encoder.append(kernel.instruction, Object.fromEntries(words));
+      const places = (views: readonly View[]) => views.map((view) => pointer(view, index));
+      const at = { inputs: places(inputs), outputs: places(outputs), work: startOf(work, index) };
+      encoder.append(kernel.instruction, kernel.fields(inputs, shapes, node.attrs, at));
     },
   });
   outputs.forEach((view, i) => {

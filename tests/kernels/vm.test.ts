@@ -107,7 +107,7 @@ describe.each(instructionSets)("the VM on %s", (set) => {
         body.emit("gather", { ...shape, table: at(1), ids: at(2), out: at(1) });
       });
     });
-    const gatherAt = words.length - (abi.gather.fields.length + 3 + 2); // three pointers take two words
+    const gatherAt = words.length - (abi.gather.fields.split(" ").length + 3 + 2); // three pointers take two words
     expect(await fault(words)).toEqual({
       status: codes.status.indexOutOfRange,
       opcode: abi.gather.opcode,

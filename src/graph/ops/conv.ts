@@ -102,7 +102,6 @@ const common = (
     top: before[0],
     left: before[1],
     groups,
-    x: { input: 0 },
     xN: x?.strides[0] ?? 0,
   };
 };
@@ -142,20 +141,30 @@ export const convOp: Op<ConvAttrs> = {
     kind: "described",
     instruction: instructions.conv,
     rowsApart: (input) => input === 0,
-    fields: ([x, , bias], [out = []], attrs) => ({
-      ...common(x, attrs, out.slice(1)),
+    fields: (
+      [x],
+      [shape = []],
+      attrs,
+      { inputs: [at = null, pack = null, bias = null], outputs: [out = null] },
+    ) => ({
+      ...common(x, attrs, shape.slice(1)),
       activation: activationCodes[attrs.activation],
-      pack: { input: 1 },
-      bias: bias === undefined ? null : { input: 2 },
-      out: { output: 0 },
+      x: at,
+      pack,
+      bias,
+      out,
     }),
   },
 };
 
-/** How many pieces the rows of all images are cut into, whose sums are added: by the work and by the room they take. */
-function piecesOf(rows: number, pixels: number, size: number): number {
-  const work = Math.floor((rows * pixels * size) / 2 ** 20);
-  return Math.max(1, Math.min(16, work, rows, Math.floor(2 ** 21 / size)));
+const product = (shape: readonly number[]): number => shape.reduce((p, d) => p * d, 1);
+
+/** How many pieces the rows of all images [N, H', W', F] are cut into, whose sums are added: by the work and by the room they take. */
+function piecesOf(g: { readonly shape: readonly number[] } | undefined, pack: readonly number[]): number {
+  const [N = 0, rows = 0, pixels = 0] = g?.shape ?? [];
+  const size = product(pack);
+  const work = Math.floor((N * rows * pixels * size) / 2 ** 20);
+  return Math.max(1, Math.min(16, work, N * rows, Math.floor(2 ** 21 / size)));
 }
 
 /** x [N, H, W, C] and g [N, H', W', F], the gradient before the activation → those of the packed weights and of a bias. */
@@ -180,19 +189,19 @@ export const convWeightsOp: Op<ConvAttrs> = {
     kind: "described",
     instruction: instructions.convWeights,
     rowsApart: (input) => input === 0,
-    fields: ([x, g], [pack = []], attrs) => {
-      const [N = 0, OH = 0, OW = 0, F = 0] = g?.shape ?? [];
-      const size = pack.reduce((p, d) => p * d, 1);
-      const pieces = piecesOf(N * OH, OW, size);
-      return {
-        ...common(x, attrs, [OH, OW]),
-        pieces,
-        dy: { input: 1 },
-        dpack: { output: 0 },
-        dbias: { output: 1 },
-        work: { work: pieces === 1 ? 0 : pieces * (size + F) },
-      };
+    work: ([, g], [pack = []]) => {
+      const pieces = piecesOf(g, pack);
+      return pieces === 1 ? 0 : pieces * (product(pack) + (g?.shape.at(-1) ?? 0));
     },
+    fields: ([x, g], [pack = []], attrs, { inputs: [at = null, dy = null], outputs, work }) => ({
+      ...common(x, attrs, g?.shape.slice(1) ?? []),
+      pieces: piecesOf(g, pack),
+      x: at,
+      dy,
+      dpack: outputs[0] ?? null,
+      dbias: outputs[1] ?? null,
+      work,
+    }),
   },
 };
 

@@ -37,13 +37,11 @@ const called = <A extends Attrs>(
 ): Kernel<A> => ({
   kind: "described",
   instruction,
-  fields(inputs, _outputs, attrs) {
+  fields(inputs, _outputs, attrs, at) {
     const shapes = inputs.map(({ shape }) => shape);
-    const places = operands(attrs).map((field, i) => [
-      field,
-      i < inputs.length ? { input: i } : { output: i - inputs.length },
-    ]);
-    return { ...numbers(shapes, attrs), ...Object.fromEntries(places) };
+    const places = [...at.inputs, ...at.outputs];
+    const pointers = operands(attrs).map((field, i) => [field, places[i] ?? null]);
+    return { ...numbers(shapes, attrs), ...Object.fromEntries(pointers) };
   },
 });
 

@@ -66,10 +66,10 @@ export const poolOp: Op<PoolAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.pool,
-    fields: ([x], [out = []], attrs) => ({
-      ...fieldsOf(x?.shape ?? [], out, attrs),
-      x: { input: 0 },
-      out: { output: 0 },
+    fields: ([x], [shape = []], attrs, { inputs, outputs }) => ({
+      ...fieldsOf(x?.shape ?? [], shape, attrs),
+      x: inputs[0] ?? null,
+      out: outputs[0] ?? null,
     }),
   },
 };
@@ -94,11 +94,11 @@ export const poolGradientOp: Op<PoolGradientAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.poolGradient,
-    fields: ([g, x], [dx = []], attrs) => ({
-      ...fieldsOf(dx, g?.shape ?? [], attrs),
-      x: x === undefined ? null : { input: 1 },
-      dy: { input: 0 },
-      dx: { output: 0 },
+    fields: ([g], [shape = []], attrs, { inputs: [dy = null, x = null], outputs: [dx = null] }) => ({
+      ...fieldsOf(shape, g?.shape ?? [], attrs),
+      x,
+      dy,
+      dx,
     }),
   },
 };
