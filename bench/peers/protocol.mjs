@@ -73,7 +73,7 @@ export function given({ words, units, bidirectional, filters = [] }, weights) {
     const columns = (i < before ? undefined : units[Math.floor((i - before) / ofLayer)]) ?? width; // of one gate
     const one = spread(inputs * columns, (Math.sqrt(5) - 1) / 2);
     const at = (k) => Math.floor(k / width) * columns + (k % columns);
-    const scale = filters.length > 0 ? 3 / Math.sqrt(inputs) : 1;
+    const scale = filters.length > 0 ? 12 / Math.sqrt(inputs) : 1;
     return Float32Array.from({ length: sizeOf(shape) }, (_, k) => (one[at(k)] - 0.5) * scale);
   });
 }

@@ -126,11 +126,11 @@ def data(work, rows):
 
 def given(inputs, units, gates=1, convolutional=False):
     """The weights of kind "losses": [inputs, gates * units] float32, from -0.5 to 0.5, of convolutional
-    works times 3 / sqrt(inputs). All gates have the same, so their order does not matter."""
+    works times 12 / sqrt(inputs). All gates have the same, so their order does not matter."""
     import numpy as np
 
     one = spread(inputs * units, (math.sqrt(5) - 1) / 2).reshape(inputs, units) - 0.5
-    one *= 3 / math.sqrt(inputs) if convolutional else 1
+    one *= 12 / math.sqrt(inputs) if convolutional else 1
     return np.tile(one.astype(np.float32), gates)
 
 
