@@ -66,6 +66,7 @@ describe("guides that run", () => {
     "docs/generation.md",
     "docs/pictures.md",
     "docs/streaming.md",
+    "docs/tagging.md",
     "docs/text-classification.md",
     "docs/word-vectors.md",
   ])("print what %s says", async (path) => {
