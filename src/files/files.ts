@@ -157,6 +157,7 @@ export function unwritable(where: string, folder: string, error: unknown): Rondo
     EEXIST: "a path with a file where a folder should be",
     ENOSPC: "a full disk",
     EDQUOT: "a full disk quota",
+    EFBIG: "a file that is larger than the system allows",
   };
   return new RondoError(
     {

@@ -65,6 +65,7 @@ describe("guides that run", () => {
     "docs/functional.md",
     "docs/generation.md",
     "docs/pictures.md",
+    "docs/resuming.md",
     "docs/streaming.md",
     "docs/tagging.md",
     "docs/text-classification.md",
