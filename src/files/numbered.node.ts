@@ -25,18 +25,20 @@ export class NumberedFiles implements Numbered {
    */
   static async open(folder: string, name: string, ending: string): Promise<NumberedFiles> {
     await checkFolder(folder);
-    await makeFolder(folder).catch((error: unknown) => {
-      throw unwritable(`write ${folder}`, folder, error);
-    });
     const left = new RegExp(`^\\.${name}-\\d+\\.${ending}\\.[0-9a-f]+$`);
-    for (const file of await readdir(folder))
-      if (left.test(file)) await rm(join(folder, file), { force: true });
-    return new NumberedFiles(folder, name, ending);
+    const files = new NumberedFiles(folder, name, ending);
+    await files.#changed(async () => {
+      await makeFolder(folder);
+      for (const file of await readdir(folder))
+        if (left.test(file)) await rm(join(folder, file), { force: true });
+    });
+    return files;
   }
 
   async numbers(): Promise<number[]> {
     const own = new RegExp(`^${this.#name}-(\\d+)\\.${this.#ending}$`);
-    const found = (await readdir(this.folder)).flatMap((file) => {
+    const names = await this.#changed(() => readdir(this.folder));
+    const found = names.flatMap((file) => {
       const [, number] = own.exec(file) ?? [];
       return number === undefined ? [] : [Number(number)];
     });
@@ -60,7 +62,14 @@ export class NumberedFiles implements Numbered {
   }
 
   remove(number: number): Promise<void> {
-    return rm(this.pathOf(number), { force: true });
+    return this.#changed(() => rm(this.pathOf(number), { force: true }));
+  }
+
+  /** Work on the folder, with its errors in words. */
+  #changed<R>(work: () => Promise<R>): Promise<R> {
+    return work().catch((error: unknown) => {
+      throw unwritable(`write ${this.folder}`, this.folder, error);
+    });
   }
 
   #fileOf(number: number): string {

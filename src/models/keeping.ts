@@ -133,6 +133,7 @@ export class FitKeeper implements Keeper {
     const own = remembering(callbacks);
     const [now, then] = [own.map(kindOf), kept.callbacks.map(({ kind }) => kind)].map(withoutDisplay);
     if (String(now) !== String(then)) {
+      // The last one is the fit's own history.
       const text = (kinds: readonly string[] = []) => kinds.slice(0, -1).join(", ") || "none";
       throw unlike(checkpoint.file, [["callbacks that remember something", text(now), text(then)]]);
     }
