@@ -172,7 +172,7 @@ describe("rondo predict", () => {
     const { code, out, err } = await run(["predict", trained, file, "absent.txt"]);
     expect([code, out]).toEqual([1, ""]);
     expect(errorsIn(err)).toEqual([
-      "read absent.txt: received no such file, expected a file. Check the path.",
+      "read absent.txt: received no such file, expected a file, or a folder of files. Check the path.",
     ]);
   });
 

@@ -115,7 +115,7 @@ describe("mistakes get an error with where, received, expected and fix", () => {
     [
       "an unknown loss",
       () => model({ loss: "categoricalCrossEntropy" as "mse" }),
-      'compile: received the unknown loss "categoricalCrossEntropy", expected one of meanSquaredError, meanAbsoluteError, meanAbsolutePercentageError, meanSquaredLogarithmicError, logCosh, huber, hinge, squaredHinge, categoricalHinge, klDivergence, kullbackLeiblerDivergence, poisson, cosineSimilarity, binaryCrossentropy, binaryFocalCrossentropy, categoricalCrossentropy, categoricalFocalCrossentropy, sparseCategoricalCrossentropy, mse, mae, mape, msle, logcosh, kld, cosineProximity. Did you mean "categoricalCrossentropy"?',
+      'compile: received the unknown loss "categoricalCrossEntropy", expected one of meanSquaredError, meanAbsoluteError, meanAbsolutePercentageError, meanSquaredLogarithmicError, logCosh, huber, hinge, squaredHinge, categoricalHinge, klDivergence, kullbackLeiblerDivergence, poisson, cosineSimilarity, binaryCrossentropy, binaryFocalCrossentropy, categoricalCrossentropy, categoricalFocalCrossentropy, sparseCategoricalCrossentropy, crf, mse, mae, mape, msle, logcosh, kld, cosineProximity. Did you mean "categoricalCrossentropy"?',
     ],
     [
       "an unknown optimizer",
