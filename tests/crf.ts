@@ -2,7 +2,7 @@
 import { bind } from "../src/graph/dim.js";
 import type { Node } from "../src/graph/ir.js";
 import type { CountSpansAttrs, CrfAttrs } from "../src/graph/ops/crf.js";
-import type { Run, Values } from "./reference.js";
+import type { Run, Values } from "./values.js";
 
 /** Scores of K tags: of each step that counts, from one tag to the next, of the first and of the last. */
 export interface Chain {

@@ -4,7 +4,6 @@ import type { Dtype, TypedArray } from "../src/dtype.js";
 import { bind } from "../src/graph/dim.js";
 import {
   type Attrs,
-  type Bindings,
   type Graph,
   type Node,
   type SymbolicTensor,
@@ -26,19 +25,9 @@ import { type ConstantAttrs, input, type SizeAttrs, type StateAttrs } from "../s
 import { vjp } from "../src/passes/autodiff.js";
 import { crfRules } from "./crf.js";
 import { normals, type Stream, truncatedNormals, uniforms } from "./random.js";
+import type { Run, Values } from "./values.js";
 
-/** An array of numbers of any dtype, row-major; bools are 0 and 1. */
-export interface Values {
-  readonly shape: readonly number[];
-  readonly data: Float64Array;
-}
-
-/** What a graph is run on: values by the names of its inputs and of its state variables, and numbers for its symbols. */
-export interface Run {
-  readonly inputs?: Readonly<Record<string, Values>>;
-  readonly state?: Readonly<Record<string, Values>>;
-  readonly bindings?: Bindings;
-}
+export type { Run, Values };
 
 /** Outputs by name, and the new values of the variables that the graph updates, by the variables' names. */
 export interface Computed {
