@@ -267,9 +267,17 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   matmul,
   gather,
+  conv: unless(notRows),
+  pool: unless(notRows),
+  crfDecode: () => whole("finds the best path over all time steps"),
   softmax: unless(lastAxis),
   logSoftmax: unless(lastAxis),
 };
+
+/** Windows go over pixels, within the rows of axis 0. */
+function notRows(_: Node, { axis }: Each): string | undefined {
+  return axis === 0 ? undefined : "looks through windows over the time steps";
+}
 
 function lastAxis(node: Node, { axis }: Each): string | undefined {
   return axis === (node.inputs[0]?.rank ?? 0) - 1 ? "is normalised over the time steps" : undefined;

@@ -92,6 +92,15 @@ const stacks: Readonly<Record<string, () => Layer[]>> = {
     layers.lstm(options),
     layers.timeDistributed({ layer: layers.dense({ units: 3, activation: "softmax" }) }),
   ],
+  "windows within each step": () => [
+    ...[
+      layers.reshape({ targetShape: [D, 1] }),
+      layers.conv1d({ filters: 3, kernelSize: 2, activation: "relu" }),
+      layers.maxPooling1d({ poolSize: 2 }),
+      layers.flatten(),
+    ].map((layer: Layer) => layers.timeDistributed({ layer })),
+    layers.lstm(options),
+  ],
 };
 
 /** How T steps are cut: 0 stands for one without an axis of time. */
@@ -369,6 +378,17 @@ export function sessionContract(make: () => Promise<Backend>): void {
         () => [layers.lstm({ units: 3, returnSequences: true }), layers.globalAveragePooling1d()],
         "together",
       ],
+      [
+        "conv1d",
+        () => [layers.conv1d({ filters: 3, kernelSize: 2, padding: "causal" })],
+        "looks through windows over the time steps",
+      ],
+      [
+        "average_pooling1d",
+        () => [layers.averagePooling1d({ poolSize: 2, strides: 1 })],
+        "windows over the time steps",
+      ],
+      ["crf", () => [layers.crf({ units: D })], "finds the best path over all time steps"],
       ["permute", () => [layers.permute({ dims: [2, 1] })], "moves the time steps to another axis"],
       ["zero_padding1d", () => [layers.zeroPadding1d()], "puts sequences one behind the other"],
       ["cropping1d", () => [layers.cropping1d({ cropping: [1, 0] })], "takes some of the time steps out"],
