@@ -2,7 +2,7 @@ import { execPath } from "node:process";
 import { describe, expect, it } from "vitest";
 import { agreement, askLosses } from "./agree.mjs";
 import { Contestant } from "./contestants.mjs";
-import { data, given, WORKS } from "./peers/protocol.mjs";
+import { data, given, lengths, STREAMS, WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { checks, markdown, median, short, terminal } from "./report.mjs";
 import { measure, start } from "./rounds.mjs";
@@ -109,7 +109,7 @@ function results(times: Record<string, number>) {
 }
 
 describe("works", () => {
-  const { W1, M1, T1 } = WORKS;
+  const { W1, M1, T1, K1, L1 } = WORKS;
 
   it("have inputs and targets of their shapes", () => {
     const classes = data(W1, 30);
@@ -132,6 +132,38 @@ describe("works", () => {
     expect(last).toEqual([28, 14 * 28]);
   });
 
+  it("have ids and a target at every step where they say so, and nothing behind the end of a row", () => {
+    const text = data(L1, 64);
+    expect([text.x.shape, text.y.shape]).toEqual([
+      [64, 100],
+      [64, 100],
+    ]);
+    expect([Math.min(...text.x.values), Math.max(...text.x.values)]).toEqual([1, 64]);
+    expect([Math.min(...text.y.values), Math.max(...text.y.values)]).toEqual([0, 64]);
+
+    const { x, y } = data(K1, 32);
+    const steps = lengths(K1, 32);
+    expect([steps[0], steps.at(-1)]).toEqual([10, 39]);
+    expect(steps.reduce((a: number, b: number) => a + b, 0) / 32).toBeCloseTo(24, 0);
+    for (const [row, length] of steps.entries()) {
+      const [ids, tags] = [x, y].map(({ values }) => Array.from(values.slice(40 * row, 40 * (row + 1))));
+      expect(ids?.indexOf(0)).toBe(length);
+      expect(new Set([...(ids ?? []).slice(length), ...(tags ?? []).slice(length)])).toEqual(new Set([0]));
+    }
+    expect(Math.max(...y.values)).toBe(32);
+  });
+
+  it("give tables and every layer their weights, and conditional random fields none", () => {
+    const shapes = [[2000, 100], [100, 512], [128, 512], [512], [256, 33], [33, 33]];
+    const names = ["embeddings", "kernel", "recurrent_kernel", "bias", "dense/kernel", "crf/transitions"];
+    const weights = names.map((name, i) => ({ name, shape: shapes[i] }));
+    const [table, kernel, , bias, head, transitions] = given({ ...K1, bidirectional: false }, weights);
+    expect(table[100]).toBeCloseTo(((50 * (Math.sqrt(5) - 1)) % 1) - 0.5, 6);
+    expect(kernel.slice(128, 256)).toEqual(kernel.slice(0, 128));
+    expect(head.slice(0, 33)).toEqual(table.slice(0, 33));
+    expect([...bias, ...transitions].every((value: number) => value === 0)).toBe(true);
+  });
+
   it("give all gates of a layer the same weights, and biases of zero", () => {
     const names = ["kernel", "recurrent_kernel", "bias"];
     const shapes = [[1, 512], [128, 512], [512]];
@@ -149,6 +181,9 @@ describe("works", () => {
     expect(modelText("T1")).toBe("LSTM 128 → LSTM 128 → LSTM 128 → Dense 1");
     expect(kindText({ work: "T1", kind: "train" })).toBe("training step on [268, 1, 1], Adam, dropout 0.01");
     expect(kindText({ work: "W1", kind: "infer" })).toBe("inference on [500, 28, 28]");
+    expect(modelText("K1")).toBe("Embedding 2,000 × 100, masked → BiLSTM 128 → Dense 33 per step → CRF");
+    expect(kindText({ work: "K1", kind: "infer" })).toBe("decoding on [32, 40]");
+    expect(kindText({ work: "L2", kind: "train" })).toBe("training step on [20, 35], SGD");
   });
 });
 
@@ -221,6 +256,10 @@ describe("report", () => {
     // One step of 268 rows: 4·128 × (1 + 128), then twice 4·128 × (128 + 128).
     const ofT1 = 3 * 2 * 268 * 512 * (129 + 2 * 256);
     expect(gflops({ work: "T1", kind: "train" }, 2)).toBeCloseTo(ofT1 / 2e6, 6);
+    // One step of each of 64 streams: 4·256 × (65 + 256), 4·256 × (256 + 256), and 65 outputs of 256.
+    const ofStreams = 2 * STREAMS * (1024 * 321 + 1024 * 512 + 256 * 65);
+    expect(gflops({ work: "L1", kind: "streams" }, 2)).toBeCloseTo(ofStreams / 2e6, 6);
+    expect(gflops({ work: "L1", kind: "train" }, 2)).toBeCloseTo((3 * 100 * ofStreams) / 2e6, 6);
     expect(check("W1 training", "roof")?.kept).toBe(operations / 10e6 / 110 >= 0.85);
   });
 

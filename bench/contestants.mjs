@@ -156,6 +156,9 @@ class Prototype {
 }
 
 const inferenceOnly = ({ kind }) => kind === "infer" || kind === "row" || kind === "roof";
+/** Whether ONNX Runtime, in Python or in Node, is asked for a row. */
+const isInferred = ({ work, kind }) =>
+  ["infer", "row", "stream", "streams"].includes(kind) && WORKS[work].loss !== "crf";
 const notOursAlone = ({ kind }) => kind !== "fit";
 
 /** Ours: native with all threads and with one, WebAssembly with one and two. */
@@ -192,7 +195,7 @@ const pythonPeers = [
 /** What to type to get what was not found. */
 const installs = {
   PyTorch:
-    "python3 -m venv A && A/bin/pip install torch numpy onnx onnxscript onnxruntime   then --python A/bin/python",
+    "python3 -m venv A && A/bin/pip install torch pytorch-crf numpy onnx onnxscript onnxruntime   then --python A/bin/python",
   TensorFlow:
     "python3 -m venv B && B/bin/pip install tensorflow-cpu keras jax optax   then --python B/bin/python",
   JAX: "with TensorFlow, or: python3 -m venv B && B/bin/pip install jax optax",
@@ -227,12 +230,11 @@ const hasPackage = (folder, name) => {
   }
 };
 
-/** Works of which inference is measured. */
-const inferred = (works) => [
-  ...new Set(
-    ROWS.filter(({ work, kind }) => works.includes(work) && inferenceOnly({ kind })).map(({ work }) => work),
-  ),
-];
+/** The models that ONNX Runtime is measured with: "W1-infer", of works and kinds. */
+const modelsOf = (works) =>
+  ROWS.filter((row) => works.includes(row.work) && isInferred(row)).map(
+    ({ work, kind }) => `${work}-${kind}`,
+  );
 
 /**
  * All contestants of a run, not started yet.
@@ -265,7 +267,7 @@ export async function findContestants({ threads, works, pythons, nodePeers, prot
     say("writing the models of ONNX Runtime");
     const folder = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
     try {
-      await execute(exporter, [here("peers/export_onnx.py"), folder, ...inferred(works)], { signal });
+      await execute(exporter, [here("peers/export_onnx.py"), folder, ...modelsOf(works)], { signal });
       models = folder;
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });

@@ -5,7 +5,7 @@
 import * as described from "../dist/graph/instructions.js";
 import { abi, codes } from "../dist/plan/abi.js";
 import { buildModel, rondo, tensors } from "./models.mjs";
-import { WORKS } from "./peers/protocol.mjs";
+import { rowsOf, WORKS } from "./peers/protocol.mjs";
 import { gflops } from "./works.mjs";
 
 const [name = "W1", kind = "train", threads = "2", kindOfBackend = "native", instructionSet] =
@@ -114,7 +114,7 @@ const backend = await rondo.createBackend({
 const watched = watch(backend);
 const work = WORKS[name];
 const model = buildModel(work, watched);
-const { x, y } = tensors(work, kind === "row" ? 1 : work.batch);
+const { x, y } = tensors(work, rowsOf(work, kind));
 for (let i = 0; i < 5; i++) await (kind === "train" ? model.trainOnBatch(x, y) : model.predictOnBatch(x));
 
 const { executable, call } = watched.last;

@@ -9,33 +9,41 @@ if (Number.parseInt(process.versions.node, 10) < 22)
 
 export const rondo = await import("../dist/index.js");
 const { layers, losses, optimizers, sequential, tensor } = rondo;
+const { tagScheme } = await import("../dist/data/index.js");
 
 const LOSSES = {
   sparseCategoricalCrossentropy: losses.sparseCategoricalCrossentropy({ fromLogits: true }),
   meanSquaredError: losses.meanSquaredError(),
+  crf: losses.crf(),
 };
 
 const OPTIMIZERS = {
   adam: () => optimizers.adam({ learningRate: LEARNING_RATE }),
   adadelta: () => optimizers.adadelta({ learningRate: LEARNING_RATE, ...ADADELTA }),
+  sgd: () => optimizers.sgd({ learningRate: LEARNING_RATE }),
 };
+
+/** Eight types of entities: 33 tags. */
+const TAGS = tagScheme("BIOES", [..."ABCDEFGH"]);
 
 /** The model of a work on a backend, compiled. */
 export function buildModel(work, backend) {
-  const { input, words, embedding, cell, units, outputs, activation, loss, optimizer, bidirectional } = work;
-  const { masked = false, dropout = 0, filters = [], kernel, pool, hidden } = work;
+  const { batch, input, words, embedding, cell, units, outputs, activation, loss, optimizer } = work;
+  const { masked = false, bidirectional = false, dropout = 0, perStep = false, stateful = false } = work;
+  const { filters = [], kernel, pool, hidden } = work;
   // What looks at every step's picture before the recurrent layers.
   const pictures = [
     ...filters.map((count) => layers.conv2d({ filters: count, kernelSize: kernel, activation: "relu" })),
     ...(pool ? [layers.maxPooling2d({ poolSize: pool }), layers.flatten()] : []),
   ];
   const recurrent = units.map((H, i) => {
-    const layer = layers[cell]({ units: H, dropout, returnSequences: i < units.length - 1 });
+    const returnSequences = perStep || i < units.length - 1;
+    const layer = layers[cell]({ units: H, dropout, returnSequences, stateful });
     return bidirectional ? layers.bidirectional({ layer }) : layer;
   });
   const model = sequential(
     [
-      layers.inputLayer({ shape: input }),
+      layers.inputLayer({ shape: input, ...(stateful ? { batchSize: batch } : {}) }),
       ...(words
         ? [layers.embedding({ inputDim: words, outputDim: embedding, maskZero: masked })]
         : masked
@@ -45,6 +53,7 @@ export function buildModel(work, backend) {
       ...recurrent,
       ...(hidden ? [layers.dense({ units: hidden })] : []),
       layers.dense({ units: outputs, activation }),
+      ...(loss === "crf" ? [layers.crf({ tags: TAGS })] : []),
     ],
     { seed: 7, backend },
   );

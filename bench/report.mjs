@@ -4,6 +4,7 @@ import { WORKS } from "./peers/protocol.mjs";
 import {
   activePart,
   gflops,
+  isSmall,
   kindText,
   modelText,
   PROBE_LIMITS,
@@ -236,7 +237,7 @@ export function markdown(results) {
     .map((row) => {
       const ms = ours(row);
       const part =
-        roof && row.kind !== "row" && !WORKS[row.work].masked
+        roof && !isSmall(row.kind) && !WORKS[row.work].masked
           ? (gflops(row, ms) / roof.gflops).toFixed(2)
           : "–";
       return [
@@ -266,7 +267,7 @@ export function markdown(results) {
     "",
     ...table.map((cells) => `| ${cells.join(" | ")} |`),
     "",
-    `Training steps are single awaited calls of \`trainOnBatch\`${fits.length === 0 ? "" : ` (within \`fit\`: ${fits.map((row) => `${row.work} ${short(ours(row))}`).join(", ")} ms)`}; one row is \`predictSync\`.${roof === undefined ? "" : ` The roof is the fastest peer's product of two 1024 × 1024 matrices, ${roof.name}'s ${short(roof.gflops)} GFLOPS.`}`,
+    `Training steps are single awaited calls of \`trainOnBatch\`${fits.length === 0 ? "" : ` (within \`fit\`: ${fits.map((row) => `${row.work} ${short(ours(row))}`).join(", ")} ms)`}; one row is \`predictSync\`, the next id of one stream \`sampleSync\` of a session, of several \`sample\`.${roof === undefined ? "" : ` The roof is the fastest peer's product of two 1024 × 1024 matrices, ${roof.name}'s ${short(roof.gflops)} GFLOPS.`}`,
     ...(wasm.length === 0 ? [] : ["", `On WebAssembly a training step takes: ${wasm.join("; ")}.`]),
     ...(probes.length === 0 ? [] : ["", `Other figures: ${probes.join("; ")}.`]),
     "",

@@ -6,7 +6,7 @@ import { input, matMul } from "../dist/graph/build.js";
 import { compile } from "../dist/plan/compile.js";
 import { layoutState } from "../dist/plan/state.js";
 import { buildModel, rondo, tensors } from "./models.mjs";
-import { given, ROOF_SIZE, serve, Unsupported } from "./peers/protocol.mjs";
+import { given, ROOF_SIZE, rowsOf, serve, TEMPERATURE, Unsupported } from "./peers/protocol.mjs";
 import { EPOCH_STEPS } from "./works.mjs";
 
 const [threads, kindOfBackend] = [Number(process.argv[2]), process.argv[3]];
@@ -34,8 +34,26 @@ async function givenModelOf(work) {
   return model;
 }
 
+/** Draws the next ids of some streams, again and again. */
+async function draw(work, rows) {
+  const model = await modelOf(work).ready();
+  const session = await model.session({ rows });
+  const options = { temperature: TEMPERATURE, seed: 1 };
+  let ids = new Int32Array(rows);
+  if (rows === 1 && backend.capabilities.synchronous)
+    return () => {
+      ids = session.sampleSync(tensor(ids, [rows]), options);
+      return ids;
+    };
+  return async () => {
+    ids = await session.sample(tensor(ids, [rows]), options);
+    return ids;
+  };
+}
+
 async function make(work, kind) {
-  const rows = kind === "row" ? 1 : kind === "fit" ? work.batch * EPOCH_STEPS[work.name] : work.batch;
+  if (kind === "stream" || kind === "streams") return draw(work, rowsOf(work, kind));
+  const rows = rowsOf(work, kind) * (kind === "fit" ? EPOCH_STEPS[work.name] : 1);
   const { x, y } = tensors(work, rows);
   const model = kind === "losses" ? await givenModelOf(work) : await modelOf(work).ready();
   switch (kind) {
@@ -71,6 +89,6 @@ function roof() {
   };
 }
 
-const kinds = ["train", "fit", "infer", "row", "losses"];
-await serve({ peer: backend.name, version, threads, make, roof, kinds });
+const kinds = ["train", "fit", "infer", "row", "stream", "streams", "losses"];
+await serve({ peer: backend.name, version, threads, make, roof, kinds, taggers: true });
 await backend.close();

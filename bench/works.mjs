@@ -5,7 +5,7 @@
 // four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand; `timesOf`: at most so many times
 // the time of another work.
 
-import { lengths, WORKS } from "./peers/protocol.mjs";
+import { lengths, rowsOf, STREAMS, WORKS } from "./peers/protocol.mjs";
 
 /** Work and kind (of `peers/protocol.py`; "fit" is a whole epoch through `fit`, for us alone) with their limits. */
 export const ROWS = [
@@ -21,11 +21,17 @@ export const ROWS = [
   { work: "E1", kind: "train", limits: { peers: 2 } },
   { work: "E2", kind: "train", limits: { peers: 2.5, timesOf: { work: "E1", most: 1.15 } } },
   { work: "C1", kind: "train", limits: { peers: 1, tfjs: 10, roof: 0.7 } },
+  { work: "K1", kind: "train", limits: { peers: 3 } },
+  { work: "L1", kind: "train", limits: { peers: 1.4, tfjs: 100, roof: 0.85 } },
+  { work: "L2", kind: "train", limits: { peers: 1.3, roof: 0.8 } },
   { work: "W1", kind: "infer", limits: { prototype: 1.15, peers: 1.15, tfjs: 25, roof: 0.8 } },
   { work: "W3", kind: "infer", limits: { prototype: 1.1, peers: 1, tfjs: 10, roof: 0.95 } },
   { work: "C1", kind: "infer", limits: { peers: 1, tfjs: 10, roof: 0.7 } },
+  { work: "K1", kind: "infer", limits: { peers: 3 } },
   { work: "W1", kind: "row", limits: { prototype: 1.5, peers: 1.2, onnxNode: 1.3, tfjs: 100 } },
   { work: "W3", kind: "row", limits: { prototype: 1.5, peers: 1, onnxNode: 1.3, tfjs: 20 } },
+  { work: "L1", kind: "stream", limits: { onnxNode: 1.5 } },
+  { work: "L1", kind: "streams", limits: { onnxNode: 1.2 } },
   { work: "W1", kind: "fit", limits: {} },
   { work: "W2", kind: "fit", limits: {} },
   { work: "W3", kind: "fit", limits: {} },
@@ -56,15 +62,21 @@ export const EPOCH_STEPS = { W1: 20, W2: 20, W3: 10, W4: 200 };
 
 const GATES = { simpleRNN: 1, lstm: 4, gru: 3 };
 
+/** Whether a kind takes one time step of sequences that go on. */
+const isOfOneStep = (kind) => kind === "stream" || kind === "streams";
+
+/** Whether a kind has so few rows, or steps, that its products say little beside the roof. */
+export const isSmall = (kind) => kind === "row" || isOfOneStep(kind);
+
 /**
- * Floating-point operations of the convolutions and recurrent products of a row's whole sequence; training does three times
- * as many, but for the first convolution, whose input has no gradient.
+ * Floating-point operations of a time step of a row: its convolutions, recurrent products and outputs, where every step has
+ * some. Training does three times as many, but for the first convolution, whose input has no gradient.
  */
-function operationsOfRow(
-  { input, embedding, filters = [], kernel, pool = 1, cell, units, bidirectional = false },
+function operationsOfStep(
+  { input, embedding, filters = [], kernel, pool = 1, cell, units, outputs, perStep, bidirectional },
   training,
 ) {
-  const [T, ...step] = input;
+  const step = input.slice(1);
   let [height, width, channels] = step;
   let convolutions = 0;
   for (const [i, count] of filters.entries()) {
@@ -78,17 +90,17 @@ function operationsOfRow(
     filters.length > 0
       ? Math.floor(height / pool) * Math.floor(width / pool) * channels
       : (embedding ?? step[0]);
-  const products = units.map(
-    (H, i) => (bidirectional ? 2 : 1) * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H),
-  );
-  return 2 * T * (convolutions + (training ? 3 : 1) * products.reduce((a, b) => a + b, 0));
+  const directions = bidirectional ? 2 : 1;
+  const products = units.map((H, i) => directions * GATES[cell] * H * ((i === 0 ? D : units[i - 1]) + H));
+  const head = perStep ? directions * units.at(-1) * outputs : 0;
+  return 2 * (convolutions + (training ? 3 : 1) * products.reduce((a, b) => a + b, head));
 }
 
 /** Billions of floating-point operations per second, from the time of a row of the table in ms. */
 export function gflops({ work, kind }, ms) {
-  const rows = kind === "row" ? 1 : WORKS[work].batch;
   const training = kind === "train" || kind === "fit";
-  return (rows * operationsOfRow(WORKS[work], training)) / ms / 1e6;
+  const steps = isOfOneStep(kind) ? 1 : WORKS[work].input[0];
+  return (rowsOf(WORKS[work], kind) * steps * operationsOfStep(WORKS[work], training)) / ms / 1e6;
 }
 
 /** The part of a masked work's time steps that is not masked. */
@@ -99,32 +111,36 @@ export function activePart(work) {
 
 /** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
 export function modelText(work) {
-  const { words, embedding, cell, units, outputs, bidirectional, masked } = WORKS[work];
+  const { words, embedding, cell, units, outputs, bidirectional, masked, perStep, loss } = WORKS[work];
   const { filters = [], kernel, pool, hidden } = WORKS[work];
   const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
   const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
   const pictures = filters.map((count) => `Conv ${count} ${kernel}×${kernel}`);
   if (pool) pictures.push(`MaxPool ${pool}×${pool}`);
-  const dense = [...(hidden ? [hidden] : []), outputs].map((size) => `Dense ${size}`);
+  const sizes = [...(hidden ? [hidden] : []), outputs];
+  const dense = sizes.map((size) => `Dense ${size.toLocaleString("en")}${perStep ? " per step" : ""}`);
   const first = words
     ? [`Embedding ${words.toLocaleString("en")} × ${embedding}${masked ? ", masked" : ""}`]
     : masked
       ? ["Masking"]
       : [];
-  return [...first, ...pictures, ...layers, ...dense].join(" → ");
+  const tags = loss === "crf" ? ["CRF"] : [];
+  return [...first, ...pictures, ...layers, ...dense, ...tags].join(" → ");
 }
 
-const OPTIMIZERS = { adam: "Adam", adadelta: "Adadelta" };
+const OPTIMIZERS = { adam: "Adam", adadelta: "Adadelta", sgd: "SGD" };
 
 /** What is done, in words: "training step on [500, 28, 28], Adam". */
 export function kindText({ work, kind }) {
-  const { batch, input, optimizer, dropout } = WORKS[work];
+  const { batch, input, optimizer, dropout, loss } = WORKS[work];
   const on = (rows) => `on [${[rows, ...input].join(", ")}]`;
   const training = [on(batch), OPTIMIZERS[optimizer], ...(dropout ? [`dropout ${dropout}`] : [])].join(", ");
   return {
     train: `training step ${training}`,
     fit: `step within fit ${training}`,
-    infer: `inference ${on(batch)}`,
+    infer: `${loss === "crf" ? "decoding" : "inference"} ${on(batch)}`,
     row: "inference, one row",
+    stream: "the next id drawn, one stream",
+    streams: `the next ids drawn, ${STREAMS} streams`,
   }[kind];
 }

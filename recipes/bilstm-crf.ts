@@ -100,16 +100,15 @@ export const recipe = defineRecipe({
       patience: settings.count,
       restoreBestWeights: true,
     });
-    const history = await model.fit(batches(samples(train).shuffle(train.length)), {
-      epochs: settings.count,
-      validationData: batches(samples(validation)),
-      callbacks: [
-        best,
-        ...(settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))]),
-      ],
-      signal: run.signal,
-      verbose: run.verbose,
-    });
+    const rate = settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))];
+    const history = await run.fit("model", (kept) =>
+      model.fit(batches(samples(train).shuffle(train.length)), {
+        ...kept,
+        epochs: settings.count,
+        validationData: batches(samples(validation)),
+        callbacks: [...kept.callbacks, best, ...rate],
+      }),
+    );
     const scores = history.history.val_entityF1 ?? [];
     if (scores.length > 0)
       run.say(

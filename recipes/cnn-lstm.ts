@@ -97,12 +97,13 @@ export const recipe = defineRecipe({
       `Pictures [${train.x.shape.join(", ")}] become sequences of ${steps} steps, [${height}, ${half}, 1] each.`,
     );
 
-    const history = await model.fit(batchesOf(train, "mixed"), {
-      epochs: settings.count,
-      validationData: batchesOf(validation, "kept"),
-      signal: run.signal,
-      verbose: run.verbose,
-    });
+    const history = await run.fit("model", (kept) =>
+      model.fit(batchesOf(train, "mixed"), {
+        ...kept,
+        epochs: settings.count,
+        validationData: batchesOf(validation, "kept"),
+      }),
+    );
     await run.finish({ model, history, test: () => classified(model, test, quadrants) });
   },
 

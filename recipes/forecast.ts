@@ -111,17 +111,20 @@ export const recipe = defineRecipe({
     );
     const model = build(parts.train.x.shape[2] ?? 0, settings, run.backend);
     run.begin(model);
-    const history = await model.fit(parts.train.x, parts.train.y, {
-      epochs: settings.count,
-      batchSize: settings.batchSize,
-      validationData: [parts.validation.x, parts.validation.y],
-      callbacks: [
-        callbacks.earlyStopping({ monitor: "val_loss", patience: settings.count, restoreBestWeights: true }),
-        callbacks.learningRateScheduler(holdThenCosine(settings)),
-      ],
-      signal: run.signal,
-      verbose: run.verbose,
-    });
+    const best = { monitor: "val_loss", patience: settings.count, restoreBestWeights: true };
+    const history = await run.fit("model", (kept) =>
+      model.fit(parts.train.x, parts.train.y, {
+        ...kept,
+        epochs: settings.count,
+        batchSize: settings.batchSize,
+        validationData: [parts.validation.x, parts.validation.y],
+        callbacks: [
+          ...kept.callbacks,
+          callbacks.earlyStopping(best),
+          callbacks.learningRateScheduler(holdThenCosine(settings)),
+        ],
+      }),
+    );
     await run.finish({
       model,
       history,

@@ -85,18 +85,17 @@ export async function trainOnText(
   const own = batchesOf(train, settings);
   const held = batchesOf(validation, settings);
   const begin = { onEpochBegin: () => model.resetStates(), onTestBegin: () => model.resetStates() };
-  return model.fit(own.x, own.y, {
-    epochs: settings.count,
-    batchSize: settings.batchSize,
-    shuffle: false,
-    validationData: [held.x, held.y],
-    callbacks: [
-      begin,
-      ...(settings.asInSource ? [{ onEpochBegin: slowerFromTheEleventh(model, settings.learningRate) }] : []),
-    ],
-    signal: run.signal,
-    verbose: run.verbose,
-  });
+  const slower = { onEpochBegin: slowerFromTheEleventh(model, settings.learningRate) };
+  return run.fit("model", (kept) =>
+    model.fit(own.x, own.y, {
+      ...kept,
+      epochs: settings.count,
+      batchSize: settings.batchSize,
+      shuffle: false,
+      validationData: [held.x, held.y],
+      callbacks: [...kept.callbacks, begin, ...(settings.asInSource ? [slower] : [])],
+    }),
+  );
 }
 
 /** The learning rate of char-rnn: 0.97 times that of the epoch before, from the eleventh on. */

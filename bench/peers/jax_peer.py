@@ -26,6 +26,7 @@ LOSSES = {
 OPTIMIZERS = {
     "adam": optax.adam,
     "adadelta": lambda rate: optax.adadelta(rate, **protocol.ADADELTA),
+    "sgd": optax.sgd,
 }
 ACTIVATIONS = {"linear": lambda x: x, "sigmoid": jax.nn.sigmoid}
 
@@ -53,11 +54,16 @@ def gru(weights, state, projected):
 CELLS = {"simpleRNN": (simple_rnn, 1), "lstm": (lstm, 2), "gru": (gru, 1)}  # and how many states
 
 
-def run_layer(cell, weights, x, mask, unroll, reverse=False):
-    """x [T, B, D], mask [T, B, 1] or None -> outputs [T, B, H] and the last h [B, H]."""
-    function, states = CELLS[cell]
-    H = weights["recurrent"].shape[0]
-    start = (jnp.zeros((x.shape[1], H)),) * states
+def zeros(cell, rows, units):
+    """The states of a layer before the first step."""
+    return tuple(jnp.zeros((rows, units)) for _ in range(CELLS[cell][1]))
+
+
+def run_layer(cell, weights, x, mask, unroll, reverse=False, start=None):
+    """x [T, B, D], mask [T, B, 1] or None -> outputs [T, B, H] and the last states, h [B, H] the first."""
+    function, _ = CELLS[cell]
+    if start is None:
+        start = zeros(cell, x.shape[1], weights["recurrent"].shape[0])
 
     def step(state, inputs):
         projected, active = inputs
@@ -68,7 +74,7 @@ def run_layer(cell, weights, x, mask, unroll, reverse=False):
 
     inputs = (x @ weights["kernel"] + weights["bias"], mask)
     final, outputs = jax.lax.scan(step, start, inputs, reverse=reverse, unroll=unroll)
-    return outputs, final[0]
+    return outputs, final
 
 
 def parameters(work, matrix):
@@ -127,26 +133,33 @@ def drop(x, rate, key):
     return jnp.where(keep, x / (1 - rate), 0)
 
 
-def outputs(work, params, x, mask, unroll, key=None):
-    """x [B, T, D] or ids [B, T] -> [B, outputs]; dropout where there is a key. A bidirectional layer can only be the
-    last."""
+def outputs(work, params, x, mask, unroll, key=None, starts=None):
+    """x [B, T, D] or ids [B, T] -> [B, outputs] or [B, T, outputs], and the states of each layer after it;
+    dropout where there is a key. A bidirectional layer can only be the last, and starts from zero."""
     if work.filters:
         x = look(work, params["convolutions"], x)
     x = jnp.swapaxes(x, 0, 1)
     if work.words:
         x = params["table"][x]
+    finals = []
     for number, sides in enumerate(params["layers"]):
         if key is not None:
             x = drop(x, work.dropout, jax.random.fold_in(key, number))
-        runs = [run_layer(work.cell, side, x, mask, unroll, i == 1) for i, side in enumerate(sides)]
-        x, last = runs[0][0], jnp.concatenate([last for _, last in runs], axis=-1)
+        start = None if starts is None else starts[number]
+        runs = [
+            run_layer(work.cell, side, x, mask, unroll, i == 1, start) for i, side in enumerate(sides)
+        ]
+        x = jnp.concatenate([outputs for outputs, _ in runs], axis=-1)
+        last = jnp.concatenate([final[0] for _, final in runs], axis=-1)
+        finals.append(runs[0][1])
+    y = jnp.swapaxes(x, 0, 1) if work.perStep else last
     for weights in params["head"]:
-        last = last @ weights["kernel"] + weights["bias"]
-    return ACTIVATIONS[work.activation](last)
+        y = y @ weights["kernel"] + weights["bias"]
+    return ACTIVATIONS[work.activation](y), finals
 
 
 def make(work, kind):
-    x, y = protocol.data(work, 1 if kind == "row" else work.batch)
+    x, y = protocol.data(work, work.rows(kind))
     steps = work.input[0]
     mask = None
     if work.masked:
@@ -162,7 +175,7 @@ def make(work, kind):
 
 def make_infer(work, x, y, mask, unroll, matrix):
     params = parameters(work, matrix)
-    infer = jax.jit(lambda params, x: outputs(work, params, x, mask, unroll))
+    infer = jax.jit(lambda params, x: outputs(work, params, x, mask, unroll)[0])
     return lambda: np.asarray(infer(params, x))
 
 
@@ -170,19 +183,21 @@ def make_train(work, x, y, mask, unroll, matrix):
     optimizer = OPTIMIZERS[work.optimizer](protocol.LEARNING_RATE)
     params = parameters(work, matrix)
     key = jax.random.key(1) if work.dropout > 0 else None
-    state = (params, optimizer.init(params), key)
+    starts = [zeros(work.cell, work.batch, units) for units in work.units] if work.stateful else None
+    state = (params, optimizer.init(params), key, starts)
 
-    def loss_of(params, x, y, key):
-        return LOSSES[work.loss](outputs(work, params, x, mask, unroll, key), y).mean()
+    def loss_of(params, x, y, key, starts):
+        predicted, finals = outputs(work, params, x, mask, unroll, key, starts)
+        return LOSSES[work.loss](predicted, y).mean(), finals if work.stateful else None
 
     def step(state, x, y):
-        params, slots, key = state
+        params, slots, key, starts = state
         now = None
         if key is not None:
             key, now = jax.random.split(key)
-        loss, gradients = jax.value_and_grad(loss_of)(params, x, y, now)
+        (loss, starts), gradients = jax.value_and_grad(loss_of, has_aux=True)(params, x, y, now, starts)
         updates, slots = optimizer.update(gradients, slots, params)
-        return (optax.apply_updates(params, updates), slots, key), loss
+        return (optax.apply_updates(params, updates), slots, key, starts), loss
 
     step = jax.jit(step, donate_argnums=0)
 

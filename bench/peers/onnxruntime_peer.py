@@ -27,11 +27,11 @@ def session(model):
 def make(work, kind):
     if kind in ("train", "losses"):
         raise protocol.Unsupported("onnxruntime has inference only")
-    path = folder / f"{work.name}-{'row' if kind == 'row' else 'batch'}.onnx"
+    path = folder / f"{work.name}-{kind}.onnx"
     if not path.exists():
-        sys.exit(f"onnxruntime_peer: {path} is missing; run export_onnx.py {folder} {work.name}")
+        sys.exit(f"onnxruntime_peer: {path} is missing; run export_onnx.py {folder} {path.stem}")
     run = session(path).run
-    rows = 1 if kind == "row" else work.batch
+    rows = work.rows(kind)
     feeds = {"x": protocol.data(work, rows)[0]}
     if work.masked:  # the longest first
         feeds = {"x": feeds["x"][::-1].copy(), "lengths": np.array(work.lengths(rows)[::-1])}

@@ -7,6 +7,12 @@ import { createInterface } from "node:readline";
 
 export const LEARNING_RATE = 1e-3;
 export const ROOF_SIZE = 1024;
+/** Sequences that go on side by side in kind "streams". */
+export const STREAMS = 64;
+/** The temperature at which ids of streams are drawn. */
+export const TEMPERATURE = 0.8;
+/** Time steps of kind "losses", at most. */
+const COMPARED_STEPS = 28;
 export const ADADELTA = { rho: 0.95, epsilon: 1e-6 };
 
 /** The works by name; `Work` in `protocol.py` says what their fields mean. */
@@ -26,11 +32,14 @@ export function requireFrom(folder) {
   return createRequire(path.resolve(folder, "package.json"));
 }
 
+/** Rows of what a kind goes through at once. */
+export const rowsOf = ({ batch }, kind) => ({ row: 1, stream: 1, streams: STREAMS })[kind] ?? batch;
+
 /** Steps of each row of a masked work, the shortest first. */
-export function lengths({ input: [steps] }, rows) {
+export function lengths({ input: [steps], shortest = 1 }, rows) {
   return rows === 1
     ? [Math.floor(steps / 2)]
-    : Array.from({ length: rows }, (_, i) => 1 + Math.floor((i * (steps - 1)) / rows));
+    : Array.from({ length: rows }, (_, i) => shortest + Math.floor((i * (steps - shortest)) / rows));
 }
 
 const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
@@ -40,25 +49,30 @@ const spread = (count, step) => Array.from({ length: count }, (_, i) => (i * ste
 
 /** x and y as `protocol.py` has them: { values, shape } of each, y of classes as int32. */
 export function data(work, rows) {
-  const { input, outputs, loss, masked, words } = work;
-  const [steps, ...step] = input;
-  const features = sizeOf(step);
-  const even = spread(rows * steps * features, (Math.sqrt(5) - 1) / 2);
+  const { input, outputs, loss, masked, words, perStep } = work;
+  const [steps] = input;
+  const isOfClasses = loss !== "meanSquaredError";
+  const shapes = {
+    x: [rows, ...input],
+    y: [rows, ...(perStep ? [steps] : []), ...(isOfClasses ? [] : [outputs])],
+  };
+  const even = spread(sizeOf(shapes.x), (Math.sqrt(5) - 1) / 2);
   const x = words ? Int32Array.from(even, (u) => 1 + u * (words - 1)) : Float32Array.from(even);
+  const targets = spread(sizeOf(shapes.y), Math.SQRT2);
+  const y = isOfClasses ? Int32Array.from(targets, (u) => u * outputs) : Float32Array.from(targets);
   if (masked) {
     for (const [row, length] of lengths(work, rows).entries()) {
-      x.fill(0, (row * steps + length) * features, (row + 1) * steps * features);
+      for (const values of perStep ? [x, y] : [x]) {
+        const size = values.length / rows / steps; // of a step
+        values.fill(0, (row * steps + length) * size, (row + 1) * steps * size);
+      }
     }
   }
-  const y =
-    loss === "sparseCategoricalCrossentropy"
-      ? { values: Int32Array.from(spread(rows, Math.SQRT2), (u) => Math.floor(u * outputs)), shape: [rows] }
-      : { values: Float32Array.from(spread(rows * outputs, Math.SQRT2)), shape: [rows, outputs] };
-  return { x: { values: x, shape: [rows, ...input] }, y };
+  return { x: { values: x, shape: shapes.x }, y: { values: y, shape: shapes.y } };
 }
 
 /**
- * The weights of kind "losses", as `given` of `protocol.py` has them, and biases of zero.
+ * The weights of kind "losses", as `given` of `protocol.py` has them, and biases and what a CRF keeps of zero.
  *
  * @param weights `{ name, shape }` of each, in Keras's order
  * @returns the values of each
@@ -67,7 +81,7 @@ export function given({ words, units, bidirectional, filters = [] }, weights) {
   const ofLayer = bidirectional ? 6 : 3; // kernel, recurrent kernel and bias of each direction
   const before = (words ? 1 : 0) + 2 * filters.length; // a table, kernels and biases of convolutions
   return weights.map(({ name, shape }, i) => {
-    if (name.includes("bias")) return new Float32Array(sizeOf(shape));
+    if (name.includes("bias") || name.startsWith("crf")) return new Float32Array(sizeOf(shape));
     const width = shape.at(-1);
     const inputs = sizeOf(shape) / width;
     const columns = (i < before ? undefined : units[Math.floor((i - before) / ofLayer)]) ?? width; // of one gate
@@ -85,8 +99,9 @@ export function given({ words, units, bidirectional, filters = [] }, weights) {
  *   Kind "losses" is a training step from given weights
  * @param roof `() => Promise<run>` that multiplies two matrices of ROOF_SIZE, where there is one
  * @param kinds what `make` knows
+ * @param taggers whether it knows works of the loss "crf"
  */
-export async function serve({ peer, version, threads, make, roof, kinds = everything }) {
+export async function serve({ peer, version, threads, make, roof, kinds = everything, taggers = false }) {
   const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
   const runs = new Map();
 
@@ -97,7 +112,11 @@ export async function serve({ peer, version, threads, make, roof, kinds = everyt
     }
     if (!(work in WORKS)) throw new Unsupported(`no work ${work}`);
     if (!kinds.includes(kind)) throw new Unsupported(`no kind ${kind}`);
-    return make(kind === "losses" ? { ...WORKS[work], dropout: 0 } : WORKS[work], kind);
+    const asked = WORKS[work];
+    if (asked.loss === "crf" && !taggers) throw new Unsupported("no conditional random fields");
+    if (kind !== "losses") return make(asked, kind);
+    const [steps, ...step] = asked.input;
+    return make({ ...asked, dropout: 0, input: [Math.min(steps, COMPARED_STEPS), ...step] }, kind);
   }
 
   answer({ peer, version, threads, ready: true });

@@ -13,12 +13,15 @@ Then it answers each line of its standard input with one line:
 
 Kinds: "train" is one optimizer step on the batch, "infer" the batch's outputs, "row" one row's
 outputs, and "roof" of work "sgemm" the product of two 1024 x 1024 float32 matrices, answered in
-"gflops". A request may ask for a least number of "repetitions" (5 without it). The first request for
-a work builds, compiles and warms up before the clock runs; the result is in host memory when it stops.
+"gflops". "stream" draws the next id of one sequence that goes on, "streams" those of 64 side by side:
+a time step from the states of the one before, its logits, and ids drawn from them. A request may ask
+for a least number of "repetitions" (5 without it). The first request for a work builds, compiles and
+warms up before the clock runs; the result is in host memory when it stops.
 
 Kind "losses" measures nothing. It answers the "losses" of the first three training steps, without
 dropout and from weights that are the same for all: `given`, and biases of zero. So the driver can see
-that all compute the same.
+that all compute the same. Sequences are cut to 28 steps: over a hundred, rounding would grow with such
+weights until nothing is left to compare.
 """
 
 import json
@@ -31,6 +34,8 @@ from pathlib import Path
 
 LEARNING_RATE = 1e-3
 ROOF_SIZE = 1024
+STREAMS = 64
+COMPARED_STEPS = 28
 ADADELTA = {"rho": 0.95, "eps": 1e-6}
 
 
@@ -40,9 +45,11 @@ class Work:
     are [steps, features], or [steps] ids below `words`, each of which stands for a vector of size
     `embedding`. With `filters` they are [steps, height, width, channels]: each step goes through
     convolutions of kernel x kernel with relu, a maximum over pool x pool, and is flattened; `hidden` is a
-    Dense layer before the last. A masked work has sequences of 1 to steps - 1 steps, half of them on the
-    average; the rest is 0, which no id of a step is. `dropout` is that of each recurrent layer's input.
-    Losses are means, and cross-entropy takes the outputs as logits."""
+    Dense layer before the last. A masked work has sequences of `shortest` to steps - 1 steps, evenly
+    spread; the rest is 0, which no id of a step is. `dropout` is that of each recurrent layer's input.
+    `perStep`: outputs and targets at every step. `stateful`: a batch begins with the states in which the
+    one before ended. Losses are means, and cross-entropy takes the outputs as logits; "crf" takes them as
+    the scores of tags, of which a conditional random field is trained and its best sequences inferred."""
 
     name: str
     batch: int
@@ -54,6 +61,9 @@ class Work:
     optimizer: str
     bidirectional: bool = False
     masked: bool = False
+    shortest: int = 1
+    perStep: bool = False
+    stateful: bool = False
     dropout: float = 0.0
     words: int = 0
     embedding: int = 0
@@ -73,8 +83,11 @@ class Work:
         return (height - lost) // self.pool * ((width - lost) // self.pool) * self.filters[-1]
 
     def lengths(self, rows):
-        steps = self.input[0]
-        return [1 + i * (steps - 1) // rows for i in range(rows)] if rows > 1 else [steps // 2]
+        steps, shortest = self.input[0], self.shortest
+        return [shortest + i * (steps - shortest) // rows for i in range(rows)] if rows > 1 else [steps // 2]
+
+    def rows(self, kind):
+        return {"row": 1, "stream": 1, "streams": STREAMS}.get(kind, self.batch)
 
 
 WORKS = {
@@ -108,19 +121,23 @@ def spread(count, step):
 
 
 def data(work, rows):
-    """x [rows, *input] float32 or ids int32, and y, class numbers [rows] int64 or values [rows, outputs] float32; the
-    same in every run and for all peers."""
+    """x [rows, *input] float32 or ids int32, and y, class numbers [rows] int64 or values [rows, outputs]
+    float32, of a work with outputs per step [rows, steps] or [rows, steps, outputs]; the same in every run
+    and for all peers."""
     import numpy as np
 
     x = spread(rows * math.prod(work.input), (math.sqrt(5) - 1) / 2).reshape(rows, *work.input)
     x = (1 + x * (work.words - 1)).astype(np.int32) if work.words else x.astype(np.float32)
+    shape = (rows, work.input[0]) if work.perStep else (rows,)
+    if work.loss == "meanSquaredError":
+        shape = (*shape, work.outputs)
+        y = spread(math.prod(shape), math.sqrt(2)).reshape(shape).astype(np.float32)
+    else:
+        y = (spread(math.prod(shape), math.sqrt(2)) * work.outputs).astype(np.int64).reshape(shape)
     if work.masked:
         active = np.arange(work.input[0]) < np.array(work.lengths(rows))[:, None]
-        x *= active.reshape(active.shape + (1,) * (x.ndim - 2)).astype(x.dtype)
-    if work.loss == "sparseCategoricalCrossentropy":
-        y = (spread(rows, math.sqrt(2)) * work.outputs).astype(np.int64)
-    else:
-        y = spread(rows * work.outputs, math.sqrt(2)).reshape(rows, work.outputs).astype(np.float32)
+        for values in (x, y) if work.perStep else (x,):
+            values *= active.reshape(active.shape + (1,) * (values.ndim - 2)).astype(values.dtype)
     return x, y
 
 
@@ -176,11 +193,12 @@ def warm_up(run):
         run()
 
 
-def serve(peer, version, threads, make, roof=None):
+def serve(peer, version, threads, make, roof=None, taggers=False):
     """Answers requests until standard input ends.
 
     `make(work, kind)` gives the function to time, which returns the loss or the outputs; `roof()` the
-    one that multiplies two matrices of ROOF_SIZE. Kind "losses" is a training step from given weights.
+    one that multiplies two matrices of ROOF_SIZE; `taggers` says whether it knows works of the loss
+    "crf". Kind "losses" is a training step from given weights.
     """
     # Libraries print to standard output: keep it for answers and send the rest to standard error.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -200,7 +218,12 @@ def serve(peer, version, threads, make, roof=None):
         if kind not in ("train", "infer", "row", "losses"):
             raise Unsupported(f"no kind {kind}")
         work = WORKS[name]
-        return make(replace(work, dropout=0.0) if kind == "losses" else work, kind)
+        if work.loss == "crf" and not taggers:
+            raise Unsupported("no conditional random fields")
+        if kind == "losses":
+            steps, *step = work.input
+            work = replace(work, dropout=0.0, input=[min(steps, COMPARED_STEPS), *step])
+        return make(work, kind)
 
     answer({"peer": peer, "version": version, "threads": threads, "ready": True})
     for line in sys.stdin:

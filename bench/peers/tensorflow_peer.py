@@ -30,19 +30,25 @@ ADADELTA = {"rho": protocol.ADADELTA["rho"], "epsilon": protocol.ADADELTA["eps"]
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "adadelta": lambda rate: keras.optimizers.Adadelta(rate, **ADADELTA),
+    "sgd": keras.optimizers.SGD,
 }
 
 
 def make(work, kind):
-    x, y = protocol.data(work, 1 if kind == "row" else work.batch)
+    x, y = protocol.data(work, work.rows(kind))
     lengths = tf.constant(work.lengths(len(x)))
     mask = tf.sequence_mask(lengths, work.input[0]) if work.masked else None
     x, y = tf.constant(x), tf.constant(y)
     training = kind in ("train", "losses")
     last = len(work.units) - 1
-    options = {"dropout": work.dropout, "unroll": work.input[0] == 1}  # one step needs no loop
+    options = {
+        "dropout": work.dropout,
+        "stateful": work.stateful,
+        "unroll": work.input[0] == 1,  # one step needs no loop
+    }
     layers = [
-        LAYERS[work.cell](units, return_sequences=i < last, **options) for i, units in enumerate(work.units)
+        LAYERS[work.cell](units, return_sequences=work.perStep or i < last, **options)
+        for i, units in enumerate(work.units)
     ]
     if work.bidirectional:
         layers = [keras.layers.Bidirectional(layer) for layer in layers]
@@ -69,6 +75,9 @@ def make(work, kind):
         return x
 
     outputs(x)  # builds the layers
+    if work.stateful:
+        for layer in layers:
+            layer.reset_state()
     if not training:
         infer = compiled(outputs)
         return lambda: infer(x).numpy()

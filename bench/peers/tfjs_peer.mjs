@@ -3,7 +3,16 @@
 // The protocol stands in `protocol.py`.
 
 import path from "node:path";
-import { data, given, LEARNING_RATE, ROOF_SIZE, requireFrom, serve, Unsupported } from "./protocol.mjs";
+import {
+  data,
+  given,
+  LEARNING_RATE,
+  ROOF_SIZE,
+  requireFrom,
+  rowsOf,
+  serve,
+  Unsupported,
+} from "./protocol.mjs";
 
 const require = requireFrom(process.argv[3]);
 console.log = console.warn = console.error; // standard output is for answers
@@ -23,14 +32,14 @@ const LOSSES = {
   sparseCategoricalCrossentropy: (target, logits) => tf.losses.softmaxCrossEntropy(target, logits),
   meanSquaredError: (target, outputs) => tf.losses.meanSquaredError(target, outputs),
 };
-const OPTIMIZERS = { adam: () => tf.train.adam(LEARNING_RATE) };
+const OPTIMIZERS = { adam: () => tf.train.adam(LEARNING_RATE), sgd: () => tf.train.sgd(LEARNING_RATE) };
 
 /** Works that are timed with the gates that TensorFlow.js has by default, hardSigmoid; all other contestants have sigmoid. */
 const DEFAULT_GATES = ["W1", "W2", "W3"];
 
 function buildModel(work) {
-  const { name, input, cell, units, outputs, bidirectional, masked, dropout = 0 } = work;
-  const { filters = [], kernel, pool, hidden } = work;
+  const { name, batch, input, words, embedding, cell, units, outputs, bidirectional, masked } = work;
+  const { dropout = 0, perStep = false, stateful = false, filters = [], kernel, pool, hidden } = work;
   const model = tf.sequential();
   const each = (layer) =>
     model.add(
@@ -42,13 +51,19 @@ function buildModel(work) {
     each(tf.layers.maxPooling2d({ poolSize: pool }));
     each(tf.layers.flatten());
   }
+  // The backend has no gradient of an embedding: one-hot rows times the table are the same.
+  if (words) {
+    const batchInputShape = [batch, ...input, words];
+    model.add(tf.layers.dense({ units: embedding, useBias: false, batchInputShape }));
+  }
   if (masked) model.add(tf.layers.masking({ maskValue: 0, inputShape: input }));
   for (const [i, size] of units.entries()) {
     const layer = tf.layers[cell]({
       units: size,
       dropout,
+      stateful,
       ...(DEFAULT_GATES.includes(name) ? {} : { recurrentActivation: "sigmoid" }),
-      returnSequences: i < units.length - 1,
+      returnSequences: perStep || i < units.length - 1,
       recurrentInitializer: "glorotUniform", // the default takes seconds at this size
       ...(model.layers.length === 0 && !bidirectional ? { inputShape: input } : {}),
     });
@@ -62,16 +77,18 @@ function buildModel(work) {
 }
 
 async function make(work, kind) {
-  const rows = kind === "row" ? 1 : work.batch;
-  if (work.words) throw new Unsupported("works with a table of vectors are not asked of it");
-  const { x, y } = data(work, rows);
+  if (work.words && work.masked) throw new Unsupported("ids have no masks where they are one-hot");
+  const training = kind === "train" || kind === "losses";
+  if (work.filters && training) throw new Unsupported("the wasm backend has no gradients of convolutions");
+  const { x, y } = data(work, rowsOf(work, kind));
   const model = buildModel(work);
-  const inputs = tf.tensor(x.values, x.shape);
+  const numbers = tf.tensor(x.values, x.shape);
+  const inputs = work.words ? tf.oneHot(numbers, work.words).toFloat() : numbers;
   if (kind === "losses") {
     const values = given(work, model.weights);
     model.setWeights(model.weights.map(({ shape }, i) => tf.tensor(values[i], shape)));
   }
-  if (kind === "train" || kind === "losses") {
+  if (training) {
     model.compile({ optimizer: OPTIMIZERS[work.optimizer](), loss: LOSSES[work.loss] });
     const target = tf.tensor(y.values, y.shape);
     const targets = work.loss === "sparseCategoricalCrossentropy" ? tf.oneHot(target, work.outputs) : target;

@@ -5,24 +5,31 @@ import protocol
 threads = protocol.limit_threads()
 
 import torch
-from torch_models import Model, inputs
+from torch_models import Model, Tagger, inputs
 
 torch.set_num_threads(threads)
 
 LOSSES = {
-    "sparseCategoricalCrossentropy": torch.nn.CrossEntropyLoss(),
-    "meanSquaredError": torch.nn.MSELoss(),
+    "sparseCategoricalCrossentropy": lambda logits, classes: torch.nn.functional.cross_entropy(
+        logits.flatten(0, -2), classes.flatten()
+    ),
+    "meanSquaredError": torch.nn.functional.mse_loss,
 }
 RATE = protocol.LEARNING_RATE
 OPTIMIZERS = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=RATE, fused=True),
     "adadelta": lambda parameters: torch.optim.Adadelta(parameters, lr=RATE, **protocol.ADADELTA),
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=RATE),
 }
 
 
 def make(work, kind):
-    x, y = protocol.data(work, 1 if kind == "row" else work.batch)
-    model, x, y = Model(work), inputs(work, x), torch.from_numpy(y)
+    x, y = protocol.data(work, work.rows(kind))
+    try:
+        model = Tagger(work) if work.loss == "crf" else Model(work)
+    except ImportError:
+        raise protocol.Unsupported("pytorch-crf is not installed") from None
+    x, y = inputs(work, x), torch.from_numpy(y)
     if work.masked:
         y = y.flip(0)  # as the inputs are
     if kind == "losses":
@@ -37,11 +44,11 @@ def make(work, kind):
         return infer
 
     optimizer = OPTIMIZERS[work.optimizer](model.parameters())
-    loss_of = LOSSES[work.loss]
+    loss_of = LOSSES.get(work.loss)
 
     def train():
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(model(*x), y)
+        loss = model.loss(*x, y) if loss_of is None else loss_of(model(*x), y)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -54,4 +61,4 @@ def roof():
     return lambda: a @ b
 
 
-protocol.serve("torch", torch.__version__, threads, make, roof)
+protocol.serve("torch", torch.__version__, threads, make, roof, taggers=True)
