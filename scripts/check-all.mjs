@@ -17,6 +17,7 @@ const checks = {
   ],
   types: [bin("typescript/bin/tsc"), "-p", "tsconfig.json"],
   "types in a browser": [bin("typescript/bin/tsc"), "-p", "tsconfig.browser.json"],
+  "docstrings of what is public": [bin("typedoc/bin/typedoc"), "--emit", "none"],
   "package contents": [bin("publint/src/cli.js"), "--strict"],
   size: ["scripts/check-size.mjs"],
 };

@@ -31,6 +31,7 @@ export interface Field<G, V, R extends boolean = boolean> {
   read(given: G, where: string, name: string): V;
   /** Undefined: configuration files do not hold the field. */
   write(value: V, where: string): Json | undefined;
+  /** The value that was given, checked, in the form in which it is kept. */
   parse(json: Json, reader: ConfigReader, where: string): G;
 }
 

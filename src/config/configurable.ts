@@ -31,6 +31,7 @@ export interface Factory<F extends Fields, T> {
   (...given: Given<F>): T;
   readonly className: string;
   readonly fields: F;
+  /** From its configuration. */
   fromConfig(config: JsonObject, reader?: Partial<ConfigReader>): T;
 }
 

@@ -5,7 +5,11 @@ import { camelCase, type Field, invalid, type Json, namedIn, snakeCase } from ".
 export function plain<V extends Json>(
   accepts: (value: unknown) => boolean,
   expected: string,
-): { required: Field<V, V, true>; optional<D extends V>(initial: D): Field<V, V, false> } {
+): {
+  required: Field<V, V, true>;
+  /** The same field, with a default. */
+  optional<D extends V>(initial: D): Field<V, V, false>;
+} {
   const rules = {
     read(given: V, where: string, name: string): V {
       if (!accepts(given)) throw invalid(where, name, given, expected);
@@ -48,6 +52,7 @@ export const optionalName: Field<string | null, string | null, false> = plain<st
   'text that is not empty and has no "/"',
 ).optional(null);
 
+/** Whether or not. */
 export const flag = (initial: boolean): Field<boolean, boolean, false> => ({
   ...plain<boolean>((x) => typeof x === "boolean", "true or false").optional(initial),
   // Python's None, which is false where a truth is asked for.
@@ -148,6 +153,7 @@ export const seed: Field<number | null, number | null, false> = {
   },
 };
 
+/** One of some names. */
 export const choice = <const V extends string | null>(
   initial: V,
   values: readonly V[],
@@ -178,6 +184,7 @@ export const targetShape: Field<readonly number[], readonly number[], true> = pl
   "a list of sizes of at least 1, of which one may be -1",
 ).required;
 
+/** A shape without the batch, or null. */
 export const optionalShape: Field<
   readonly (number | null)[] | null,
   readonly (number | null)[] | null,

@@ -176,6 +176,7 @@ export class Dataset<T> implements ElementSource<T>, AsyncIterable<T> {
     return new DatasetIterator(this.#stage, start);
   }
 
+  /** A pass with a random order, for `for await`. */
   [Symbol.asyncIterator](): DatasetIterator<T> {
     return this.iterator();
   }

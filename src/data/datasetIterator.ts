@@ -4,11 +4,13 @@ import type { Cursor, DatasetPosition, Order, Stage } from "./datasetStage.js";
 
 /** Elements one after the other, from a place that can be saved. */
 export interface ElementIterator<T> extends AsyncIterableIterator<T, undefined> {
+  /** The next element. */
   next(): Promise<IteratorResult<T, undefined>>;
   /** Gives back what is open: files, generators. */
   return(): Promise<IteratorResult<T, undefined>>;
   /** From where the rest follows, where it can tell; JSON, which `iterator` of its source goes on from. */
   state?(): DatasetPosition;
+  /** Itself, for `for await`. */
   [Symbol.asyncIterator](): this;
 }
 
@@ -58,6 +60,7 @@ export class DatasetIterator<T> implements ElementIterator<T> {
     return { ...this.#order, at: this.#cursor.position() };
   }
 
+  /** The next element. */
   next(): Promise<IteratorResult<T, undefined>> {
     return this.#inTurn(async () => {
       if (this.#ended) return { done: true, value: undefined };
@@ -82,6 +85,7 @@ export class DatasetIterator<T> implements ElementIterator<T> {
     });
   }
 
+  /** Itself, for `for await`. */
   [Symbol.asyncIterator](): this {
     return this;
   }

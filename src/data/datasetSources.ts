@@ -136,8 +136,12 @@ export interface Restorable {
 
 /** An iterator, asynchronous or not, or now this and now that. */
 export interface AnyIterator<T> extends Partial<Restorable> {
+  /** The next element. */
   next(): IteratorResult<T | PromiseLike<T>> | Promise<IteratorResult<T>>;
+  /** Ends the pass. */
   return?(): unknown;
+  /** Where it stands, as JSON, where it knows. */
+  state?(): Json;
 }
 
 function iteratorOf<T>(stage: string, given: Generated<T>): AnyIterator<T> {

@@ -103,6 +103,7 @@ export class MinMaxScaler extends Scaler {
     this.#dataMax = dataMax;
   }
 
+  /** What is done with a feature. */
   protected override affine(feature: number): Affine {
     const [least, most] = this.#settings.featureRange;
     const [center = 0, end = 0] = [this.#dataMin[feature], this.#dataMax[feature]];

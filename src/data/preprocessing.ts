@@ -5,10 +5,19 @@ import { parsed } from "./saved.js";
 import { readWholeText } from "./text.js";
 
 /** What is saved with a model, by name: vocabularies, tokenizers, scalers, and objects of your own that have `toJSON`. */
-export type Preprocessing = Readonly<Record<string, { toJSON(): unknown }>>;
+export type Preprocessing = Readonly<
+  Record<
+    string,
+    {
+      /** What its class makes it from again. */
+      toJSON(): unknown;
+    }
+  >
+>;
 
 /** A class whose objects come back from what `JSON.stringify` wrote of them. */
 export interface Restored<T> {
+  /** From what `JSON.stringify` wrote. */
   fromJSON(json: unknown): T;
 }
 

@@ -20,7 +20,10 @@ export interface ReadVectorsOptions {
   /** Left out: what the file looks like. */
   readonly format?: VectorFormat;
   /** Only these words are kept, so that a large file takes little memory: a vocabulary, a Set, a Map. */
-  readonly only?: { has(word: string): boolean };
+  readonly only?: {
+    /** Whether the vector of a word is kept. */
+    has(word: string): boolean;
+  };
   /** Only so many words from the beginning of the file, where the commonest are, are looked at. */
   readonly limit?: number;
 }

@@ -116,6 +116,7 @@ export class StandardScaler extends Scaler {
     this.#variance = learned.map(({ variance }) => variance);
   }
 
+  /** What is done with a feature. */
   protected override affine(feature: number): Affine {
     const { withMean, withStd } = this.#settings;
     return {

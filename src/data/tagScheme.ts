@@ -19,6 +19,7 @@ const letters = {
   BMES: { B: "B", I: "M", E: "E", S: "S" },
 } as const satisfies Record<string, Partial<Record<Exclude<TagPart, "O">, string>>>;
 
+/** How entities are told by tags. */
 export type SchemeName = keyof typeof letters;
 const names = Object.keys(letters) as SchemeName[];
 
@@ -109,6 +110,7 @@ export class TagScheme {
     return new TagScheme(scheme, labels);
   }
 
+  /** What `fromJSON` makes the scheme from. */
   toJSON(): Saved {
     return saved("TagScheme", savedFields, { scheme: this.scheme, labels: this.labels });
   }
@@ -146,14 +148,17 @@ export class TagScheme {
     });
   }
 
+  /** Whether there is such a tag. */
   has(tag: string): boolean {
     return this.#ids.has(tag);
   }
 
+  /** The ids of tags. */
   encode(tags: readonly string[]): Int32Array {
     return Int32Array.from(tags, (tag) => this.id(tag));
   }
 
+  /** The tags of ids. */
   decode(ids: Iterable<number>): string[] {
     return Array.from(ids, (id) => this.tag(id));
   }

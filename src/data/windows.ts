@@ -131,6 +131,7 @@ export class Windows implements Iterable<Window> {
     return { x, y: this.#targets.rows(begin, begin + 1).reshape(this.#targets.shape.slice(1)) };
   }
 
+  /** One window after the other. */
   *[Symbol.iterator](): Generator<Window> {
     for (let i = 0; i < this.count; i++) yield this.get(i);
   }

@@ -110,7 +110,9 @@ const shrinkField = { threshold: real(0.5) };
 
 /** Keras's activations as equations. Each takes its parameters, if any, with Keras's defaults. */
 export const activations = {
+  /** x. */
   linear: (x: X): X => x,
+  /** x above `threshold` (default 0), `negativeSlope` (default 0) times the rest below, at most `maxValue`. */
   relu: withParameters("relu", reluFields, reluWith),
   /** x above 0, negativeSlope · x (default 0.2) below. */
   leakyRelu: withParameters("leakyRelu", { negativeSlope: real(0.2) }, (x, { negativeSlope }) =>
@@ -120,7 +122,9 @@ export const activations = {
   relu6,
   /** Over `axis` (default −1). */
   softmax: withParameters("softmax", axisField, (x, { axis }) => softmax(x, axis)),
+  /** x − log Σ exp x over the last axis. */
   logSoftmax: withParameters("logSoftmax", axisField, (x, { axis }) => logSoftmax(x, axis)),
+  /** The nearest point of the simplex (Martins and Astudillo, 2016). */
   sparsemax: withParameters("sparsemax", axisField, (x, { axis }) => sparsemax(x, axis)),
   /** max(x, 0) + α (e^(min(x, 0)/α) − 1). Barron 2017. */
   celu: withParameters("celu", alphaField, (x, { alpha }) => add(relu(x), belowZero(div(x, alpha), alpha))),
@@ -144,6 +148,7 @@ export const activations = {
   sparsePlus: (x: X): X => where(greaterEqual(x, 1), x, mul(square(add(clipByValue(x, -1, 1), 1)), 0.25)),
   /** x σ(x). Ramachandran et al. 2017. */
   silu,
+  /** x · sigmoid(x). */
   swish: silu,
   /** x Φ(x); `approximate`: by tanh. Hendrycks & Gimpel 2016. */
   gelu: withParameters("gelu", { approximate: flag(false) }, (x, { approximate }) => {
@@ -154,6 +159,7 @@ export const activations = {
   }),
   /** a σ(b) of the two halves of `axis` (default −1). Dauphin et al. 2017. */
   glu: withParameters("glu", axisField, (x, { axis }) => glu(x, axis)),
+  /** The hyperbolic tangent. */
   tanh,
   /** x − tanh x */
   tanhShrink: (x: X): X => sub(x, tanh(x)),
@@ -163,9 +169,11 @@ export const activations = {
     { threshold: requiredReal, defaultValue: requiredReal },
     (x, { threshold, defaultValue }) => where(greater(x, threshold), x, defaultValue),
   ),
+  /** 1 / (1 + e^−x). */
   sigmoid,
   /** 0 up to −1, (x + 1)/2 up to 1, then 1. Blondel et al. 2019. */
   sparseSigmoid: (x: X): X => mul(add(limited(x, -1, 1), 1), 0.5),
+  /** exp x. */
   exponential: exp,
   /** 0 up to −3, x/6 + 1/2 up to 3, then 1. */
   hardSigmoid,
@@ -176,6 +184,7 @@ export const activations = {
   hardSigmoidKeras2: (x: X): X => clipByValue(add(mul(x, 0.2), 0.5), 0, 1),
   /** x · hardSigmoid(x). Howard et al. 2019. */
   hardSilu,
+  /** x · hardSigmoid(x). */
   hardSwish: hardSilu,
   /** x limited to [−1, 1]. */
   hardTanh: (x: X): X => clipByValue(x, -1, 1),

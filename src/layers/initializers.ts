@@ -48,6 +48,7 @@ type Values<S> = (
  */
 const define = <F extends Fields>(className: string, fields: F, values: Values<SettingsOf<F>>) =>
   configurable(className, fields, (settings) => ({
+    /** The values of an array, in ops. */
     values(shape: readonly number[], source: RandomSource, stream: number, place = 0): SymbolicTensor {
       const own = "seed" in settings ? settings.seed : null;
       const draw =

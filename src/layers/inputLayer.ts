@@ -16,7 +16,11 @@ const definition = defineLayer("InputLayer", {
   /** The shape with its batch axis, null for any number of rows; instead of `shape`. */
   batchShape: notSaved(optionalShape),
   /** Default float32. */
-  dtype: { ...dtype, parse: (json, reader, where) => dtype.parse(dtypeIn(json) ?? json, reader, where) },
+  dtype: {
+    ...dtype,
+    /** Keras 3 writes a dtype as an object, too. */
+    parse: (json, reader, where) => dtype.parse(dtypeIn(json) ?? json, reader, where),
+  },
 });
 /** Options of the layer InputLayer. */
 export type InputLayerOptions = OptionsOf<typeof definition.fields>;

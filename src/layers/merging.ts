@@ -49,6 +49,7 @@ abstract class Merge<
   /** The most inputs that it takes. */
   protected readonly most: number = Number.POSITIVE_INFINITY;
 
+  /** Refuses inputs that do not fit. */
   protected override checkInputs(inputs: InputTypes): void {
     if (inputs.length >= 2 && inputs.length <= this.most) return;
     throw this.error(
@@ -140,6 +141,7 @@ export class Add<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(addDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.add;
 }
 
@@ -152,6 +154,7 @@ export class Subtract<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(subtractDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.sub;
 }
 
@@ -163,6 +166,7 @@ export class Multiply<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(multiplyDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.mul;
 }
 
@@ -174,6 +178,7 @@ export class Average<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(averageDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.add;
   protected override finish(y: X, inputs: readonly X[], same: boolean): X {
     if (same) return op.div(y, inputs.length);
@@ -196,6 +201,7 @@ export class Maximum<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(maximumDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.maximum;
 }
 
@@ -207,6 +213,7 @@ export class Minimum<R extends ShapeRule = ShapeRule> extends Elementwise<R> {
   constructor(options: MergeOptions = {}) {
     super(minimumDefinition, options);
   }
+  /** How two inputs become one. */
   protected override readonly combine = op.minimum;
 }
 
@@ -244,6 +251,7 @@ export class Concatenate<R extends ShapeRule = ShapeRule> extends Merge<
     super(concatenateDefinition, options);
   }
 
+  /** Refuses inputs that do not fit. */
   protected override checkInputs(inputs: InputTypes): void {
     super.checkInputs(inputs);
     const { axis } = this.settings;
@@ -323,6 +331,7 @@ export class Dot<R extends ShapeRule = ShapeRule> extends Merge<R, typeof dotDef
     });
   }
 
+  /** Refuses inputs that do not fit. */
   protected override checkInputs(inputs: InputTypes): void {
     super.checkInputs(inputs);
     const axes = this.#axes(inputs);

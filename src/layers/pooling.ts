@@ -46,6 +46,7 @@ abstract class GlobalPooling<R extends ShapeRule> extends Layer<R, typeof maximu
     checkSteps(this, inputs);
   }
 
+  /** As Keras writes it. */
   override config(): JsonObject {
     const { keep_dims = false, ...rest } = super.config();
     return { ...rest, data_format: "channels_last", keepdims: keep_dims };

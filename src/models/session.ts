@@ -13,6 +13,7 @@ import { arrayName } from "./trace.js";
 
 // B rows, T time steps of one call.
 
+/** How a session is made. */
 export interface SessionOptions {
   /** How many sequences go on side by side; default 1. */
   readonly rows?: number;

@@ -38,10 +38,15 @@ import { version } from "./version.js";
 
 /** What a run needs of a model. */
 export interface RunModel {
+  /** The model's table, in text. */
   summary(options: { readonly print: (line: string) => void }): void;
+  /** How many numbers its weights are. */
   countParams(): number;
+  /** The names of its weights, in their order. */
   weightNames(): string[];
+  /** Its weights, in their order. */
   getWeights(): Promise<Tensor[]>;
+  /** Writes it to a file. */
   save(): Promise<Uint8Array>;
 }
 
@@ -97,6 +102,7 @@ export interface RunOptions {
   readonly quiet: boolean;
   /** One line of JSON at the end instead of text. */
   readonly json: boolean;
+  /** Where lines go. */
   print(text: string): void;
   /** Milliseconds; default: the machine's clock. */
   readonly now?: () => number;

@@ -82,8 +82,13 @@ export interface Backend {
   readonly name: string;
   readonly kind: "native" | "wasm";
   readonly capabilities: Capabilities;
+  /** A block of memory, zeroed. */
   allocate(bytes: number): Memory;
-  /** @param state where it will run, if that is known: programs that prepare the same from one state share the cache */
+  /**
+   * A program, ready to run.
+   *
+   * @param state where it will run, if that is known: programs that prepare the same from one state share the cache
+   */
   load(program: Program, state?: Memory): Executable;
   /** Who is asked to evict when memory runs short; held weakly. */
   register(tenant: Tenant): void;

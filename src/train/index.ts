@@ -10,20 +10,29 @@ import { TerminateOnNaN } from "./callbacks/terminateOnNaN.js";
 
 /** The callbacks; an object with any of their hooks is one too. */
 export const callbacks = {
+  /** Keeps a fit in a folder, so that it goes on where it was interrupted. */
   backupAndRestore: (folder: string, options?: BackupAndRestoreOptions): BackupAndRestore =>
     new BackupAndRestore(folder, options),
+  /** Writes the figures of each epoch to a CSV file. */
   csvLogger: (
     target: string | ((csv: string) => void | Promise<void>),
     options?: CSVLoggerOptions,
   ): CSVLogger => new CSVLogger(target, options),
+  /** Ends the training where a figure does not improve any more. */
   earlyStopping: (options?: EarlyStoppingOptions): EarlyStopping => new EarlyStopping(options),
+  /** The figures of all epochs; `fit` returns one. */
   history: (): History => new History(),
+  /** Sets the learning rate of each epoch. */
   learningRateScheduler: (schedule: RateOfEpoch): LearningRateScheduler =>
     new LearningRateScheduler(schedule),
+  /** Writes the model, or its weights, after epochs or batches. */
   modelCheckpoint: (options: ModelCheckpointOptions): ModelCheckpoint => new ModelCheckpoint(options),
+  /** Keras's progress bar; `fit` shows one. */
   progressBar: (terminal?: Terminal): ProgressBar => new ProgressBar(terminal),
+  /** Lowers the learning rate where a figure does not improve any more. */
   reduceLROnPlateau: (options?: ReduceLROnPlateauOptions): ReduceLROnPlateau =>
     new ReduceLROnPlateau(options),
+  /** Ends the training with an error where the loss is NaN or infinite. */
   terminateOnNaN: (): TerminateOnNaN => new TerminateOnNaN(),
 };
 

@@ -141,6 +141,7 @@ export interface Figure {
   readonly target: Target;
   /** The op whose node it asks for more than the prediction, where that is the model's last op. */
   readonly link?: Linked;
+  /** What a batch adds to the accumulators. */
   accumulate(counted: Counted): Accumulation;
 }
 

@@ -33,6 +33,7 @@ export interface VectorsRun {
   readonly folder?: string | undefined;
   /** Ends the training, which then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Told how far it is. */
   readonly onProgress?: ((progress: VectorsProgress) => void) | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { falseClaims, type Guide, readGuide, typeErrors } from "./guides.js";
@@ -55,6 +55,26 @@ describe("code in documents", () => {
       "12: Type 'string' is not assignable to type 'number'.",
       "22: Unused '@ts-expect-error' directive.",
     ]);
+  });
+});
+
+describe("links in documents", () => {
+  it.each(paths)("lead to files and headings that there are: %s", async (path) => {
+    const text = await readFile(join(root, path), "utf8");
+    const links = [...text.matchAll(/\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)/g)];
+    const broken: string[] = [];
+    for (const [link, file = "", heading] of links) {
+      const target = file === "" ? path : join(dirname(path), file);
+      const found = await readFile(join(root, target), "utf8").catch(() => undefined);
+      const headings = [...(found ?? "").matchAll(/^#+ (.*)$/gm)].map(([, words = ""]) =>
+        words
+          .toLowerCase()
+          .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+          .replaceAll(" ", "-"),
+      );
+      if (found === undefined || (heading !== undefined && !headings.includes(heading))) broken.push(link);
+    }
+    expect(broken).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { KeepingPlan, Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
+/** When a checkpoint is taken, and which are kept. */
 export interface BackupAndRestoreOptions extends Pick<MonitorOptions, "monitor" | "mode"> {
   /** A checkpoint after so many epochs; default 1 where neither `steps` nor `seconds` is given. */
   readonly epochs?: number;
@@ -77,19 +78,23 @@ export class BackupAndRestore extends Callback {
     };
   }
 
+  /** Begins anew with what was the best. */
   onTrainBegin(): void {
     this.#best = undefined;
   }
 
+  /** Sees whether the epoch was the best. */
   onEpochEnd(_epoch: number, logs: Logs): void {
     const current = this.#monitor?.value(logs);
     this.#improved = current !== undefined && this.#monitor?.improves(current, this.#best) === true;
     if (this.#improved) this.#best = current;
   }
 
+  /** The best figure so far. */
   getState(): Kept {
     return this.#best;
   }
+  /** Takes back the best figure so far. */
   setState(state: Kept): void {
     this.#best = state as number | undefined;
   }

@@ -31,7 +31,9 @@ export interface CallbackModel {
   stopTraining: boolean;
   /** The optimizer's learning rate from the next step on. */
   learningRate: number;
+  /** All weights, in the order of the layers. */
   getWeights(): Promise<Tensor<"float32">[]>;
+  /** Replaces all weights from the next step on. */
   setWeights(weights: readonly Tensor[]): Promise<void>;
   /** Writes the model to a file. */
   save(path: string): Promise<unknown>;
@@ -48,7 +50,9 @@ type IndexedHook = (index: number, logs: Logs) => void | Promise<void>;
  * the beginning of the epoch.
  */
 export interface CallbackHooks {
+  /** Told what the run is about, before its first hook. */
   setParams?(params: CallbackParams): void;
+  /** Told the model, before the first hook. */
   setModel?(model: CallbackModel): void;
   /**
    * What it remembers, as `backupAndRestore` keeps it: numbers, texts, tensors, lists and objects of them, as they are now.
@@ -108,15 +112,19 @@ export class Callback implements CallbackHooks {
   #params: CallbackParams | undefined;
   #model: CallbackModel | undefined;
 
+  /** Called by the run before its first hook. */
   setParams(params: CallbackParams): void {
     this.#params = params;
   }
+  /** Called by the run before its first hook. */
   setModel(model: CallbackModel): void {
     this.#model = model;
   }
+  /** What the run is about, within its hooks. */
   get params(): CallbackParams {
     return this.#params ?? this.#unset("params");
   }
+  /** The model of the run, within its hooks. */
   get model(): CallbackModel {
     return this.#model ?? this.#unset("model");
   }

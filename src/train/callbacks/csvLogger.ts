@@ -2,6 +2,7 @@ import { checkOptions, RondoError, valueText } from "../../errors.js";
 import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 
+/** How the file is written. */
 export interface CSVLoggerOptions {
   /** Between the columns; default a comma. */
   readonly separator?: string;
@@ -56,12 +57,14 @@ export class CSVLogger extends Callback {
     this.#append = append;
   }
 
+  /** Begins the file, or goes on in it. */
   async onTrainBegin(): Promise<void> {
     this.#keys = undefined;
     if (!this.#append) this.#text = "";
     else if (typeof this.#target === "string") this.#text = await textOf(this.#target);
   }
 
+  /** Writes the epoch's row. */
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
     if (this.#keys === undefined) {
       const keys = Object.keys(logs).sort();
@@ -75,9 +78,11 @@ export class CSVLogger extends Callback {
     else await (await files()).writeBytes(this.#target, new TextEncoder().encode(this.#text));
   }
 
+  /** The rows so far. */
   getState(): Kept {
     return { keys: this.#keys, text: this.#text };
   }
+  /** Goes on after these rows. */
   setState(state: Kept): void {
     const { keys, text } = state as { readonly keys: readonly string[] | undefined; readonly text: string };
     this.#keys = keys;

@@ -4,6 +4,7 @@ import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
+/** When a training ends early. */
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** Epochs without improvement after which the training stops; default 0. */
   readonly patience?: number;
@@ -54,6 +55,7 @@ export class EarlyStopping extends Callback {
     this.#startFromEpoch = options.startFromEpoch ?? 0;
   }
 
+  /** Begins anew. */
   onTrainBegin(): void {
     this.#wait = 0;
     this.#best = undefined;
@@ -62,6 +64,7 @@ export class EarlyStopping extends Callback {
     this.stoppedEpoch = undefined;
   }
 
+  /** Looks at the figure, and ends the training where it has waited long enough. */
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
     const current = this.#monitor.value(logs);
     if (epoch < this.#startFromEpoch) return;
@@ -77,10 +80,12 @@ export class EarlyStopping extends Callback {
     }
   }
 
+  /** Restores the best weights, where that was asked for. */
   async onTrainEnd(): Promise<void> {
     if (this.#bestWeights !== undefined) await this.model.setWeights(this.#bestWeights);
   }
 
+  /** The best epoch so far, and its weights where they are to be restored. */
   getState(): Kept {
     return {
       wait: this.#wait,
@@ -90,6 +95,7 @@ export class EarlyStopping extends Callback {
       stoppedEpoch: this.stoppedEpoch,
     };
   }
+  /** Takes back the best epoch so far. */
   setState(state: Kept): void {
     const kept = state as {
       readonly wait: number;

@@ -8,6 +8,7 @@ export class History extends Callback {
   /** `loss`, the metrics, `val_loss` …: one number per completed epoch. */
   readonly history: Record<string, number[]> = {};
 
+  /** Adds the epoch. */
   onEpochEnd(epoch: number, logs: Logs): void {
     this.epoch.push(epoch);
     for (const [name, value] of Object.entries(logs)) {
@@ -17,9 +18,11 @@ export class History extends Callback {
     }
   }
 
+  /** The epochs so far. */
   getState(): Kept {
     return { epoch: this.epoch, history: this.history };
   }
+  /** Takes back the epochs so far. */
   setState(state: Kept): void {
     const { epoch, history } = state as Pick<History, "epoch" | "history">;
     this.epoch.push(...epoch);

@@ -21,6 +21,7 @@ export class LearningRateScheduler extends Callback {
     this.#schedule = schedule;
   }
 
+  /** Sets the epoch's learning rate. */
   onEpochBegin(epoch: number): void {
     const rate = this.#schedule(epoch, this.model.learningRate);
     if (!(typeof rate === "number" && Number.isFinite(rate))) {
@@ -34,6 +35,7 @@ export class LearningRateScheduler extends Callback {
     this.model.learningRate = rate;
   }
 
+  /** Adds the learning rate to the figures. */
   onEpochEnd(_epoch: number, logs: Logs): void {
     logs.learningRate = this.model.learningRate;
   }

@@ -3,6 +3,7 @@ import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
+/** Which files are written, and when. */
 export interface ModelCheckpointOptions extends Omit<MonitorOptions, "minDelta"> {
   /**
    * Where the file goes, ending in `.keras`, or with `saveWeightsOnly` in `.safetensors`. `{epoch}`, counted from 1,
@@ -71,23 +72,28 @@ export class ModelCheckpoint extends Callback {
     this.#best = options.initialValueThreshold;
   }
 
+  /** Remembers the epoch's number. */
   onEpochBegin(epoch: number): void {
     this.#epoch = epoch;
   }
 
+  /** Writes a file after so many batches, where that was asked for. */
   async onTrainBatchEnd(batch: number, logs: Logs): Promise<void> {
     if (this.#every === "epoch" || ++this.#batches < this.#every) return;
     this.#batches = 0;
     await this.#save({ ...logs, epoch: this.#epoch + 1, batch: batch + 1 });
   }
 
+  /** Writes a file where the epoch is one to keep. */
   async onEpochEnd(epoch: number, logs: Logs): Promise<void> {
     if (this.#every === "epoch") await this.#save({ ...logs, epoch: epoch + 1 });
   }
 
+  /** The best figure so far. */
   getState(): Kept {
     return { best: this.#best, batches: this.#batches };
   }
+  /** Takes back the best figure so far. */
   setState(state: Kept): void {
     const { best, batches } = state as { readonly best: number | undefined; readonly batches: number };
     this.#best = best;

@@ -5,6 +5,7 @@ import { Callback, type Logs } from "./callback.js";
 export interface Terminal {
   /** Whether a line can be drawn over (`\r`); if not, only whole lines are written. */
   readonly dynamic: boolean;
+  /** Writes as it is, without a line's end. */
   write(text: string): void;
 }
 
@@ -46,49 +47,62 @@ export class ProgressBar extends Callback {
     this.#now = now;
   }
 
+  /** Shows what follows as a training. */
   onTrainBegin(): void {
     this.#training = true;
     this.#counted = undefined;
   }
+  /** Ends the training's lines. */
   onTrainEnd(): void {
     this.#training = false;
   }
+  /** Shows the epoch's number. */
   onEpochBegin(epoch: number): void {
     this.#restart();
     const { verbose, epochs } = this.params;
     if (verbose > 0 && epochs > 1) this.#terminal.write(`Epoch ${epoch + 1}/${epochs}\n`);
   }
+  /** Begins the bar of an evaluation. */
   onTestBegin(): void {
     if (this.#training) return;
     this.#counted = undefined;
     this.#restart();
   }
+  /** Begins the bar of a prediction. */
   onPredictBegin(): void {
     this.#counted = undefined;
     this.#restart();
   }
+  /** Moves the bar. */
   onTrainBatchEnd(batch: number, logs: Logs): void {
     this.#update(batch + 1, logs);
   }
+  /** Moves the bar. */
   onTestBatchEnd(batch: number, logs: Logs): void {
     if (!this.#training) this.#update(batch + 1, logs);
   }
+  /** Moves the bar. */
   onPredictBatchEnd(batch: number): void {
     this.#update(batch + 1, {});
   }
+  /** Shows the figures of the epoch. */
   onEpochEnd(_epoch: number, logs: Logs): void {
     this.#finish(logs);
   }
+  /** Ends the bar of an evaluation. */
   onTestEnd(logs: Logs): void {
     if (!this.#training) this.#finish(logs);
   }
+  /** Ends the bar of a prediction. */
   onPredictEnd(): void {
     this.#finish({});
   }
 
+  /** How many steps an epoch has. */
   getState(): Kept {
     return this.#counted;
   }
+  /** Takes back how many steps an epoch has. */
   setState(state: Kept): void {
     this.#counted = state as number | undefined;
   }

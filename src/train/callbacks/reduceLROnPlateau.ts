@@ -3,6 +3,7 @@ import type { Kept } from "../kept.js";
 import { Callback, type Logs } from "./callback.js";
 import { checkNumbers, Monitor, type MonitorOptions, refused } from "./monitor.js";
 
+/** When and how far the learning rate is lowered. */
 export interface ReduceLROnPlateauOptions extends Omit<MonitorOptions, "minDelta"> {
   /** What the learning rate is multiplied with, below 1; default 0.1. */
   readonly factor?: number;
@@ -52,12 +53,14 @@ export class ReduceLROnPlateau extends Callback {
     this.#options = { factor, patience, cooldown, minLr, verbose };
   }
 
+  /** Begins anew. */
   onTrainBegin(): void {
     this.#best = undefined;
     this.#wait = 0;
     this.#cooling = 0;
   }
 
+  /** Looks at the figure, and lowers the learning rate where it has waited long enough. */
   onEpochEnd(epoch: number, logs: Logs): void {
     logs.learningRate = this.model.learningRate;
     const current = this.#monitor.value(logs);
@@ -73,9 +76,11 @@ export class ReduceLROnPlateau extends Callback {
     }
   }
 
+  /** The best figure, and how long it is ago. */
   getState(): Kept {
     return { best: this.#best, wait: this.#wait, cooling: this.#cooling };
   }
+  /** Takes back the best figure, and how long it is ago. */
   setState(state: Kept): void {
     const { best, wait, cooling } = state as { best: number | undefined; wait: number; cooling: number };
     this.#best = best;

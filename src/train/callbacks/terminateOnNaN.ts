@@ -9,14 +9,17 @@ abstract class LossWatch extends Callback {
 
   protected abstract found(loss: string, diagnosis: Diagnosis): void;
 
+  /** Begins anew. */
   onTrainBegin(): void {
     this.#seen = false;
   }
 
+  /** Remembers the epoch's number. */
   onEpochBegin(epoch: number): void {
     this.#epoch = epoch;
   }
 
+  /** Looks at the loss. */
   async onTrainBatchEnd(batch: number, { loss }: Logs): Promise<void> {
     if (this.#seen || loss === undefined || Number.isFinite(loss)) return;
     this.#seen = true;
@@ -33,6 +36,7 @@ abstract class LossWatch extends Callback {
  * @throws RondoError out of `fit`
  */
 export class TerminateOnNaN extends LossWatch {
+  /** What is done where the loss is no number. */
   protected override found(loss: string, { harm, fix }: Diagnosis): void {
     throw new RondoError({
       where: "terminateOnNaN",
@@ -45,6 +49,7 @@ export class TerminateOnNaN extends LossWatch {
 
 /** Says, once in a fit, that the loss is NaN or infinite, and whether the data is the cause. Every fit has one. */
 export class WarnOnNaN extends LossWatch {
+  /** What is done where the loss is no number. */
   protected override found(loss: string, { harm, fix }: Diagnosis): void {
     console.warn(
       `rondo: fit: the loss is ${loss}; ${harm ?? "the data holds neither NaN nor infinities"}. ${fix}.`,

@@ -32,6 +32,7 @@ const adamFields = {
 const adamWFields = { ...adamFields, weightDecay: amount(0.004) };
 /** Options of the optimizer Adam. */
 export type AdamOptions = OptionsOf<typeof adamFields>;
+/** Options of the optimizer AdamW. */
 export type AdamWOptions = OptionsOf<typeof adamWFields>;
 
 function adamRule(name: string, settings: SettingsOf<typeof adamFields>): Optimizer {

@@ -105,6 +105,7 @@ export interface Optimizer extends Partial<SettingsOf<SharedFields>> {
    * multiplied in such a step (left out: 1). Tables are then updated by the rows that a step names. Default: it moves them.
    */
   readonly idle?: Readonly<Record<string, number>> | undefined;
+  /** New values of the parameters and the slots, in ops. */
   update(context: UpdateContext): Updated;
 }
 
