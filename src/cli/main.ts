@@ -6,6 +6,7 @@ import { RondoError } from "../errors.js";
 import { type Recipe, version } from "../recipe/index.js";
 import { described, setsTable, table } from "./about.js";
 import { type CommandContext, type ExitCode, exitCodes } from "./command.js";
+import { compareCommand } from "./compare.js";
 import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
 import { generateCommand } from "./generate.js";
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .addCommand(trainCommand(context))
     .addCommand(evaluateCommand(context))
     .addCommand(predictCommand(context))
+    .addCommand(compareCommand(context))
     .addCommand(generateCommand(context))
     .addCommand(vectorsCommand(context))
     .addCommand(doctorCommand(context));

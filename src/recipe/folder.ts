@@ -152,6 +152,10 @@ export class RunFolder {
     return this.#readJson("result.json");
   }
 
+  history(): Promise<JsonObject> {
+    return this.#readJson("history.json");
+  }
+
   /** What the run keeps beside its models; empty where its recipe has no such thing. */
   async preprocessing(): Promise<JsonObject> {
     const { preprocessing: has } = await this.config();

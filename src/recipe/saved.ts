@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from "../config/config.js";
 import { RondoError, unknownName, valueText } from "../errors.js";
 import { loadModel } from "../models/open.js";
+import type { RunHistory } from "../report/history.js";
 import type { Backend } from "../runtime/backend.js";
 import { RunFolder } from "./folder.js";
 import { written } from "./options.js";
@@ -16,6 +17,8 @@ export interface StoredRun {
   readonly version: string | undefined;
   /** The figures of the training, and the backend that computed them. */
   result(): Promise<StoredResult>;
+  /** What was measured while training, by the names of the trainings; one that is alone has the name "". */
+  history(): Promise<Readonly<Record<string, RunHistory>>>;
   /** The models and what belongs to them. */
   load(on: { readonly backend: Backend; readonly signal: AbortSignal }): Promise<SavedRun>;
 }
@@ -52,6 +55,7 @@ export async function openRun(
     settings: data === undefined ? settings : { ...settings, data },
     version: typeof config.rondo === "string" ? config.rondo : undefined,
     result: async () => resultIn(folder, await folder.result()),
+    history: async () => historiesIn(folder, await folder.history()),
     async load({ backend, signal }) {
       const preprocessing = await folder.preprocessing();
       const { custom = {} } = recipe;
@@ -138,6 +142,29 @@ function settingsIn(folder: RunFolder, recipe: Recipe, config: JsonObject): Sett
         Object.hasOwn(own, name) ? read(`the option ${name}`, own[name], option.read) : option.default,
       ]),
     ),
+  };
+}
+
+/** The trainings of a history.json, as `historyJson` writes them. */
+function historiesIn(folder: RunFolder, json: JsonObject): Record<string, RunHistory> {
+  const alone = historyIn(json);
+  if (alone !== undefined) return { "": alone };
+  const all = Object.entries(json).map(([name, one]) => [name, historyIn(one)] as const);
+  if (all.length > 0 && all.every((entry): entry is [string, RunHistory] => entry[1] !== undefined))
+    return Object.fromEntries(all);
+  throw folder.fault("a history.json of another form", "lists of figures by epoch or step");
+}
+
+function historyIn(json: Json): RunHistory | undefined {
+  const { epoch, step, ...values } = Object(json) as JsonObject;
+  const positions = epoch ?? step;
+  const isColumn = (list: Json | undefined): list is (number | null)[] =>
+    Array.isArray(list) && list.every((value) => value === null || typeof value === "number");
+  if (!isColumn(positions) || !Object.values(values).every(isColumn)) return undefined;
+  return {
+    unit: epoch === undefined ? "step" : "epoch",
+    positions: positions.map(Number),
+    values: values as Readonly<Record<string, (number | null)[]>>,
   };
 }
 

@@ -109,6 +109,43 @@ describe("rondo evaluate", () => {
   );
 });
 
+describe("rondo compare", () => {
+  it("puts figures, settings that differ and curves of runs on one page", async () => {
+    const other = join(top, "other");
+    const wider = ["--units", "5", ...options.slice(2)];
+    expect((await run(["train", "regression", ...wider, "--json", "--out", other])).code).toBe(0);
+    const page = await run(["compare", trained, other, "--out", top]);
+    expect([page.code, page.err]).toEqual([0, training.err]);
+    const html = readFileSync(join(top, "compare.html"), "utf8");
+    for (const text of ["Settings that differ", "units", "Learning curves", `${other}: sgd`])
+      expect(html).toContain(text);
+    const { runs } = JSON.parse((await run(["compare", trained, other, "--json"])).out) as {
+      runs: { folder: string; figures: object; settings: object }[];
+    };
+    expect(runs.map(({ folder, settings }) => [folder, settings])).toEqual([
+      [trained, { units: "4" }],
+      [other, { units: "5" }],
+    ]);
+    expect(runs[0]?.figures).toEqual((JSON.parse(training.out) as RunResult).figures);
+  });
+
+  it.each([
+    [[trained], "1 run"],
+    [[trained, `${trained}/`], "twice"],
+  ])("wants several runs, each once", async (runs, message) => {
+    const { code, err } = await run(["compare", ...runs]);
+    expect([code, errorsIn(err).length]).toEqual([2, 1]);
+    expect(err).toContain(message);
+  });
+
+  it("says which file of a run is damaged", async () => {
+    const bad = changed("bad-history", "history.json", () => '{"epoch": "many"}');
+    const { code, err } = await run(["compare", trained, bad]);
+    expect(code).toBe(1);
+    expect(err).toContain("history.json");
+  });
+});
+
 describeWith(nativeAddon, "rondo evaluate on another backend", () => {
   it("gives the figures but for rounding", async () => {
     const { code, out, err } = await run(["evaluate", trained, "--backend", "wasm", "--json"]);
