@@ -1,6 +1,8 @@
 import type { Browser, Page } from "playwright-core";
+import { tagScheme } from "rondo/data";
 import {
   classification,
+  entities,
   generation,
   learningCurves,
   regression,
@@ -9,6 +11,7 @@ import {
   type Section,
   table,
   tagging,
+  transitions,
 } from "rondo/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chromium, describeWith } from "../machine.js";
@@ -51,6 +54,9 @@ function others(): Promise<string> {
   const names = Array.from({ length: 9 }, (_, i) => `the training number ${i}`);
   const steps = Array.from({ length: 40 }, (_, step) => step);
   const tags = names.map((_, row) => steps.map((step) => (step + row) % 3));
+  const scheme = tagScheme("BIOES", ["ORGANISATION", "PERSON", "A PLACE WITH A LONG NAME"]);
+  /** An entity of two steps here and there. */
+  const found = (place: number) => (place === 3 ? 1 : place === 4 ? 3 : place === 7 ? 8 : 0);
   const sections: readonly Section[] = [
     learningCurves(
       Object.fromEntries(
@@ -81,6 +87,15 @@ function others(): Promise<string> {
       columns: ["what", ...steps.slice(0, 12).map((step) => `column ${step}`)],
       rows: names.map((name, i) => [name, ...steps.slice(0, 12).map((step) => step ** i)]),
     }),
+    entities(
+      names.map((_, row) => steps.map((step) => found((step + row) % 9))),
+      names.map((_, row) => steps.map((step) => found((step * (row + 1)) % 9))),
+      { tags: scheme, tokens: names.map(() => steps.map((step) => `word${step}`)), separator: " " },
+    ),
+    transitions(
+      scheme.tags.map((_, i) => scheme.tags.map((_, k) => (i - k) * 10 ** (i % 3))),
+      scheme.tags,
+    ),
     generation({
       texts: [
         {
