@@ -43,7 +43,11 @@ export function buildModel(work, backend) {
   });
   const model = sequential(
     [
-      layers.inputLayer({ shape: input, ...(stateful ? { batchSize: batch } : {}) }),
+      layers.inputLayer({
+        shape: input,
+        ...(stateful ? { batchSize: batch } : {}),
+        ...(words ? { dtype: "int32" } : {}),
+      }),
       ...(words
         ? [layers.embedding({ inputDim: words, outputDim: embedding, maskZero: masked })]
         : masked

@@ -14,9 +14,9 @@ Then it answers each line of its standard input with one line:
 Kinds: "train" is one optimizer step on the batch, "infer" the batch's outputs, "row" one row's
 outputs, and "roof" of work "sgemm" the product of two 1024 x 1024 float32 matrices, answered in
 "gflops". "stream" draws the next id of one sequence that goes on, "streams" those of 64 side by side:
-a time step from the states of the one before, its logits, and ids drawn from them. A request may ask
-for a least number of "repetitions" (5 without it). The first request for a work builds, compiles and
-warms up before the clock runs; the result is in host memory when it stops.
+a time step from the states of the one before, its logits, and ids drawn from them at a temperature of
+0.8. A request may ask for a least number of "repetitions" (5 without it). The first request for a work
+builds, compiles and warms up before the clock runs; the result is in host memory when it stops.
 
 Kind "losses" measures nothing. It answers the "losses" of the first three training steps, without
 dropout and from weights that are the same for all: `given`, and biases of zero. So the driver can see
