@@ -68,7 +68,7 @@ export class Stream {
       where: "session",
       received: "a model none of whose inputs comes in time steps",
       expected: "an input [batch, time, ..]",
-      fix: "Use predict, which needs no state from call to call",
+      fix: 'Use predict, which needs no state from call to call; where the steps are ids, say so: inputLayer({ shape: [T], dtype: "int32" })',
     });
   }
 
