@@ -22,6 +22,8 @@ describe("words", () => {
     ["val_loss", "validation loss"],
     ["test_binaryAccuracy", "test binary accuracy"],
     ["useGPU", "use GPU"],
+    ["testF1", "test F1"],
+    ["val_entityF1", "validation entity F1"],
   ])("writes %s as %s", (name, text) => {
     expect(words(name)).toBe(text);
   });

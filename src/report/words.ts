@@ -6,14 +6,14 @@ const heldOutPrefix = new RegExp(`^(${Object.keys(heldOut).join("|")})`);
 /** The metric that a figure belongs to: `loss` for `val_loss`. */
 export const metricOf = (name: string): string => name.replace(heldOutPrefix, "");
 
-/** A name in words: `learningRate` as "learning rate", `val_loss` as "validation loss", `test_loss` as "test loss". */
+/** A name in words: `learningRate` as "learning rate", `val_loss` as "validation loss", `testF1` as "test F1". */
 export function words(name: string): string {
   return name
     .replace(heldOutPrefix, (prefix) => `${heldOut[prefix as keyof typeof heldOut]} `)
     .replaceAll(
-      /([a-z0-9])([A-Z]+)/g,
-      (_, before: string, letters: string) =>
-        `${before} ${letters.length === 1 ? letters.toLowerCase() : letters}`,
+      /([a-z0-9])([A-Z]+)(\d*)/g,
+      (_, before: string, letters: string, digits: string) =>
+        `${before} ${letters.length === 1 && digits === "" ? letters.toLowerCase() : letters}${digits}`,
     );
 }
 
