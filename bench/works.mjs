@@ -5,7 +5,7 @@
 // four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand; `timesOf`: at most so many times
 // the time of another work.
 
-import { lengths, rowsOf, STREAMS, WORKS } from "./peers/protocol.mjs";
+import { lengths, rowsOf, STREAMS, WORKS, workOf } from "./peers/protocol.mjs";
 
 /** Work and kind (of `peers/protocol.py`; "fit" is a whole epoch through `fit`, for us alone) with their limits. */
 export const ROWS = [
@@ -99,8 +99,9 @@ function operationsOfStep(
 /** Billions of floating-point operations per second, from the time of a row of the table in ms. */
 export function gflops({ work, kind }, ms) {
   const training = kind === "train" || kind === "fit";
-  const steps = isOfOneStep(kind) ? 1 : WORKS[work].input[0];
-  return (rowsOf(WORKS[work], kind) * steps * operationsOfStep(WORKS[work], training)) / ms / 1e6;
+  const asked = workOf(work);
+  const steps = isOfOneStep(kind) ? 1 : asked.input[0];
+  return (rowsOf(asked, kind) * steps * operationsOfStep(asked, training)) / ms / 1e6;
 }
 
 /** The part of a masked work's time steps that is not masked. */

@@ -7,6 +7,7 @@
 // the reset comes after the product, h from the recurrent product; simple: the group's units.
 #pragma once
 
+#include "relay.h"
 #include "tile.h"
 
 namespace RONDO_NAMESPACE {
@@ -26,6 +27,11 @@ inline Chunk chunkOf(Index B, int32_t index) {
   const Index first = 2 * share(pairs, index, count), end = 2 * share(pairs, index + 1, count);
   return {first, (end < B ? end : B) - first};
 }
+
+// The indices [first, end).
+struct Span {
+  Index first, end;
+};
 
 // What one task takes through all steps: the rows [begin, end) of a chunk. A row's numbers are the same bits whatever
 // rows go with it, so the parts that a chunk is cut into may depend on the number of threads. Masked rows make parts
@@ -115,6 +121,23 @@ struct Layout {
   }
 };
 
+// Where threads share units rather than rows: the weights that each row is multiplied with, `depth` for each gate, outgrow a
+// core's nearer caches, so that as many rows as there are should pass them while they are there; or there are not rows
+// enough for all threads, and work enough in a step to meet after it.
+constexpr Index kLargeWeights = 3 << 18;  // numbers (measured)
+constexpr Index kSharedStep = 1 << 18;    // multiplications of a step
+inline bool sharesUnits(const Context& context, const Layout& layout, Index depth) {
+  const Index weights = layout.rowGates() * depth;
+  if (layout.T == 1) return false;
+  if (weights >= kLargeWeights) return true;
+  const int32_t threads = context.parallel->threads;
+  return chunkCount(layout.B) * partsOfChunk(layout.B, false, threads) < threads && weights * layout.B >= kSharedStep;
+}
+inline int32_t unitParts(const Context& context, Index most) {
+  const Index parts = most < kMostParts ? most : kMostParts;
+  return static_cast<int32_t>(parts < context.parallel->threads ? parts : context.parallel->threads);
+}
+
 // A product of a group's gates: which slots it makes from x and from h. `forward` is a list of panels per group, each
 // [biases of slots + others][D, slots of x][H, slots of h] in vectors.
 struct Panel {
@@ -169,10 +192,12 @@ struct BackwardPack {
 
 // Rows of a part whose step t is not masked: their indices within the chunk, and behind them the masked ones.
 struct Active {
-  Index count, total;
+  Index count = -1, total = 0;  // count -1: not looked for yet
   int32_t rows[kChunkRows];
 };
+// Without a mask they stay the same.
 inline void findActive(Active& active, const uint8_t* mask, Index maskB, const Part& part) {
+  if (mask == nullptr && active.count == part.end - part.begin && active.rows[0] == part.begin) return;
   active.count = 0;
   active.total = part.end - part.begin;
   if (mask == nullptr) {

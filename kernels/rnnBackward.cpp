@@ -1,9 +1,9 @@
 // rnnBackward: back-propagation through time (Werbos 1990).
 //
-// As in the forward pass a task takes some rows of the batch through all steps. The gradient of a row's h after step t is
-// dy[t], plus what is carried from later steps, plus the gate gradients of the row's next step that was not masked, times
-// the transposed recurrent kernel: tiles are multiplied in registers and the gates' gradients made from them at once, in
-// place of the gates. rnnWeights takes these up.
+// The gradient of a row's h after step t is dy[t], plus what is carried from later steps, plus the gate gradients of the row's
+// next step that was not masked, times the transposed recurrent kernel: tiles are multiplied in registers and the gates'
+// gradients made from them at once, in place of the gates. rnnWeights takes these up. As in the forward pass threads share the
+// rows of the batch, each through all steps, or the units, and meet after each step.
 #include "rnn.h"
 
 namespace RONDO_NAMESPACE {
@@ -43,18 +43,24 @@ struct Backward {
         work(context.at<float>(o.work)) {}
 };
 
-// out[row][v] = Σ over groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from group to group; `last`: as
-// k, of the last group.
+// out[row][v] += (for the first group: =) Σ over some groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from
+// group to group; `last`: as k, of the last group.
 template <int R, int NV>
-__attribute__((noinline)) void groupsTile(const float* matrix, Index groups, Index k, Index last, Pointers gates, Index stride,
+__attribute__((noinline)) void groupsTile(const float* matrix, Index k, Index last, Pointers gates, Index stride, Span groups,
                                           float* out) {
   vf c[R][NV];
   clear(c);
+  RONDO_UNROLL
+  for (int i = 0; groups.first > 0 && i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) c[i][v] = load(out + (i * NV + v) * VL);
+  }
   const float* a[R];
   RONDO_UNROLL
-  for (int i = 0; i < R; ++i) a[i] = gates[i];
-  for (Index group = 0; group < groups; ++group) {
-    accumulate<R, NV>(group + 1 < groups ? k : last, a, matrix, c);
+  for (int i = 0; i < R; ++i) a[i] = gates[i] + groups.first * stride;
+  matrix += groups.first * k * NV * VL;
+  for (Index group = groups.first; group < groups.end; ++group) {
+    accumulate<R, NV>(group + 1 < groups.end ? k : last, a, matrix, c);
     matrix += k * NV * VL;
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) a[i] += stride;
@@ -73,70 +79,57 @@ struct Sources {
   const float* gates[kChunkRows];  // of the first group
 };
 
-// A part on its way back through the steps.
+constexpr Index kDepth = 1024;  // gates whose weights are multiplied with all rows before the next ones are
+
+// body(row, column block, vector within, product) for every source and every column of some blocks of a transposed matrix;
+// before a tile is multiplied, fetch(row, block, vector).
+template <class Fetch, class Body>
+void eachProduct(const Layout& layout, Index groupStride, const Transposed& matrix, Index columns, Span blocks,
+                 const Sources& sources, const Fetch& fetch, const Body& body) {
+  const Index vectors = (columns + VL - 1) / VL, k = matrix.slots * VL, last = matrix.last(layout);
+  const Index step = kDepth / k > 0 ? kDepth / k : 1;
+  alignas(64) float sums[kChunkRows * kWide * VL];
+  const auto multiply = [&](auto width, Index block) {
+    constexpr int NV = decltype(width)::count;
+    const float* part = matrix.base + block * matrix.block(layout);
+    const Index count = vectors - block * kWide < NV ? vectors - block * kWide : NV;
+    const auto eachVector = [&](auto tile, Index at, const auto& visit) {
+      for (int i = 0; i < tile.count; ++i) {
+        for (Index v = 0; v < count; ++v) visit(sources.row[at + i], v, i * NV + v);
+      }
+    };
+    for (Index group = 0; group < layout.groups; group += step) {
+      const bool ends = group + step >= layout.groups;
+      const Span groups{group, ends ? layout.groups : group + step};
+      forTiles<NV>(sources.count, [&](auto tile, Index at) {
+        float* out = sums + (step < layout.groups ? at * NV * VL : 0);
+        if (ends) eachVector(tile, at, [&](Index row, Index v, Index) { fetch(row, block, v); });
+        groupsTile<decltype(tile)::count, NV>(part, k, ends ? last : k, sources.gates + at, groupStride, groups, out);
+        if (ends) eachVector(tile, at, [&](Index row, Index v, Index i) { body(row, block, v, load(out + i * VL)); });
+      });
+    }
+  };
+  for (Index block = blocks.first; block < blocks.end; ++block) {
+    if (blockVectors(columns, block) == kWide) {
+      multiply(Rows<kWide>{}, block);
+    } else {
+      multiply(Rows<2>{}, block);
+    }
+  }
+}
+
+// Some rows of a chunk, and some units, on their way back through the steps. Units come in blocks of kWide vectors.
 template <class A>
 class Walk {
  public:
-  Walk(const Backward& b, const A& act, const Part& part)
-      : b(b), layout(b.layout), act(act), part(part), chunk(part.chunk), units((layout.H + VL - 1) / VL),
-        carried(b.work + chunk.first * layout.vectors * VL),
+  static Index stages(const Layout& layout) { return layout.cell == Cell::gruResetBefore ? 2 : 1; }
+
+  Walk(const Backward& b, const A& act, const Part& part, Span blocks)
+      : b(b), layout(b.layout), act(act), part(part), chunk(part.chunk), blocks(blocks),
+        units(vectorsOf(blocks, (b.layout.H + VL - 1) / VL)), carried(b.work + chunk.first * layout.vectors * VL),
         cells(b.work + (layout.B + chunk.first) * layout.vectors * VL) {}
 
-  void run() {
-    start();
-    findActive(active, nullptr, 0, part);
-    for (Index t = layout.T - 1; t >= 0; --t) {
-      if (b.mask != nullptr) findActive(active, b.mask + t * b.maskT, b.maskB, part);
-      gates = layout.gatesOf(b.reserve, chunk, t);
-      h = b.hs + (t * layout.B + chunk.first) * layout.ldh;
-      dy = b.dy == nullptr ? nullptr : b.dy + t * b.dyT + chunk.first * b.dyB;
-      if (layout.cell == Cell::lstm) {
-        c = layout.cellsOf(b.reserve, chunk, t);
-        cNext = layout.cellsOf(b.reserve, chunk, t + 1);
-      }
-      switch (layout.cell) {
-        case Cell::simple: stepBack<Cell::simple>(); break;
-        case Cell::lstm: stepBack<Cell::lstm>(); break;
-        case Cell::gru: stepBack<Cell::gru>(); break;
-        case Cell::gruResetBefore:
-          stepBack<Cell::gruResetBefore>();
-          resetBack(t);
-          break;
-      }
-      if (b.dx != nullptr) inputGradient(t);
-      for (Index i = 0; i < active.count; ++i) next[active.rows[i]] = gates + active.rows[i] * layout.rowStride();
-      for (Index i = active.count; i < active.total; ++i) passOver(active.rows[i]);
-    }
-    if (b.dh0 != nullptr) initialGradient();
-    if (b.dc0 != nullptr) {
-      eachUnit([&](Index u, Index row, Index at) {
-        storeLanes(b.dc0 + (chunk.first + row) * layout.H + u * VL, load(cells + at), layout.unitsIn(u));
-      });
-    }
-  }
-
- private:
-  const Backward& b;
-  const Layout& layout;
-  const A& act;
-  const Part part;
-  const Chunk chunk;
-  const Index units;  // vectors
-  float *carried, *cells;  // gradients of h (without the product) and of c: [vector of units][row]
-  Active active;
-  const float* next[kChunkRows];  // gate gradients of the row's next step that is not masked, or null
-  float* gates;
-  const float *h, *dy, *c, *cNext;
-
-  template <class Body>
-  void eachUnit(const Body& body) {
-    for (Index u = 0; u < units; ++u) {
-      for (Index row = part.begin; row < part.end; ++row) body(u, row, (u * chunk.rows + row) * VL);
-    }
-  }
-
-  void start() {
-    for (Index row = part.begin; row < part.end; ++row) next[row] = nullptr;
+  void start() const {
     eachUnit([&](Index u, Index row, Index at) {
       const Index batch = chunk.first + row, count = layout.unitsIn(u);
       store(carried + at, b.dhFinal == nullptr ? vf{} : loadLanes(b.dhFinal + batch * b.dhRow + u * VL, count));
@@ -145,74 +138,155 @@ class Walk {
     });
   }
 
+  // Stage `stage` of step t, after all stages of later steps for all units.
+  void run(Index t, Index stage) {
+    at(t);
+    switch (layout.cell) {
+      case Cell::simple: stepBack<Cell::simple>(t); break;
+      case Cell::lstm: stepBack<Cell::lstm>(t); break;
+      case Cell::gru: stepBack<Cell::gru>(t); break;
+      case Cell::gruResetBefore:
+        if (stage > 0) return resetBack(t);
+        stepBack<Cell::gruResetBefore>(t);
+        break;
+    }
+    for (Index i = active.count; i < active.total; ++i) passOver(active.rows[i]);
+  }
+
+  // dx of step t, after all its stages; for some blocks of columns.
+  void inputGradient(Index t, Span columns) {
+    at(t);
+    float* dx = b.dx + t * b.dxT + chunk.first * b.dxB;
+    const auto nothing = [](Index, Index, Index) {};
+    eachProduct(layout, layout.groupStride(chunk.rows), b.pack.input, layout.D, columns, these(0), nothing,
+                [&](Index row, Index block, Index v, vf product) {
+                  const Index column = (block * kWide + v) * VL;
+                  storeLanes(dx + row * b.dxB + column, product, layout.D - column);
+                });
+    const Index first = columns.first * kWide * VL, end = columns.end * kWide * VL;
+    for (Index i = active.count; i < active.total; ++i) {
+      for (Index k = first; k < end && k < layout.D; ++k) dx[active.rows[i] * b.dxB + k] = 0;
+    }
+  }
+
+  // Those of the initial states, after all steps.
+  void finish() {
+    if (b.dh0 != nullptr) {
+      eachUnit([&](Index u, Index row, Index at) {
+        storeLanes(b.dh0 + (chunk.first + row) * layout.H + u * VL, load(carried + at), layout.unitsIn(u));
+      });
+      findActive(active, nullptr, 0, part);
+      eachUnitProduct(b.pack.recurrent, following(-1), nothing, [&](Index row, Index u, vf product) {
+        float* to = b.dh0 + (chunk.first + row) * layout.H + u * VL;
+        const Index count = layout.unitsIn(u);
+        storeLanes(to, loadLanes(to, count) + dropped(row, u, product), count);
+      });
+    }
+    if (b.dc0 == nullptr) return;
+    eachUnit([&](Index u, Index row, Index at) {
+      storeLanes(b.dc0 + (chunk.first + row) * layout.H + u * VL, load(cells + at), layout.unitsIn(u));
+    });
+  }
+
+ private:
+  const Backward& b;
+  const Layout& layout;
+  const A& act;
+  const Part part;
+  const Chunk chunk;
+  const Span blocks;
+  const Span units;        // vectors
+  float *carried, *cells;  // gradients of h (without the product) and of c: [vector of units][row]
+  Active active;
+  float* gates;
+  const float *h, *dy, *c, *cNext;
+
+  static Span vectorsOf(Span blocks, Index vectors) {
+    const Index end = blocks.end * kWide;
+    return {blocks.first * kWide, end < vectors ? end : vectors};
+  }
+
+  void at(Index t) {
+    findActive(active, b.mask == nullptr ? nullptr : b.mask + t * b.maskT, b.maskB, part);
+    gates = layout.gatesOf(b.reserve, chunk, t);
+    h = b.hs + (t * layout.B + chunk.first) * layout.ldh;
+    dy = b.dy == nullptr ? nullptr : b.dy + t * b.dyT + chunk.first * b.dyB;
+    if (layout.cell != Cell::lstm) return;
+    c = layout.cellsOf(b.reserve, chunk, t);
+    cNext = layout.cellsOf(b.reserve, chunk, t + 1);
+  }
+
+  template <class Body>
+  void eachUnit(const Body& body) const {
+    for (Index u = units.first; u < units.end; ++u) {
+      for (Index row = part.begin; row < part.end; ++row) body(u, row, (u * chunk.rows + row) * VL);
+    }
+  }
+
   // A masked step: dy goes to the row's step before.
   void passOver(Index row) {
     if (dy == nullptr) return;
-    for (Index u = 0; u < units; ++u) {
+    for (Index u = units.first; u < units.end; ++u) {
       float* sum = carried + (u * chunk.rows + row) * VL;
       store(sum, load(sum) + loadLanes(dy + row * b.dyB + u * VL, layout.unitsIn(u)));
     }
   }
 
+  static void nothing(Index, Index) {}
+
   // body(row, u, product) for every source and vector of units; before a tile is multiplied, fetch(row, u).
   template <class Fetch, class Body>
-  void eachProduct(const Transposed& matrix, const Sources& sources, const Fetch& fetch, const Body& body) {
-    eachTile(matrix, layout, layout.H, sources.count, [&](auto tile, auto width, Index block, Index at, const float* part) {
-      alignas(64) float sums[tile.count * width.count * VL];
-      for (int i = 0; i < tile.count; ++i) {
-        for (Index v = 0; v < width.count && block * kWide + v < units; ++v) fetch(sources.row[at + i], block * kWide + v);
-      }
-      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, matrix.last(layout),
-                                                                sources.gates + at, layout.groupStride(chunk.rows), sums);
-      for (int i = 0; i < tile.count; ++i) {
-        for (Index v = 0; v < width.count && block * kWide + v < units; ++v) {
-          body(sources.row[at + i], block * kWide + v, load(sums + (i * width.count + v) * VL));
-        }
-      }
-    });
+  void eachUnitProduct(const Transposed& matrix, const Sources& sources, const Fetch& fetch, const Body& body) const {
+    eachProduct(
+        layout, layout.groupStride(chunk.rows), matrix, layout.H, blocks, sources,
+        [&](Index row, Index block, Index v) { fetch(row, block * kWide + v); },
+        [&](Index row, Index block, Index v, vf product) { body(row, block * kWide + v, product); });
   }
-
-  // body(rows of a tile, its width in vectors, column block, first row, the block's part of the matrix).
-  template <class Body>
-  static void eachTile(const Transposed& matrix, const Layout& layout, Index columns, Index rows, const Body& body) {
-    for (Index block = 0; block < columnBlocks(columns); ++block) {
-      const float* part = matrix.base + block * matrix.block(layout);
-      if (blockVectors(columns, block) == kWide) {
-        forTiles<kWide>(rows, [&](auto tile, Index at) { body(tile, Rows<kWide>{}, block, at, part); });
-      } else {
-        forTiles<2>(rows, [&](auto tile, Index at) { body(tile, Rows<2>{}, block, at, part); });
-      }
-    }
-  }
-
-  static void nothing(Index, Index) {}
 
   vf dropped(Index row, Index u, vf gradient) const {
     if (b.dropout == nullptr) return gradient;
     return gradient * loadLanes(b.dropout + (chunk.first + row) * layout.H + u * VL, layout.unitsIn(u));
   }
 
-  Sources following(const int32_t* rows, Index count) const {
+  // The active rows, at their first step after t that is not masked; rows without one are left out.
+  Sources following(Index t) const {
     Sources sources;
     sources.count = 0;
-    for (Index i = 0; i < count; ++i) {
-      if (next[rows[i]] == nullptr) continue;
-      sources.row[sources.count] = rows[i];
-      sources.gates[sources.count++] = next[rows[i]] + b.pack.recurrent.first * VL;
+    for (Index i = 0; i < active.count; ++i) {
+      const int32_t row = active.rows[i];
+      Index next = t + 1;
+      while (b.mask != nullptr && next < layout.T && !b.mask[next * b.maskT + (chunk.first + row) * b.maskB]) ++next;
+      if (next == layout.T) continue;
+      sources.row[sources.count] = row;
+      sources.gates[sources.count++] =
+          layout.gatesOf(b.reserve, chunk, next) + row * layout.rowStride() + b.pack.recurrent.first * VL;
+    }
+    return sources;
+  }
+
+  // The active rows at this step, from a slot on.
+  Sources these(Index slot) const {
+    Sources sources;
+    sources.count = active.count;
+    for (Index i = 0; i < active.count; ++i) {
+      sources.row[i] = active.rows[i];
+      sources.gates[i] = gates + active.rows[i] * layout.rowStride() + slot * VL;
     }
     return sources;
   }
 
   template <Cell cell>
-  void stepBack() {
-    const Sources sources = following(active.rows, active.count);
-    eachProduct(
+  void stepBack(Index t) {
+    const Sources sources = following(t);
+    eachUnitProduct(
         b.pack.recurrent, sources, [&](Index row, Index u) { fetchUnit<cell>(row, u); },
         [&](Index row, Index u, vf product) { unitBack<cell>(row, u, dropped(row, u, product)); });
-    if (sources.count == active.count) return;
-    for (Index i = 0; i < active.count; ++i) {
-      if (next[active.rows[i]] != nullptr) continue;
-      for (Index u = 0; u < units; ++u) unitBack<cell>(active.rows[i], u, vf{});
+    for (Index i = 0, source = 0; i < active.count; ++i) {
+      if (source < sources.count && sources.row[source] == active.rows[i]) {
+        ++source;
+        continue;
+      }
+      for (Index u = units.first; u < units.end; ++u) unitBack<cell>(active.rows[i], u, vf{});
     }
   }
 
@@ -238,7 +312,7 @@ class Walk {
         const vf y = load(h + (layout.B + row) * layout.ldh + u * VL);
         float* gate = gates + ((u / kWide * chunk.rows + row) * kWide + u % kWide) * VL;
         store(gate, act.clean(dh * act.outputSlope(y), count));
-        for (Index v = u + 1; u + 1 == units && v % kWide != 0; ++v) store(gate + (v - u) * VL, vf{});
+        for (Index v = u + 1; u + 1 == units.end && v % kWide != 0; ++v) store(gate + (v - u) * VL, vf{});
         store(carried + at, vf{});
         return;
       }
@@ -279,13 +353,7 @@ class Walk {
   // gruResetBefore: the gradient of r ⊙ h, from that of the candidate.
   void resetBack(Index t) {
     const float* multiplied = b.dropout == nullptr ? h : layout.droppedOf(b.reserve, t) + chunk.first * layout.ldh;
-    Sources sources;
-    sources.count = active.count;
-    for (Index i = 0; i < active.count; ++i) {
-      sources.row[i] = active.rows[i];
-      sources.gates[i] = gates + active.rows[i] * layout.rowStride();
-    }
-    eachProduct(b.pack.reset, sources, nothing, [&](Index row, Index u, vf product) {
+    eachUnitProduct(b.pack.reset, these(0), nothing, [&](Index row, Index u, vf product) {
       float* gate = gates + ((u * chunk.rows + row) * 3 + 2) * VL;
       float* sum = carried + (u * chunk.rows + row) * VL;
       const vf r = load(gate);
@@ -294,41 +362,52 @@ class Walk {
       store(gate, act.clean(product * loadLanes(multiplied + row * layout.ldh + u * VL, count) * act.gateSlope(r), count));
     });
   }
-
-  void inputGradient(Index t) {
-    float* dx = b.dx + t * b.dxT + chunk.first * b.dxB;
-    const Transposed& matrix = b.pack.input;
-    const float* from[kChunkRows];
-    for (Index i = 0; i < active.count; ++i) from[i] = gates + active.rows[i] * layout.rowStride();
-    eachTile(matrix, layout, layout.D, active.count, [&](auto tile, auto width, Index block, Index at, const float* part) {
-      alignas(64) float sums[tile.count * width.count * VL];
-      groupsTile<decltype(tile)::count, decltype(width)::count>(part, layout.groups, matrix.slots * VL, matrix.last(layout),
-                                                                from + at, layout.groupStride(chunk.rows), sums);
-      const Index column = block * kWide * VL;
-      for (int i = 0; i < tile.count; ++i) {
-        float* to = dx + active.rows[at + i] * b.dxB + column;
-        for (Index v = 0; v < width.count && column + v * VL < layout.D; ++v) {
-          storeLanes(to + v * VL, load(sums + (i * width.count + v) * VL), layout.D - column - v * VL);
-        }
-      }
-    });
-    for (Index i = active.count; i < active.total; ++i) {
-      for (Index k = 0; k < layout.D; ++k) dx[active.rows[i] * b.dxB + k] = 0;
-    }
-  }
-
-  void initialGradient() {
-    eachUnit([&](Index u, Index row, Index at) {
-      storeLanes(b.dh0 + (chunk.first + row) * layout.H + u * VL, load(carried + at), layout.unitsIn(u));
-    });
-    findActive(active, nullptr, 0, part);
-    eachProduct(b.pack.recurrent, following(active.rows, active.total), nothing, [&](Index row, Index u, vf product) {
-      float* to = b.dh0 + (chunk.first + row) * layout.H + u * VL;
-      const Index count = layout.unitsIn(u);
-      storeLanes(to, loadLanes(to, count) + dropped(row, u, product), count);
-    });
-  }
 };
+
+// Some rows back through all steps.
+template <class A>
+void backwardPart(const Backward& b, const A& activations, const Part& part) {
+  const Layout& layout = b.layout;
+  Walk<A> walk(b, activations, part, {0, columnBlocks(layout.H)});
+  walk.start();
+  for (Index t = layout.T - 1; t >= 0; --t) {
+    for (Index stage = 0; stage < walk.stages(layout); ++stage) walk.run(t, stage);
+    if (b.dx != nullptr) walk.inputGradient(t, {0, columnBlocks(layout.D)});
+  }
+  walk.finish();
+}
+
+// All rows back through all steps, the units shared among the threads; then dx, step by step.
+template <class A>
+void backwardUnits(const Context& context, const Backward& b, const A& activations) {
+  const Layout& layout = b.layout;
+  const Index blocks = columnBlocks(layout.H), stages = Walk<A>::stages(layout), phases = layout.T * stages;
+  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, blocks);
+  const auto eachWalk = [&](Span units, const auto& body) {
+    for (Index block = units.first; block < units.end; ++block) {  // its weights serve all rows while they are near
+      for (int32_t i = 0; i < chunks; ++i) {
+        const Chunk chunk = chunkOf(layout.B, i);
+        Walk<A> walk(b, activations, {chunk, 0, chunk.rows}, {block, block + 1});
+        body(walk);
+      }
+    }
+  };
+  eachWalk({0, blocks}, [](auto& walk) { walk.start(); });
+  relay(context.parallel, parts, static_cast<int32_t>(phases), [&](int32_t phase, int32_t part) {
+    const Index t = layout.T - 1 - phase / stages;
+    eachWalk({share(blocks, part, parts), share(blocks, part + 1, parts)}, [&](auto& walk) { walk.run(t, phase % stages); });
+  });
+  if (b.dh0 != nullptr || b.dc0 != nullptr) {
+    parallelFor(context.parallel, static_cast<int32_t>(blocks), [&](int32_t block) {
+      eachWalk({block, block + 1}, [](auto& walk) { walk.finish(); });
+    });
+  }
+  if (b.dx == nullptr) return;
+  parallelFor(context.parallel, static_cast<int32_t>(layout.T * chunks), [&](int32_t task) {
+    const Chunk chunk = chunkOf(layout.B, task % chunks);
+    Walk<A>(b, activations, {chunk, 0, chunk.rows}, {0, blocks}).inputGradient(task / chunks, {0, columnBlocks(layout.D)});
+  });
+}
 
 }  // namespace
 
@@ -337,7 +416,8 @@ Status execute(const Context& context, const op::rnnBackward& o, Tail) {
   if (const Status status = checkSizes(context, o.cell, o.T, o.B, o.D, o.H); status != Status::ok) return status;
   const Backward b(context, o);
   withActivations(b.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
-    eachPart(context, o.B, b.mask != nullptr, [&](const Part& part) { Walk(b, activations, part).run(); });
+    if (sharesUnits(context, b.layout, b.layout.H)) return backwardUnits(context, b, activations);
+    eachPart(context, o.B, b.mask != nullptr, [&](const Part& part) { backwardPart(b, activations, part); });
   });
   return Status::ok;
 }

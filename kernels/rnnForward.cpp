@@ -1,112 +1,157 @@
 // rnnForward: all steps of simple recurrent layers, LSTMs and GRUs.
 //
-// A task takes some rows of the batch through all steps, without a barrier. In each step it goes from group to group of
-// units; a tile of rows × gates is multiplied in registers, then the gates are finished row by row while they are in the
-// nearest cache. Tiles are made of the rows that are not masked, wherever these lie.
+// A tile of rows × gates of a group of units is multiplied in registers, then the gates are finished row by row while they
+// are in the nearest cache. Tiles are made of the rows that are not masked, wherever these lie. Threads share the rows of the
+// batch, each through all steps without a barrier; or, where the weights are large or rows few, the units, and meet after
+// each step (`sharesUnits`). No number depends on which.
+#include "relay.h"
 #include "rnnForward.h"
 
 namespace RONDO_NAMESPACE {
 namespace {
 
-// One step of one part.
+// Stage `stage` of a step, for some rows of a chunk and some groups of units. Between stages all groups must be done.
 template <class A>
-struct Step {
-  Step(const Forward& f, const A& activations, const Active& active, const StepRows& rows)
-      : f(f), activations(activations), active(active), rows(rows) {}
+class Step {
+ public:
+  static Index stages(const Layout& layout) { return layout.cell == Cell::gruResetBefore ? 2 : 1; }
 
-  const Forward& f;
-  const A& activations;
-  const Active& active;
-  const StepRows& rows;
-  const float* x[kChunkRows];  // of the active rows
-  const float* h[kChunkRows];
-  Index hk;
+  Step(const Forward& f, const A& activations) : f(f), activations(activations) {}
 
-  void run() {
+  // Of the part's rows: which are not masked at step t, and where everything is.
+  void prepare(const Part& part, Index t) {
+    rows = rowsOf(f, part.chunk, t);
+    findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, part);
+    const float* before = f.dropout == nullptr ? rows.h : rows.dropped;
+    for (Index i = 0; i < active.count; ++i) {
+      const Index row = active.rows[i];
+      x[i] = f.x + t * f.xT + (part.chunk.first + row) * f.xB;
+      h[i] = before + row * f.layout.ldh;
+    }
+    hk = t == 0 && f.h0 == nullptr ? 0 : f.layout.H;
+  }
+
+  void run(Index stage, Span groups) {
     switch (f.layout.cell) {
-      case Cell::simple: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
+      case Cell::simple: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
         affineTile<decltype(tile)::count, kWide>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
         for (int i = 0; i < tile.count; ++i) finishSimple(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
-      case Cell::lstm: return eachTile<kWide>([&](auto tile, Index group, Index at, float* z) {
+      case Cell::lstm: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
         const float* weights = panel(group);
         for (Index v = 0; v < 4; v += kWide, weights += panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H)) {
           affineTile<decltype(tile)::count, kWide>(weights, f.layout.D, x + at, hk, h + at, z + v * VL, kSlots * VL);
         }
         for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
-      case Cell::gru: return eachTile<3>([&](auto tile, Index group, Index at, float* z) {
+      case Cell::gru: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
         gruTile<decltype(tile)::count>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
         for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
-      case Cell::gruResetBefore: return resetBefore();
+      case Cell::gruResetBefore: return stage == 0 ? reset(groups) : candidate(groups);
     }
   }
 
-  void resetBefore() {
-    const Index D = f.layout.D;
-    eachTile<2>([&](auto tile, Index group, Index at, float* z) {
-      affineTile<decltype(tile)::count, 2>(panel(group), D, x + at, hk, h + at, z, kSlots * VL);
+  // Rows that are masked keep h and c.
+  void carry(Span groups) const {
+    const Index width = f.layout.vectors / f.layout.groups, units = (f.layout.H + VL - 1) / VL;
+    const Index first = groups.first * width, end = groups.end * width < units ? groups.end * width : units;
+    for (Index i = active.count; i < active.total; ++i) {
+      const Index row = active.rows[i];
+      for (Index u = first; u < end; ++u) {
+        store(rows.hNext + row * f.layout.ldh + u * VL, load(rows.h + row * f.layout.ldh + u * VL));
+      }
+      if (rows.c == rows.cNext) continue;
+      for (Index group = groups.first; group < groups.end; ++group) {
+        const Index at = (group * rows.count + row) * VL;
+        store(rows.cNext + at, load(rows.c + at));
+      }
+    }
+  }
+
+  void drop(const Part& part) const { dropRows(f, part, rows); }
+
+ private:
+  const Forward& f;
+  const A& activations;
+  Active active;
+  StepRows rows;
+  const float* x[kChunkRows];  // of the active rows
+  const float* h[kChunkRows];
+  Index hk;
+
+  void reset(Span groups) {
+    eachTile<2>(groups, [&](auto tile, Index group, Index at, float* z) {
+      affineTile<decltype(tile)::count, 2>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
       for (int i = 0; i < tile.count; ++i) finishReset(f, activations, rows, group, active.rows[at + i], h[at + i], z + i * kSlots * VL);
     });
+  }
+
+  void candidate(Span groups) {
     for (Index i = 0; i < active.count; ++i) h[i] = rows.reset + active.rows[i] * f.layout.ldh;
-    eachTile<1>([&](auto tile, Index group, Index at, float* z) {
-      const float* weights = panel(group) + panelSize({1, 1, 2, 2}, D, f.layout.H);
-      affineTile<decltype(tile)::count, 1>(weights, D, x + at, hk, h + at, z, kSlots * VL);
+    eachTile<1>(groups, [&](auto tile, Index group, Index at, float* z) {
+      const float* weights = panel(group) + panelSize({1, 1, 2, 2}, f.layout.D, f.layout.H);
+      affineTile<decltype(tile)::count, 1>(weights, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
       for (int i = 0; i < tile.count; ++i) finishBefore(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
     });
   }
 
- private:
   const float* panel(Index group) const { return f.pack + group * f.panels; }
 
   template <int NV, class Body>
-  void eachTile(const Body& body) {
+  void eachTile(Span groups, const Body& body) {
     alignas(64) float z[kTileRows * kSlots * VL];
-    for (Index group = 0; group < f.layout.groups; ++group) {
+    for (Index group = groups.first; group < groups.end; ++group) {
       forTiles<NV>(active.count, [&](auto tile, Index at) { body(tile, group, at, z); });
     }
   }
 };
 
-void copyVectors(const float* from, float* to, Index vectors, Index fromStride, Index toStride) {
-  for (Index v = 0; v < vectors; ++v) store(to + v * toStride, load(from + v * fromStride));
-}
-
-// Rows that are masked keep h and c.
-void carry(const Forward& f, const StepRows& rows, const Active& active) {
-  const Index groupCells = rows.count * VL, vectors = (f.layout.H + VL - 1) / VL;
-  for (Index i = active.count; i < active.total; ++i) {
-    const Index row = active.rows[i];
-    copyVectors(rows.h + row * f.layout.ldh, rows.hNext + row * f.layout.ldh, vectors, VL, VL);
-    if (rows.c != rows.cNext) {
-      copyVectors(rows.c + row * VL, rows.cNext + row * VL, vectors, groupCells, groupCells);
-    }
-  }
-}
-
+// Some rows through all steps.
 template <class A>
 void forwardPart(const Forward& f, const A& activations, const Part& part) {
-  const Layout& layout = f.layout;
+  const Span all{0, f.layout.groups};
   startRows(f, part);
-  Active active;
-  StepRows rows;
-  Step<A> step(f, activations, active, rows);
-  for (Index t = 0; t < layout.T; ++t) {
-    rows = rowsOf(f, part.chunk, t);
-    if (t == 0 || f.mask != nullptr) findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, part);
-    const float* h = f.dropout == nullptr ? rows.h : rows.dropped;
-    for (Index i = 0; i < active.count; ++i) {
-      const Index row = active.rows[i];
-      step.x[i] = f.x + t * f.xT + (part.chunk.first + row) * f.xB;
-      step.h[i] = h + row * layout.ldh;
-    }
-    step.hk = t == 0 && f.h0 == nullptr ? 0 : layout.H;
-    if (f.dropout != nullptr) dropRows(f, part, rows);
-    step.run();
-    carry(f, rows, active);
+  Step<A> step(f, activations);
+  for (Index t = 0; t < f.layout.T; ++t) {
+    step.prepare(part, t);
+    if (f.dropout != nullptr) step.drop(part);
+    for (Index stage = 0; stage < step.stages(f.layout); ++stage) step.run(stage, all);
+    step.carry(all);
   }
   finishRows(f, part);
+}
+
+// All rows through all steps, the units shared among the threads.
+template <class A>
+void forwardUnits(const Context& context, const Forward& f, const A& activations) {
+  const Layout& layout = f.layout;
+  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups);
+  const Index stages = Step<A>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
+  const auto eachChunk = [&](const auto& body) {
+    for (int32_t i = 0; i < chunks; ++i) body(Part{chunkOf(layout.B, i), 0, chunkOf(layout.B, i).rows});
+  };
+  eachChunk([&](const Part& part) { startRows(f, part); });
+  relay(context.parallel, parts, static_cast<int32_t>(layout.T * perStep), [&](int32_t phase, int32_t part) {
+    const Index t = phase / perStep, stage = phase % perStep - before;
+    Step<A> step(f, activations);
+    if (stage < 0) {
+      eachChunk([&](const Part& rows) {
+        step.prepare(rows, t);
+        step.drop({rows.chunk, share(rows.end, part, parts), share(rows.end, part + 1, parts)});
+      });
+      return;
+    }
+    // A group's weights serve all rows while they are near.
+    for (Index group = share(layout.groups, part, parts); group < share(layout.groups, part + 1, parts); ++group) {
+      eachChunk([&](const Part& rows) {
+        step.prepare(rows, t);
+        step.run(stage, {group, group + 1});
+        if (stage + 1 == stages) step.carry({group, group + 1});
+      });
+    }
+  });
+  eachChunk([&](const Part& part) { finishRows(f, part); });
 }
 
 }  // namespace
@@ -118,6 +163,7 @@ Status execute(const Context& context, const op::rnnForward& o, Tail) {
   const Forward f(context, o);
   if (rowSuits(f)) return forwardRow(context, f, o.activation, o.recurrentActivation);
   withActivations(f.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
+    if (sharesUnits(context, f.layout, f.layout.D + f.layout.H)) return forwardUnits(context, f, activations);
     eachPart(context, o.B, f.mask != nullptr, [&](const Part& part) { forwardPart(f, activations, part); });
   });
   return Status::ok;

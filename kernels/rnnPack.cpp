@@ -36,7 +36,7 @@ void packForward(const Layout& layout, const float* w, const float* u, const flo
     for (Index v = 0; v < panel.biases; ++v) store(to + v * VL, bias(layout, b, group, panel.x + v));
     float* rows = to + panel.biases * VL;
     packRows(layout, w, layout.D, group, panel.x, panel.slots, false, rows);
-    packRows(layout, u, layout.H, group, panel.h, panel.slots, true, rows + layout.D * panel.slots * VL);
+    if (u != nullptr) packRows(layout, u, layout.H, group, panel.h, panel.slots, true, rows + layout.D * panel.slots * VL);
     to += panelSize(panel, layout.D, layout.H);
   }
 }
@@ -62,7 +62,7 @@ void packTransposed(const Layout& layout, const float* matrix, Index columns, bo
 }  // namespace
 
 Status execute(const Context& context, const op::rnnPack& o, Tail) {
-  if (absent(o.w, o.u)) return context.fail(Status::missingOperand);
+  if (absent(o.w)) return context.fail(Status::missingOperand);
   if (const Status status = checkSizes(context, o.cell, 1, 1, o.D, o.H); status != Status::ok) return status;
   const Layout layout(o.cell, 0, 0, o.D, o.H, 0);
   const float *w = context.at<float>(o.w), *u = context.at<float>(o.u), *b = context.at<float>(o.b);
@@ -70,7 +70,7 @@ Status execute(const Context& context, const op::rnnPack& o, Tail) {
   const Index size = groupPanels(layout);
   const int32_t groups = forward == nullptr ? 0 : static_cast<int32_t>(layout.groups);
   const BackwardPack pack(layout, backward);
-  const int32_t units = backward == nullptr ? 0 : static_cast<int32_t>(columnBlocks(o.H));
+  const int32_t units = backward == nullptr || u == nullptr ? 0 : static_cast<int32_t>(columnBlocks(o.H));
   const int32_t inputs = backward == nullptr || !o.dx ? 0 : static_cast<int32_t>(columnBlocks(o.D));
   parallelFor(context.parallel, groups + units + inputs, [&](int32_t task) {
     if (task < groups) {

@@ -22,6 +22,32 @@ export const WORKS = Object.fromEntries(
   ),
 );
 
+const LAYERS = { rnn: "simpleRNN", lstm: "lstm", gru: "gru" };
+
+/**
+ * A work by its name, or of one recurrent layer by its sizes: "lstm:128,28,64,512" has 128 rows of 28 steps of 64 features
+ * and 512 units; "bilstm:…" reads them in both directions.
+ *
+ * @returns undefined where there is none
+ */
+export function workOf(name) {
+  if (Object.hasOwn(WORKS, name)) return WORKS[name];
+  const [, direction, kind, ...sizes] = /^(bi)?(rnn|lstm|gru):(\d+),(\d+),(\d+),(\d+)$/.exec(name) ?? [];
+  if (kind === undefined) return undefined;
+  const [batch, steps, features, units] = sizes.map(Number);
+  return {
+    name,
+    batch,
+    input: [steps, features],
+    cell: LAYERS[kind],
+    units: [units],
+    outputs: 10,
+    loss: "sparseCategoricalCrossentropy",
+    optimizer: "adam",
+    bidirectional: direction !== undefined,
+  };
+}
+
 const everything = ["train", "infer", "row", "losses"];
 
 /** The framework does not offer this work; the message says why. */
@@ -110,9 +136,9 @@ export async function serve({ peer, version, threads, make, roof, kinds = everyt
       if (work !== "sgemm" || !roof) throw new Unsupported(`no roof ${work}`);
       return roof();
     }
-    if (!(work in WORKS)) throw new Unsupported(`no work ${work}`);
+    const asked = workOf(work);
+    if (asked === undefined) throw new Unsupported(`no work ${work}`);
     if (!kinds.includes(kind)) throw new Unsupported(`no kind ${kind}`);
-    const asked = WORKS[work];
     if (asked.loss === "crf" && !taggers) throw new Unsupported("no conditional random fields");
     if (kind !== "losses") return make(asked, kind);
     const [steps, ...step] = asked.input;

@@ -27,6 +27,7 @@ weights until nothing is left to compare.
 import json
 import math
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -94,6 +95,31 @@ WORKS = {
     name: Work(name, **fields)
     for name, fields in json.loads(Path(__file__).with_name("works.json").read_text()).items()
 }
+
+
+LAYERS = {"rnn": "simpleRNN", "lstm": "lstm", "gru": "gru"}
+
+
+def work_of(name):
+    """A work by its name, or of one recurrent layer by its sizes: "lstm:128,28,64,512" has 128 rows of 28
+    steps of 64 features and 512 units; "bilstm:..." reads them in both directions. None: there is none."""
+    if name in WORKS:
+        return WORKS[name]
+    sizes = re.fullmatch(r"(bi)?(rnn|lstm|gru):(\d+),(\d+),(\d+),(\d+)", name)
+    if sizes is None:
+        return None
+    batch, steps, features, units = map(int, sizes.groups()[2:])
+    return Work(
+        name,
+        batch=batch,
+        input=[steps, features],
+        cell=LAYERS[sizes[2]],
+        units=[units],
+        outputs=10,
+        loss="sparseCategoricalCrossentropy",
+        optimizer="adam",
+        bidirectional=sizes[1] is not None,
+    )
 
 
 class Unsupported(Exception):
@@ -213,11 +239,11 @@ def serve(peer, version, threads, make, roof=None, taggers=False):
             if name != "sgemm" or roof is None:
                 raise Unsupported(f"no roof {name}")
             return roof()
-        if name not in WORKS:
+        work = work_of(name)
+        if work is None:
             raise Unsupported(f"no work {name}")
         if kind not in ("train", "infer", "row", "losses"):
             raise Unsupported(f"no kind {kind}")
-        work = WORKS[name]
         if work.loss == "crf" and not taggers:
             raise Unsupported("no conditional random fields")
         if kind == "losses":

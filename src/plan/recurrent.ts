@@ -76,15 +76,19 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
 
 type Common = ReturnType<typeof common>;
 
+interface Packs {
+  readonly forward?: Buffer;
+  readonly backward?: Buffer;
+  /** Whether the gradient of x is wanted. */
+  readonly dx?: boolean;
+  /** Whether h is multiplied at all. */
+  readonly recurrent: boolean;
+}
+
 /** Packs the weights for one direction; depends on the weights alone, so that inference prepares it once. */
-function pack(
-  l: Lowering,
-  c: Common,
-  forward: Buffer | undefined,
-  backward: Buffer | undefined,
-  dx: boolean,
-): void {
-  const { w, u, b } = c.weights;
+function pack(l: Lowering, c: Common, { forward, backward, dx = false, recurrent }: Packs): void {
+  const { w, b } = c.weights;
+  const u = recurrent ? c.weights.u : undefined;
   l.emit({
     name: "rnnPack",
     reads: present(w, u, b),
@@ -124,7 +128,8 @@ export function lowerRnn(l: Lowering, node: Node): void {
   const cFinal = lstm && l.values.isUsed(node, 2) ? l.storage.temporary("float32", [B, H]) : undefined;
   const work = l.storage.work(rnnForwardWork(c.shape, c.v));
   const [h0, c0] = [c.rows("h0"), c.rows("c0")];
-  pack(l, c, forward, undefined, false);
+  // Inference keeps its pack for sequences of all lengths.
+  pack(l, c, { forward, recurrent: !(trains && T === 1 && h0 === undefined) });
   l.emit({
     name: "rnnForward",
     reads: [forward, ...present(c.x, c.mask, c.dropout, h0, c0)],
@@ -208,7 +213,10 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const [dh0, dc0] = [state("h0"), state("c0")];
   const backward = l.storage.floats(rnnBackwardPack(c.shape.cell, D, H, c.v, dx !== undefined));
   const work = l.storage.work(rnnBackwardWork(c.shape, c.v));
-  pack(l, c, undefined, backward, dx !== undefined);
+  // One step from zeros: the recurrent kernel was multiplied by nothing.
+  const alone = T === 1 && operand(gradient, "h0") === undefined;
+  const recurrent = !alone || c.shape.cell === "gruResetBefore"; // whose reset gate is reached through it
+  pack(l, c, { backward, dx: dx !== undefined, recurrent });
   l.emit({
     name: "rnnBackward",
     reads: [backward, hs, reserve, ...present(c.mask, c.dropout, dy, dh, dc)],
@@ -247,8 +255,6 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
     made.set(role, used(role) ? l.destinations.place(node, gradientOutputs.indexOf(role)) : undefined);
   }
   const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
-  // One step from zeros: the recurrent kernel was multiplied by nothing.
-  const alone = T === 1 && operand(gradient, "h0") === undefined;
   if (alone && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
   if (dw !== undefined || (du !== undefined && !alone) || db !== undefined) {
     const products = l.storage.work(rnnWeightsWork(c.shape, c.v));

@@ -201,7 +201,10 @@ const groups: Record<string, Dataset[]> = {
     { T: 2, B: 4, D: 31, H: 67, bias: false },
     { T: 3, B: 5, D: 9, H: 130, sequence: false },
   ),
-  "hundreds of units": forCells({ T: 2, B: 2, D: 3, H: 300, states: false }),
+  "hundreds of units": forCells(
+    { T: 2, B: 2, D: 3, H: 300, states: false },
+    { T: 3, B: 67, D: 3, H: 450, mask: "gaps", dropout: true },
+  ),
   "large batches, in chunks": forCells(
     { T: 3, B: 50, states: false },
     { T: 2, B: 261, D: 4, H: 8, mask: "gaps" },
@@ -235,7 +238,8 @@ describe.each(instructionSets)("recurrent kernels on %s", (set) => {
   });
 
   test("give the same bits with any number of threads", async () => {
-    for (const data of forCells({ B: 50, T: 4, mask: "gaps" }, { B: 1, T: 40, H: 130 })) {
+    const fewRows = { B: 6, T: 4, D: 40, H: 150, mask: "gaps", dropout: true } as const;
+    for (const data of forCells({ B: 50, T: 4, mask: "gaps" }, { B: 1, T: 40, H: 130 }, fewRows)) {
       const one = await run(await backendOf(set), data);
       for (const threads of [2, 3]) {
         const more = await run(await backendOf(set, threads), data);
