@@ -8,8 +8,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { WORKS } from "./peers/protocol.mjs";
-import { ROWS } from "./works.mjs";
+import { workOf } from "./peers/protocol.mjs";
 
 const execute = promisify(execFile);
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
@@ -128,7 +127,7 @@ class Prototype {
 
   async ask({ work, kind }, seconds) {
     const mode = kind === "row" ? "infer1" : kind;
-    const model = [mode, work.slice(1), kind === "row" ? "1" : String(WORKS[work].batch)];
+    const model = [mode, work.slice(1), kind === "row" ? "1" : String(workOf(work).batch)];
     const options = { W1: ["chunk=126"], W3: ["dw=512"] }[work] ?? [];
     const [program, ...args] =
       this.role === "prototype"
@@ -158,7 +157,7 @@ class Prototype {
 const inferenceOnly = ({ kind }) => kind === "infer" || kind === "row" || kind === "roof";
 /** Whether ONNX Runtime, in Python or in Node, is asked for a row. */
 const isInferred = ({ work, kind }) =>
-  ["infer", "row", "stream", "streams"].includes(kind) && WORKS[work].loss !== "crf";
+  ["infer", "row", "stream", "streams"].includes(kind) && workOf(work).loss !== "crf";
 const notOursAlone = ({ kind }) => kind !== "fit";
 
 /** Ours: native with all threads and with one, WebAssembly with one and two. */
@@ -231,25 +230,27 @@ const hasPackage = (folder, name) => {
 };
 
 /** The models that ONNX Runtime is measured with: "W1-infer", of works and kinds. */
-const modelsOf = (works) =>
-  ROWS.filter((row) => works.includes(row.work) && isInferred(row)).map(
-    ({ work, kind }) => `${work}-${kind}`,
-  );
+const modelsOf = (rows) => rows.filter(isInferred).map(({ work, kind }) => `${work}-${kind}`);
 
 /**
  * All contestants of a run, not started yet.
  *
- * @param options `threads`, `works` (names), `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`: ours alone
+ * @param options `threads`, `rows` (what they are asked for), `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`:
+ * ours alone, `sweep`: on native, with `threads` threads alone
  * @param say told what takes long
  * @param signal ends what takes long
  * @returns the contestants, `missing`: { name, install } of each peer that was not found, `clean` to call at the end
  */
-export async function findContestants({ threads, works, pythons, nodePeers, prototype, quick }, say, signal) {
-  const found = ours(threads, quick);
+export async function findContestants(
+  { threads, rows, pythons, nodePeers, prototype, quick, sweep },
+  say,
+  signal,
+) {
+  const found = ours(threads, quick || sweep);
   const missing = [];
   let models;
   const clean = () => models && rmSync(models, { recursive: true, force: true });
-  const counts = threads === 1 ? [1] : [threads, 1];
+  const counts = threads === 1 || sweep ? [threads] : [threads, 1];
 
   if (prototype !== undefined) found.push(...prototypes(path.resolve(prototype), threads));
   if (quick) return { contestants: found, missing, clean };
@@ -267,7 +268,7 @@ export async function findContestants({ threads, works, pythons, nodePeers, prot
     say("writing the models of ONNX Runtime");
     const folder = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
     try {
-      await execute(exporter, [here("peers/export_onnx.py"), folder, ...modelsOf(works)], { signal });
+      await execute(exporter, [here("peers/export_onnx.py"), folder, ...modelsOf(rows)], { signal });
       models = folder;
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });

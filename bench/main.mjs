@@ -15,6 +15,7 @@ import { WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { markdown, terminal } from "./report.mjs";
 import { measure, ROOF, start } from "./rounds.mjs";
+import { SWEEP, sweepMarkdown, sweepPicture, sweepText } from "./sweep.mjs";
 import { measureVectors, vectorsText } from "./vectors.mjs";
 import { PROBE_LIMITS, ROWS } from "./works.mjs";
 
@@ -25,11 +26,13 @@ const usage = `npm run bench -- [options]
   --python PATH       a Python with peers in it: torch, tensorflow and keras, jax and optax, onnxruntime; repeatable
   --node-peers FOLDER where @tensorflow/tfjs with its wasm backend, and onnxruntime-node, are installed
   --prototype PATH    the program of hand-written loops that some limits compare with
-  --works W1,W3,…     of ${Object.keys(WORKS).join(", ")} (default: all; quick: those of W and T)
+  --works W1,W3,…     of ${Object.keys(WORKS).join(", ")} (default: all; quick: those of W and T);
+                      wide: layers of hundreds of units and more
   --rounds N          default 5
   --seconds S         that a contestant measures a row for in each round; default 0.5
   --threads N         default: as many as there are processors
   --quick             ours alone, in less than a minute
+  --sweep             instead of the works, one layer at many sizes: rows, steps, units, cells
   --agree             instead of measuring, hold the losses of three training steps against each other
   --out FOLDER        for results.json, benchmark.svg and table.md; default build/bench
   --json FILE, --svg FILE   other places for these two
@@ -49,6 +52,7 @@ function readOptions() {
       seconds: text,
       threads: text,
       quick: { type: "boolean", default: false },
+      sweep: { type: "boolean", default: false },
       agree: { type: "boolean", default: false },
       out: { type: "string", default: fileURLToPath(new URL("../build/bench", import.meta.url)) },
       json: text,
@@ -56,31 +60,41 @@ function readOptions() {
       help: { type: "boolean", default: false },
     },
   });
-  const { quick, agree, out } = values;
+  const { quick, sweep, agree, out } = values;
   const positive = (name, given, otherwise) => {
     const n = Number(given ?? otherwise);
     if (n > 0 && (name === "seconds" || Number.isInteger(n))) return n;
     throw new Error(`bench: received --${name} ${given}, expected a number above 0`);
   };
-  const works = values.works?.split(",") ?? Object.keys(WORKS).filter((work) => !quick || /^[WT]/.test(work));
-  const unknown = works.find((work) => !(work in WORKS));
+  const works = values.works?.split(",") ?? [
+    ...Object.keys(WORKS).filter((work) => !quick || /^[WT]/.test(work)),
+    ...(quick ? [] : ["wide"]),
+  ];
+  const unknown = works.find((work) => !(work in WORKS) && work !== "wide");
   if (unknown !== undefined) {
-    throw new Error(`bench: received --works ${unknown}, expected some of ${Object.keys(WORKS).join(", ")}`);
+    throw new Error(
+      `bench: received --works ${unknown}, expected some of ${Object.keys(WORKS).join(", ")}, wide`,
+    );
   }
   return {
     help: values.help,
     quick,
+    sweep,
     agree,
-    works,
+    rows: sweep
+      ? SWEEP
+      : ROWS.filter(
+          ({ work, kind }) => works.includes(work in WORKS ? work : "wide") && !(quick && kind === "fit"),
+        ),
     pythons: values.python,
     nodePeers: values["node-peers"],
     prototype: values.prototype,
-    rounds: positive("rounds", values.rounds, quick ? 2 : 5),
-    seconds: positive("seconds", values.seconds, quick ? 0.2 : 0.5),
+    rounds: positive("rounds", values.rounds, quick || sweep ? 2 : 5),
+    seconds: positive("seconds", values.seconds, quick || sweep ? 0.2 : 0.5),
     threads: positive("threads", values.threads, os.availableParallelism()),
-    json: values.json ?? path.join(out, "results.json"),
-    svg: values.svg ?? path.join(out, "benchmark.svg"),
-    table: path.join(out, "table.md"),
+    json: values.json ?? path.join(out, sweep ? "sweep.json" : "results.json"),
+    svg: values.svg ?? path.join(out, sweep ? "sweep.svg" : "benchmark.svg"),
+    table: path.join(out, sweep ? "sweep.md" : "table.md"),
   };
 }
 
@@ -164,25 +178,24 @@ async function main() {
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   process.once("exit", stop);
 
-  const rows = ROWS.filter(
-    ({ work, kind }) => options.works.includes(work) && !(options.quick && kind === "fit"),
-  );
+  const { rows } = options;
   if (options.agree) return agree(contestants, rows);
 
   const date = new Date().toISOString();
   const before = machine();
-  const probes = await probe(options, ended.signal); // before others fill the machine's memory and caches
+  const probes = options.sweep ? {} : await probe(options, ended.signal); // before others fill the machine's memory and caches
   await start(contestants, say);
   const figures = await measure(contestants, [...rows, ROOF], options, say);
   await Promise.all(contestants.map((contestant) => contestant.end()));
   say("");
 
-  const vectors = options.quick
-    ? undefined
-    : await measureVectors(
-        { threads: options.threads, rounds: options.rounds, pythons: options.pythons },
-        say,
-      );
+  const vectors =
+    options.quick || options.sweep
+      ? undefined
+      : await measureVectors(
+          { threads: options.threads, rounds: options.rounds, pythons: options.pythons },
+          say,
+        );
   say("");
 
   const results = {
@@ -207,11 +220,11 @@ async function main() {
     probes,
     vectors,
   };
-  console.log(terminal(results));
+  console.log(options.sweep ? sweepText(results) : terminal(results));
   if (vectors !== undefined) console.log(`\nWords of a text trained on:\n${vectorsText(vectors).join("\n")}`);
   write(options.json, `${JSON.stringify(results, null, 1)}\n`);
-  write(options.table, markdown(results));
-  write(options.svg, picture(results));
+  write(options.table, options.sweep ? sweepMarkdown(results) : markdown(results));
+  write(options.svg, options.sweep ? sweepPicture(results) : picture(results));
   console.log(
     `\nWrote ${[options.json, options.table, options.svg].map((file) => path.relative("", file)).join(", ")}`,
   );

@@ -1,6 +1,6 @@
 // From what was measured to what a reader sees: the limits kept and missed, tables for the terminal and for README.
 
-import { WORKS } from "./peers/protocol.mjs";
+import { workOf } from "./peers/protocol.mjs";
 import {
   activePart,
   gflops,
@@ -237,7 +237,7 @@ export function markdown(results) {
     .map((row) => {
       const ms = ours(row);
       const part =
-        roof && !isSmall(row.kind) && !WORKS[row.work].masked
+        roof && !isSmall(row.kind) && !workOf(row.work).masked
           ? (gflops(row, ms) / roof.gflops).toFixed(2)
           : "–";
       return [

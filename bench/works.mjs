@@ -5,7 +5,20 @@
 // four models alone; `roof: 0.85`: at least that part of the fastest matrix product at hand; `timesOf`: at most so many times
 // the time of another work.
 
-import { lengths, rowsOf, STREAMS, WORKS, workOf } from "./peers/protocol.mjs";
+import { lengths, rowsOf, STREAMS, workOf } from "./peers/protocol.mjs";
+
+/** Layers whose weights outgrow the caches, and batches that are small beside them. */
+const WIDE = [
+  "lstm:20,35,650,650",
+  "lstm:20,35,1500,1500",
+  "lstm:16,28,128,512",
+  "lstm:16,28,128,1024",
+  "lstm:32,28,128,1024",
+  "lstm:64,28,128,1024",
+  "lstm:128,28,28,1024",
+  "lstm:128,28,128,2048",
+  "lstm:1,100,128,1024",
+];
 
 /** Work and kind (of `peers/protocol.py`; "fit" is a whole epoch through `fit`, for us alone) with their limits. */
 export const ROWS = [
@@ -32,6 +45,10 @@ export const ROWS = [
   { work: "W3", kind: "row", limits: { prototype: 1.5, peers: 1, onnxNode: 1.3, tfjs: 20 } },
   { work: "L1", kind: "stream", limits: { onnxNode: 1.5 } },
   { work: "L1", kind: "streams", limits: { onnxNode: 1.2 } },
+  ...WIDE.flatMap((work) => [
+    { work, kind: "train", limits: { peers: 1.25 } },
+    { work, kind: "infer", limits: { peers: 1.15 } },
+  ]),
   { work: "W1", kind: "fit", limits: {} },
   { work: "W2", kind: "fit", limits: {} },
   { work: "W3", kind: "fit", limits: {} },
@@ -106,14 +123,14 @@ export function gflops({ work, kind }, ms) {
 
 /** The part of a masked work's time steps that is not masked. */
 export function activePart(work) {
-  const { batch, input } = WORKS[work];
-  return lengths(WORKS[work], batch).reduce((a, b) => a + b, 0) / (batch * input[0]);
+  const { batch, input } = workOf(work);
+  return lengths(workOf(work), batch).reduce((a, b) => a + b, 0) / (batch * input[0]);
 }
 
 /** A work in words: "LSTM 64 → LSTM 32 → Dense 10". */
 export function modelText(work) {
-  const { words, embedding, cell, units, outputs, bidirectional, masked, perStep, loss } = WORKS[work];
-  const { filters = [], kernel, pool, hidden } = WORKS[work];
+  const { words, embedding, cell, units, outputs, bidirectional, masked, perStep, loss } = workOf(work);
+  const { filters = [], kernel, pool, hidden } = workOf(work);
   const name = { simpleRNN: "SimpleRNN", lstm: "LSTM", gru: "GRU" }[cell];
   const layers = units.map((H) => `${bidirectional ? "Bi" : ""}${name} ${H}`);
   const pictures = filters.map((count) => `Conv ${count} ${kernel}×${kernel}`);
@@ -133,7 +150,7 @@ const OPTIMIZERS = { adam: "Adam", adadelta: "Adadelta", sgd: "SGD" };
 
 /** What is done, in words: "training step on [500, 28, 28], Adam". */
 export function kindText({ work, kind }) {
-  const { batch, input, optimizer, dropout, loss } = WORKS[work];
+  const { batch, input, optimizer, dropout, loss } = workOf(work);
   const on = (rows) => `on [${[rows, ...input].join(", ")}]`;
   const training = [on(batch), OPTIMIZERS[optimizer], ...(dropout ? [`dropout ${dropout}`] : [])].join(", ");
   return {

@@ -34,7 +34,7 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[2:]:
         work_name, kind = name.split("-")
-        work = protocol.WORKS[work_name]
+        work = protocol.work_of(work_name)
         rows = work.rows(kind)
         path = folder / f"{name}.onnx"
         if kind in ("stream", "streams"):
