@@ -45,9 +45,9 @@ struct Backward {
 
 // out[row][v] += (for the first group: =) Σ over some groups of gates·Wᵀ, for R rows and NV vectors of columns. `stride`: from
 // group to group; `last`: as k, of the last group.
-template <int R, int NV>
+template <int R, int NV, bool fetches = false>
 __attribute__((noinline)) void groupsTile(const float* matrix, Index k, Index last, Pointers gates, Index stride, Span groups,
-                                          float* out) {
+                                          float* out, const float* ahead = nullptr) {
   vf c[R][NV];
   clear(c);
   RONDO_UNROLL
@@ -60,8 +60,9 @@ __attribute__((noinline)) void groupsTile(const float* matrix, Index k, Index la
   for (int i = 0; i < R; ++i) a[i] = gates[i] + groups.first * stride;
   matrix += groups.first * k * NV * VL;
   for (Index group = groups.first; group < groups.end; ++group) {
-    accumulate<R, NV>(group + 1 < groups.end ? k : last, a, matrix, c);
+    accumulate<R, NV, fetches>(group + 1 < groups.end ? k : last, a, matrix, c, ahead);
     matrix += k * NV * VL;
+    if (fetches) ahead += k * NV * VL;
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) a[i] += stride;
   }
@@ -82,8 +83,8 @@ struct Sources {
 constexpr Index kDepth = 1024;  // gates whose weights are multiplied with all rows before the next ones are
 
 // body(row, column block, vector within, product) for every source and every column of some blocks of a transposed matrix;
-// before a tile is multiplied, fetch(row, block, vector).
-template <class Fetch, class Body>
+// before a tile is multiplied, fetch(row, block, vector). `fetches`: the weights come from afar.
+template <bool fetches, class Fetch, class Body>
 void eachProduct(const Layout& layout, Index groupStride, const Transposed& matrix, Index columns, Span blocks,
                  const Sources& sources, const Fetch& fetch, const Body& body) {
   const Index vectors = (columns + VL - 1) / VL, k = matrix.slots * VL, last = matrix.last(layout);
@@ -104,7 +105,13 @@ void eachProduct(const Layout& layout, Index groupStride, const Transposed& matr
       forTiles<NV>(sources.count, [&](auto tile, Index at) {
         float* out = sums + (step < layout.groups ? at * NV * VL : 0);
         if (ends) eachVector(tile, at, [&](Index row, Index v, Index) { fetch(row, block, v); });
-        groupsTile<decltype(tile)::count, NV>(part, k, ends ? last : k, sources.gates + at, groupStride, groups, out);
+        const float* ahead = aheadOf<NV>(part + group * k * NV * VL, (groups.end - group) * k * NV * VL, at / tileRows(NV));
+        if (fetches && ahead != nullptr) {
+          groupsTile<decltype(tile)::count, NV, fetches>(part, k, ends ? last : k, sources.gates + at, groupStride, groups, out,
+                                                         ahead);
+        } else {
+          groupsTile<decltype(tile)::count, NV>(part, k, ends ? last : k, sources.gates + at, groupStride, groups, out);
+        }
         if (ends) eachVector(tile, at, [&](Index row, Index v, Index i) { body(row, block, v, load(out + i * VL)); });
       });
     }
@@ -119,7 +126,7 @@ void eachProduct(const Layout& layout, Index groupStride, const Transposed& matr
 }
 
 // Some rows of a chunk, and some units, on their way back through the steps. Units come in blocks of kWide vectors.
-template <class A>
+template <class A, bool fetches>
 class Walk {
  public:
   static Index stages(const Layout& layout) { return layout.cell == Cell::gruResetBefore ? 2 : 1; }
@@ -158,7 +165,7 @@ class Walk {
     at(t);
     float* dx = b.dx + t * b.dxT + chunk.first * b.dxB;
     const auto nothing = [](Index, Index, Index) {};
-    eachProduct(layout, layout.groupStride(chunk.rows), b.pack.input, layout.D, columns, these(0), nothing,
+    eachProduct<fetches>(layout, layout.groupStride(chunk.rows), b.pack.input, layout.D, columns, these(0), nothing,
                 [&](Index row, Index block, Index v, vf product) {
                   const Index column = (block * kWide + v) * VL;
                   storeLanes(dx + row * b.dxB + column, product, layout.D - column);
@@ -237,7 +244,7 @@ class Walk {
   // body(row, u, product) for every source and vector of units; before a tile is multiplied, fetch(row, u).
   template <class Fetch, class Body>
   void eachUnitProduct(const Transposed& matrix, const Sources& sources, const Fetch& fetch, const Body& body) const {
-    eachProduct(
+    eachProduct<fetches>(
         layout, layout.groupStride(chunk.rows), matrix, layout.H, blocks, sources,
         [&](Index row, Index block, Index v) { fetch(row, block * kWide + v); },
         [&](Index row, Index block, Index v, vf product) { body(row, block * kWide + v, product); });
@@ -368,7 +375,7 @@ class Walk {
 template <class A>
 void backwardPart(const Backward& b, const A& activations, const Part& part) {
   const Layout& layout = b.layout;
-  Walk<A> walk(b, activations, part, {0, columnBlocks(layout.H)});
+  Walk<A, false> walk(b, activations, part, {0, columnBlocks(layout.H)});
   walk.start();
   for (Index t = layout.T - 1; t >= 0; --t) {
     for (Index stage = 0; stage < walk.stages(layout); ++stage) walk.run(t, stage);
@@ -381,31 +388,34 @@ void backwardPart(const Backward& b, const A& activations, const Part& part) {
 template <class A>
 void backwardUnits(const Context& context, const Backward& b, const A& activations) {
   const Layout& layout = b.layout;
-  const Index blocks = columnBlocks(layout.H), stages = Walk<A>::stages(layout), phases = layout.T * stages;
+  const Index blocks = columnBlocks(layout.H), stages = Walk<A, true>::stages(layout), phases = layout.T * stages;
   const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, blocks);
   const auto eachWalk = [&](Span units, const auto& body) {
     for (Index block = units.first; block < units.end; ++block) {  // its weights serve all rows while they are near
       for (int32_t i = 0; i < chunks; ++i) {
         const Chunk chunk = chunkOf(layout.B, i);
-        Walk<A> walk(b, activations, {chunk, 0, chunk.rows}, {block, block + 1});
+        Walk<A, true> walk(b, activations, {chunk, 0, chunk.rows}, {block, block + 1});
         body(walk);
       }
     }
   };
   eachWalk({0, blocks}, [](auto& walk) { walk.start(); });
   relay(context.parallel, parts, static_cast<int32_t>(phases), [&](int32_t phase, int32_t part) {
+    const VanishingIsZero mode;
     const Index t = layout.T - 1 - phase / stages;
     eachWalk({share(blocks, part, parts), share(blocks, part + 1, parts)}, [&](auto& walk) { walk.run(t, phase % stages); });
   });
   if (b.dh0 != nullptr || b.dc0 != nullptr) {
     parallelFor(context.parallel, static_cast<int32_t>(blocks), [&](int32_t block) {
+      const VanishingIsZero mode;
       eachWalk({block, block + 1}, [](auto& walk) { walk.finish(); });
     });
   }
   if (b.dx == nullptr) return;
   parallelFor(context.parallel, static_cast<int32_t>(layout.T * chunks), [&](int32_t task) {
+    const VanishingIsZero mode;
     const Chunk chunk = chunkOf(layout.B, task % chunks);
-    Walk<A>(b, activations, {chunk, 0, chunk.rows}, {0, blocks}).inputGradient(task / chunks, {0, columnBlocks(layout.D)});
+    Walk<A, true>(b, activations, {chunk, 0, chunk.rows}, {0, blocks}).inputGradient(task / chunks, {0, columnBlocks(layout.D)});
   });
 }
 
@@ -417,7 +427,10 @@ Status execute(const Context& context, const op::rnnBackward& o, Tail) {
   const Backward b(context, o);
   withActivations(b.layout.cell, o.activation, o.recurrentActivation, [&](const auto& activations) {
     if (sharesUnits(context, b.layout, b.layout.H)) return backwardUnits(context, b, activations);
-    eachPart(context, o.B, b.mask != nullptr, [&](const Part& part) { backwardPart(b, activations, part); });
+    eachPart(context, o.B, b.mask != nullptr, [&](const Part& part) {
+      const VanishingIsZero mode;
+      backwardPart(b, activations, part);
+    });
   });
   return Status::ok;
 }

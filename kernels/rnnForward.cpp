@@ -11,7 +11,8 @@ namespace RONDO_NAMESPACE {
 namespace {
 
 // Stage `stage` of a step, for some rows of a chunk and some groups of units. Between stages all groups must be done.
-template <class A>
+// `fetches`: weights come from afar, so those of the next panel are fetched while this one's are multiplied.
+template <class A, bool fetches>
 class Step {
  public:
   static Index stages(const Layout& layout) { return layout.cell == Cell::gruResetBefore ? 2 : 1; }
@@ -34,18 +35,16 @@ class Step {
   void run(Index stage, Span groups) {
     switch (f.layout.cell) {
       case Cell::simple: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
-        affineTile<decltype(tile)::count, kWide>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+        affine<decltype(tile)::count>(panel(group), at, z);
         for (int i = 0; i < tile.count; ++i) finishSimple(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::lstm: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
         const float* weights = panel(group);
-        for (Index v = 0; v < 4; v += kWide, weights += panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H)) {
-          affineTile<decltype(tile)::count, kWide>(weights, f.layout.D, x + at, hk, h + at, z + v * VL, kSlots * VL);
-        }
+        for (Index v = 0; v < 4; v += kWide, weights += widePanel()) affine<decltype(tile)::count>(weights, at, z + v * VL);
         for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gru: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
-        gruTile<decltype(tile)::count>(panel(group), f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+        gru<decltype(tile)::count>(panel(group), at, z);
         for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gruResetBefore: return stage == 0 ? reset(groups) : candidate(groups);
@@ -97,6 +96,27 @@ class Step {
   }
 
   const float* panel(Index group) const { return f.pack + group * f.panels; }
+  Index widePanel() const { return panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H); }
+
+  template <int R>
+  void affine(const float* panel, Index at, float* z) const {
+    const float* ahead = aheadOf<kWide>(panel, widePanel(), at / tileRows(kWide));
+    if (fetches && ahead != nullptr) {
+      affineTile<R, kWide, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
+    } else {
+      affineTile<R, kWide>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+    }
+  }
+
+  template <int R>
+  void gru(const float* panel, Index at, float* z) const {
+    const float* ahead = aheadOf<3>(panel, f.panels, at / tileRows(3));
+    if (fetches && ahead != nullptr) {
+      gruTile<R, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
+    } else {
+      gruTile<R>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+    }
+  }
 
   template <int NV, class Body>
   void eachTile(Span groups, const Body& body) {
@@ -112,7 +132,7 @@ template <class A>
 void forwardPart(const Forward& f, const A& activations, const Part& part) {
   const Span all{0, f.layout.groups};
   startRows(f, part);
-  Step<A> step(f, activations);
+  Step<A, false> step(f, activations);
   for (Index t = 0; t < f.layout.T; ++t) {
     step.prepare(part, t);
     if (f.dropout != nullptr) step.drop(part);
@@ -127,14 +147,14 @@ template <class A>
 void forwardUnits(const Context& context, const Forward& f, const A& activations) {
   const Layout& layout = f.layout;
   const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups);
-  const Index stages = Step<A>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
+  const Index stages = Step<A, true>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
   const auto eachChunk = [&](const auto& body) {
     for (int32_t i = 0; i < chunks; ++i) body(Part{chunkOf(layout.B, i), 0, chunkOf(layout.B, i).rows});
   };
   eachChunk([&](const Part& part) { startRows(f, part); });
   relay(context.parallel, parts, static_cast<int32_t>(layout.T * perStep), [&](int32_t phase, int32_t part) {
     const Index t = phase / perStep, stage = phase % perStep - before;
-    Step<A> step(f, activations);
+    Step<A, true> step(f, activations);
     if (stage < 0) {
       eachChunk([&](const Part& rows) {
         step.prepare(rows, t);

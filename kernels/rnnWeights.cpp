@@ -275,6 +275,7 @@ Status execute(const Context& context, const op::rnnWeights& o, Tail) {
   const int32_t groupParts = layout.groups < 4 ? static_cast<int32_t>(layout.groups) : 4;
   const int32_t rowParts = ((products < 1 << 29 ? 4 : 8) + groupParts - 1) / groupParts;
   parallelFor(context.parallel, groupParts * rowParts, [&](int32_t part) {
+    const VanishingIsZero mode;
     Task(w, sums, count, part, groupParts * rowParts, groupParts).run();
   });
 

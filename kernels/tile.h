@@ -73,11 +73,25 @@ RONDO_INLINE void clear(vf (&c)[R][NV]) {
   }
 }
 
-// c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors].
-template <int R, int NV>
-RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV]) {
+// Where a panel that is used next lies behind this one: the first two tiles that pass this one fetch the half of it each.
+template <int NV>
+RONDO_INLINE const float* aheadOf(const float* panel, Index size, Index tile) {
+#if defined(__wasm__)
+  return nullptr;
+#else
+  return tile < 2 ? panel + size + tile * (NV * VL / 2) : nullptr;
+#endif
+}
+
+// c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors]. `fetches`: every other half row from `ahead` on.
+template <int R, int NV, bool fetches = false>
+RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV], const float* ahead = nullptr) {
   RONDO_UNROLL_K
   for (Index p = 0; p < k; ++p, b += NV * VL) {
+    if (fetches) {
+      RONDO_UNROLL
+      for (int i = 0; i < NV * VL / 2; i += 16) __builtin_prefetch(ahead + p * NV * VL + i, 0, 2);
+    }
     vf line[NV];
     RONDO_UNROLL
     for (uint32_t v = 0; v < NV; ++v) line[v] = load(b + v * VL);
