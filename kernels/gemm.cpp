@@ -3,8 +3,9 @@
 // A task owns a rectangle of the result. It goes through it panel by panel (kWide vectors of columns), packs the panel's
 // part of B on its stack, at most kDepth long, and multiplies all its rows with it, tile by tile, in registers. A is read
 // where it lies; when it is large, B is packed for all panels of the task first, in `work`, so that a tile of A's rows
-// serves all of them while it is in the cache. Sums go on from one part to the next in the order of k: no bit of a row
+// serves all of them while it is in the cache; of a large product with few columns a task owns rows. Sums go on from one part to the next in the order of k: no bit of a row
 // depends on the other rows.
+#include "relay.h"
 #include "tile.h"
 
 namespace RONDO_NAMESPACE {
@@ -13,6 +14,7 @@ namespace {
 constexpr Index kDepth = 256;
 constexpr int64_t kTaskWork = 1 << 16;  // multiplications that are worth a task
 constexpr int32_t kMostTasks = 8;
+constexpr Index kTallRows = 64;  // from which on packing B is worth it
 constexpr int64_t kLarge = 1 << 19;  // numbers in A from which on it is read once for several panels
 
 struct Matmul {
@@ -90,8 +92,14 @@ void packPanel(const float* b, Index bRow, Index bCol, Index k, Index lanes, Ind
     }
     return;
   }
-  for (Index j = 0; j < width; ++j) {
-    for (Index q = 0; q < k; ++q) to[q * width + j] = j < lanes ? b[q * bRow + j * bCol] : 0.f;
+  // A few rows at a time, so that what is written stays near.
+  constexpr Index some = 16;
+  for (Index q0 = 0; q0 < k; q0 += some) {
+    const Index end = q0 + some < k ? q0 + some : k;
+    for (Index j = 0; j < width; ++j) {
+      const float* from = b + j * bCol;
+      for (Index q = q0; q < end; ++q) to[q * width + j] = j < lanes ? from[q * bRow] : 0.f;
+    }
   }
 }
 
@@ -142,32 +150,86 @@ void copyLanes(const float* from, float* to, Index n) {
   for (Index i = 0; i < n; i += VL) storeLanes(to + i, loadLanes(from + i, n - i), n - i);
 }
 
+// body(NV, column, packed) for the panels of the columns [column0, column1): as wide as tiles get, narrower at the end.
+template <class Body>
+void eachPanel(Index column0, Index column1, float* packed, const Body& body) {
+  for (Index column = column0; column < column1;) {
+    const Index vectors = (column1 - column + VL - 1) / VL;
+    float* panel = packed + (column - column0) * kDepth;
+    if (vectors >= kWide) {
+      body(Rows<kWide>{}, column, panel);
+      column += kWide * VL;
+    } else if (vectors >= 2) {
+      body(Rows<2>{}, column, panel);
+      column += 2 * VL;
+    } else {
+      body(Rows<1>{}, column, panel);
+      column += VL;
+    }
+  }
+}
+
+Index depthAt(const Matmul& p, Index k0) { return p.k - k0 < kDepth ? p.k - k0 : kDepth; }
+
+// B's rows from k0 on, for some columns.
+void packColumns(const Matmul& p, Index k0, Index column0, Index column1, float* packed) {
+  eachPanel(column0, column1, packed, [&](auto width, Index column, float* panel) {
+    packPanel(p.b + k0 * p.bRow + column * p.bCol, p.bRow, p.bCol, depthAt(p, k0), p.n - column, width.count, panel);
+  });
+}
+
+// Rows [row0, row1) times packed columns: a tile of A's rows serves all of them.
+void multiplyPacked(const Matmul& p, Index k0, Index row0, Index row1, Index column0, Index column1, float* packed) {
+  const Index k = depthAt(p, k0);
+  forTiles<kWide>(row1 - row0, [&](auto rows, Index at) {
+    const Index row = row0 + at;
+    constexpr Index step = kDepth + 16;  // rows a power of two apart would evict each other
+    alignas(64) float copy[kTileRows * step];
+    Matmul local = p;
+    const float* a = p.a + row * p.aRow + k0 * p.aCol;
+    if (p.aCol == 1) {
+      for (int i = 0; i < rows.count; ++i) {
+        copyLanes(a + i * p.aRow, copy + i * step, k);
+        const float* next = a + (i + rows.count) * p.aRow;
+        for (Index q = 0; q < k && row + i + rows.count < row1; q += 16) __builtin_prefetch(next + q);
+      }
+      a = copy;
+      local.aRow = step;
+    }
+    eachPanel(column0, column1, packed, [&](auto width, Index column, float* panel) {
+      tile<decltype(rows)::count, decltype(width)::count>(local, k0 == 0, k, a, panel, width.count * VL,
+                                                          p.bias == nullptr ? nullptr : p.bias + column,
+                                                          p.c + row * p.cRow + column, p.n - column);
+    });
+  });
+}
+
 // All rows of some columns of a large product.
 void largeRectangle(const Matmul& p, Index column0, Index column1) {
-  constexpr Index width = kWide * VL;
   float* packed = p.work + column0 * kDepth;
   for (Index k0 = 0; k0 < p.k; k0 += kDepth) {
-    const Index k = p.k - k0 < kDepth ? p.k - k0 : kDepth;
-    for (Index column = column0; column < column1; column += width) {
-      packPanel(p.b + k0 * p.bRow + column * p.bCol, p.bRow, p.bCol, k, p.n - column, kWide, packed + (column - column0) * kDepth);
-    }
-    forTiles<kWide>(p.m, [&](auto rows, Index row) {
-      constexpr Index step = kDepth + 16;  // rows a power of two apart would evict each other
-      alignas(64) float copy[kTileRows * step];
-      Matmul local = p;
-      const float* a = p.a + row * p.aRow + k0 * p.aCol;
-      if (p.aCol == 1) {
-        for (int i = 0; i < rows.count; ++i) copyLanes(a + i * p.aRow, copy + i * step, k);
-        a = copy;
-        local.aRow = step;
-      }
-      for (Index column = column0; column < column1; column += width) {
-        tile<decltype(rows)::count, kWide>(local, k0 == 0, k, a, packed + (column - column0) * kDepth, width,
-                                           p.bias == nullptr ? nullptr : p.bias + column, p.c + row * p.cRow + column,
-                                           p.n - column);
-      }
-    });
+    packColumns(p, k0, column0, column1, packed);
+    multiplyPacked(p, k0, 0, p.m, column0, column1, packed);
   }
+}
+
+// A large product of few columns: threads share the rows, after they have packed their parts of B's.
+void tallProduct(const Context& context, const Matmul& p) {
+  const Index most = p.m < kMostParts ? p.m : kMostParts;
+  const int32_t parts = static_cast<int32_t>(most < context.parallel->threads ? most : context.parallel->threads);
+  const Index panels = (p.n + VL - 1) / VL, blocks = (p.k + kDepth - 1) / kDepth;
+  relay(context.parallel, parts, static_cast<int32_t>(2 * blocks), [&](int32_t phase, int32_t part) {
+    const Index k0 = phase / 2 * kDepth;
+    if (phase % 2 == 0) {
+      // Whole tiles' widths, as the products read them.
+      constexpr Index width = kWide * VL;
+      const Index wide = (panels + kWide - 1) / kWide;
+      const Index from = share(wide, part, parts) * width, end = share(wide, part + 1, parts) * width;
+      packColumns(p, k0, from, end < p.n ? end : p.n, p.work + from * kDepth);
+    } else {
+      multiplyPacked(p, k0, share(p.m, part, parts), share(p.m, part + 1, parts), 0, p.n, p.work);
+    }
+  });
 }
 
 // Moves the operands of batch `index` to the front.
@@ -202,7 +264,12 @@ Status execute(const Context& context, const op::matmul& o, Tail tail) {
   const int32_t across = static_cast<int32_t>(panels < tasks ? panels : tasks);
   const Index wanted = (tasks + across - 1) / across;
   const int32_t down = static_cast<int32_t>(rowTiles < wanted ? rowTiles : wanted);
-  if (batches == 1 && down == 1 && p.work != nullptr && int64_t{p.m} * p.k >= kLarge && panels > across) {
+  const bool large = batches == 1 && p.work != nullptr && int64_t{p.m} * p.k >= kLarge;
+  if (large && panels <= kMostTasks && p.m >= kTallRows) {
+    tallProduct(context, p);
+    return Status::ok;
+  }
+  if (large && down == 1 && panels > across) {
     parallelFor(context.parallel, across, [&](int32_t task) {
       const Index last = share(panels, task + 1, across) * width;
       largeRectangle(p, share(panels, task, across) * width, last < p.n ? last : p.n);

@@ -13,6 +13,7 @@ struct Axis {
   Index size, out, window, stride, before;
   // The window of pixel p: [begin, end) of the input.
   Index begin(Index p) const { return p * stride > before ? p * stride - before : 0; }
+  bool covered() const { return stride == window && begin(out) >= size; }
   Index end(Index p) const { return p * stride - before + window < size ? p * stride - before + window : size; }
 };
 
@@ -30,6 +31,8 @@ struct Pool {
   Index inputs() const { return d.size * h.size * w.size * C; }
   Index outputs() const { return d.out * h.out * w.out * C; }
   bool disjoint() const { return d.stride >= d.window && h.stride >= h.window && w.stride >= w.window; }
+  // Whether every pixel is in exactly one window.
+  bool covers() const { return d.covered() && h.covered() && w.covered(); }
 };
 
 struct Window {
@@ -64,9 +67,29 @@ RONDO_INLINE void forPixels(const Pool& p, const Window& window, const Body& bod
 // Like `larger`, but a NaN on either side wins.
 RONDO_INLINE vf largest(vf a, vf b) { return select(a != a, a, larger(a, b)); }
 
-RONDO_INLINE vf maximumOf(const Pool& p, const Window& window, const float* x, Index lanes) {
+// The lanes of a vector of channels: all of them, or the first `count`.
+struct Whole {
+  vf from(const float* p) const { return load(p); }
+  void to(float* p, vf v) const { store(p, v); }
+};
+struct Partial {
+  Index count;
+  vf from(const float* p) const { return loadPart(p, count); }
+  void to(float* p, vf v) const { storePart(p, v, count); }
+};
+
+// body(lanes, first channel) for the vectors of the channels [first, end).
+template <class Body>
+RONDO_INLINE void forChannels(Index first, Index end, const Body& body) {
+  Index c = first;
+  for (; c + VL <= end; c += VL) body(Whole{}, c);
+  if (c < end) body(Partial{end - c}, c);
+}
+
+template <class Lanes>
+RONDO_INLINE vf maximumOf(const Pool& p, const Window& window, const float* x, const Lanes& lanes) {
   vf most = broadcast(-__builtin_inff());
-  forPixels(p, window, [&](Index at) { most = largest(loadLanes(x + at, lanes), most); });
+  forPixels(p, window, [&](Index at) { most = largest(lanes.from(x + at), most); });
   return most;
 }
 
@@ -108,17 +131,17 @@ Status execute(const Context& context, const op::pool& o, Tail) {
     const float* x = p.x + image * p.inputs();
     float* to = out + image * p.outputs();
     forWindows(p, [&](const Window& window, Index at) {
-      for (Index c = first; c < end; c += VL) {
+      forChannels(first, end, [&](auto lanes, Index c) {
         vf y;
         if (p.average) {
           y = broadcast(0.f);
-          forPixels(p, window, [&](Index pixel) { y += loadLanes(x + pixel + c, end - c); });
+          forPixels(p, window, [&](Index pixel) { y += lanes.from(x + pixel + c); });
           y = y / window.count();
         } else {
-          y = maximumOf(p, window, x + c, end - c);
+          y = maximumOf(p, window, x + c, lanes);
         }
-        storeLanes(to + at + c, y, end - c);
-      }
+        lanes.to(to + at + c, y);
+      });
     });
   });
   return Status::ok;
@@ -135,31 +158,32 @@ Status execute(const Context& context, const op::poolGradient& o, Tail) {
   eachPart(context, p, [&](Index image, Index first, Index end) {
     const float *x = p.x + image * p.inputs(), *from = dy + image * p.outputs();
     float* to = dx + image * p.inputs();
-    for (Index pixel = 0; pixel < p.inputs(); pixel += p.C) {
-      for (Index c = first; c < end; ++c) to[pixel + c] = 0;
+    if (!p.covers()) {
+      for (Index pixel = 0; pixel < p.inputs(); pixel += p.C) {
+        forChannels(first, end, [&](auto lanes, Index c) { lanes.to(to + pixel + c, vf{}); });
+      }
     }
     forWindows(p, [&](const Window& window, Index at) {
-      for (Index c = first; c < end; c += VL) {
-        const Index lanes = end - c;
-        const vf g = loadLanes(from + at + c, lanes);
+      forChannels(first, end, [&](auto lanes, Index c) {
+        const vf g = lanes.from(from + at + c);
         const auto give = [&](Index pixel, vf part) {
           float* place = to + pixel + c;
-          storeLanes(place, disjoint ? part : loadLanes(place, lanes) + part, lanes);
+          lanes.to(place, disjoint ? part : lanes.from(place) + part);
         };
         if (p.average) {
           const vf even = g / window.count();
           forPixels(p, window, [&](Index pixel) { give(pixel, even); });
-          continue;
+          return;
         }
         const vf most = maximumOf(p, window, x + c, lanes);
         vi open = broadcast(-1);
         forPixels(p, window, [&](Index pixel) {
-          const vf value = loadLanes(x + pixel + c, lanes);
+          const vf value = lanes.from(x + pixel + c);
           const vi found = open & ((value == most) | ((value != value) & (most != most)));
           give(pixel, select(found, g, broadcast(0.f)));
           open &= ~found;
         });
-      }
+      });
     });
   });
   return Status::ok;

@@ -88,7 +88,7 @@ export function rnnWeightsWork(shape: RnnShape, v: number): number {
 
 /** `work` of matmul: where A is large, a part of B, packed for several passes over it. */
 export function matmulWork(m: number, n: number, k: number, v: number): number {
-  return m * k >= 1 << 19 && n > 16 * v ? 256 * tileLanes(n, v) : 0;
+  return m * k >= 1 << 19 && n >= 2 * v ? 256 * tileLanes(n, v) : 0;
 }
 
 /** `work` of orthogonal: the transposed matrix, and per block of 32 columns the reflections' triangle and two products. */

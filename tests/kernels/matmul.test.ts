@@ -132,20 +132,31 @@ describe.each(instructionSets)("matmul on %s", (set) => {
     }
   });
 
-  test("large matrices", async () => {
-    const d = data(large, random);
-    expect(worst(large, d, await run(await backendOf(set), large, d))).toBeLessThan(8);
+  test("large matrices, also of few columns", async () => {
+    for (const n of [large.n, 90, 50]) {
+      for (const a of ["rows", "columns"] as const) {
+        const c = { ...large, n, a };
+        const d = data(c, random);
+        expect(worst(c, d, await run(await backendOf(set), c, d)), `${n} columns, ${a}`).toBeLessThan(8);
+      }
+    }
   });
 
   test("the same bits with any number of threads, and for a row alone", async () => {
     const c: Case = { ...large, m: 90, k: 300 };
-    const d = data(c, random);
-    const one = await run(await backendOf(set), c, d);
-    for (const threads of [2, 3]) expectSame(await run(await backendOf(set, threads), c, d), one);
-    for (const row of [0, 7, 89]) {
-      const alone = { ...d, a: d.a.slice(row * d.aStrides.row), result: new Float32Array(c.n + 1) };
-      const result = await run(await backendOf(set), { ...c, m: 1 }, alone);
-      expectSame(result.subarray(0, c.n), one.subarray(row * (c.n + 1), row * (c.n + 1) + c.n));
-    }
+    await holdsBits(set, c, [0, 7, 89]);
+    await holdsBits(set, { ...large, n: 50 }, [0, 1029]);
   });
 });
+
+/** A product is the same with any number of threads, and each of its rows alone. */
+async function holdsBits(set: (typeof instructionSets)[number], c: Case, rows: readonly number[]) {
+  const d = data(c, random);
+  const one = await run(await backendOf(set), c, d);
+  for (const threads of [2, 3]) expectSame(await run(await backendOf(set, threads), c, d), one);
+  for (const row of rows) {
+    const alone = { ...d, a: d.a.slice(row * d.aStrides.row), result: new Float32Array(c.n + 1) };
+    const result = await run(await backendOf(set), { ...c, m: 1 }, alone);
+    expectSame(result.subarray(0, c.n), one.subarray(row * (c.n + 1), row * (c.n + 1) + c.n));
+  }
+}
