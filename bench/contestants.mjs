@@ -161,14 +161,20 @@ const isInferred = ({ work, kind }) =>
 const notOursAlone = ({ kind }) => kind !== "fit";
 
 /** Ours: native with all threads and with one, WebAssembly with one and two. */
-function ours(threads, quick) {
+function ours(threads, quick, instructionSet) {
   const make = (kind, count, knows) =>
     new Contestant({
       id: `rondo-${kind}-${count}`,
       name: kind === "native" ? "Rondo" : "Rondo on wasm",
       role: kind === "native" ? "ours" : "wasm",
       threads: count,
-      command: [process.execPath, here("rondo.mjs"), String(count), kind],
+      command: [
+        process.execPath,
+        here("rondo.mjs"),
+        String(count),
+        kind,
+        ...(kind === "native" && instructionSet ? [instructionSet] : []),
+      ],
       knows,
     });
   const wasmRows = ({ work, kind }) => ["W1", "W3"].includes(work) && kind === "train";
@@ -190,6 +196,19 @@ const pythonPeers = [
   { name: "JAX", module: "jax", needs: ["optax"], script: "jax_peer.py", modes: [[]] },
   { name: "ONNX Runtime", module: "onnxruntime", script: "onnxruntime_peer.py", modes: [[]], models: true },
 ];
+
+/**
+ * The instruction sets that peers can be held to, and how: PyTorch and TensorFlow by their libraries, XLA by its compiler.
+ * ONNX Runtime has no such switch.
+ */
+export const INSTRUCTION_SETS = {
+  avx2: {
+    ATEN_CPU_CAPABILITY: "avx2",
+    MKL_ENABLE_INSTRUCTIONS: "AVX2",
+    ONEDNN_MAX_CPU_ISA: "AVX2",
+    XLA_FLAGS: "--xla_cpu_max_isa=AVX2",
+  },
+};
 
 /** What to type to get what was not found. */
 const installs = {
@@ -236,17 +255,17 @@ const modelsOf = (rows) => rows.filter(isInferred).map(({ work, kind }) => `${wo
  * All contestants of a run, not started yet.
  *
  * @param options `threads`, `rows` (what they are asked for), `pythons` (paths), `nodePeers` (folder), `prototype` (program), `quick`:
- * ours alone, `sweep`: on native, with `threads` threads alone
+ * ours alone, `instructionSet`: of `INSTRUCTION_SETS`, for all that can be held to it, `sweep`: on native, with `threads` threads alone
  * @param say told what takes long
  * @param signal ends what takes long
  * @returns the contestants, `missing`: { name, install } of each peer that was not found, `clean` to call at the end
  */
 export async function findContestants(
-  { threads, rows, pythons, nodePeers, prototype, quick, sweep },
+  { threads, rows, pythons, nodePeers, prototype, quick, sweep, instructionSet },
   say,
   signal,
 ) {
-  const found = ours(threads, quick || sweep);
+  const found = ours(threads, quick || sweep, instructionSet);
   const missing = [];
   let models;
   const clean = () => models && rmSync(models, { recursive: true, force: true });
@@ -279,6 +298,7 @@ export async function findContestants(
   }
 
   for (const { name, module, needs = [], script, modes, models: needsModels } of pythonPeers) {
+    if (needsModels && instructionSet) continue;
     const python = withAll(module, ...needs);
     if (python === undefined || (needsModels && models === undefined)) {
       wanted(name);
@@ -300,6 +320,7 @@ export async function findContestants(
               ...(needsModels ? [models] : []),
             ],
             knows: needsModels ? inferenceOnly : notOursAlone,
+            environment: INSTRUCTION_SETS[instructionSet] ?? {},
           }),
         );
       }
@@ -319,7 +340,9 @@ export async function findContestants(
     );
   } else wanted("TensorFlow.js");
 
-  if (hasNode("onnxruntime-node") && models !== undefined) {
+  if (instructionSet) {
+    // ONNX Runtime cannot be held to it.
+  } else if (hasNode("onnxruntime-node") && models !== undefined) {
     for (const count of counts) {
       found.push(
         new Contestant({

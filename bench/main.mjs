@@ -10,7 +10,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { agreement, askLosses } from "./agree.mjs";
-import { findContestants } from "./contestants.mjs";
+import { findContestants, INSTRUCTION_SETS } from "./contestants.mjs";
 import { WORKS } from "./peers/protocol.mjs";
 import { picture } from "./picture.mjs";
 import { markdown, terminal } from "./report.mjs";
@@ -31,6 +31,7 @@ const usage = `npm run bench -- [options]
   --rounds N          default 5
   --seconds S         that a contestant measures a row for in each round; default 0.5
   --threads N         default: as many as there are processors
+  --instruction-set S all that can be held to it use no more than ${Object.keys(INSTRUCTION_SETS).join(", ")} (default: what the machine has)
   --quick             ours alone, in less than a minute
   --sweep             instead of the works, one layer at many sizes: rows, steps, units, cells
   --agree             instead of measuring, hold the losses of three training steps against each other
@@ -51,6 +52,7 @@ function readOptions() {
       rounds: text,
       seconds: text,
       threads: text,
+      "instruction-set": text,
       quick: { type: "boolean", default: false },
       sweep: { type: "boolean", default: false },
       agree: { type: "boolean", default: false },
@@ -61,6 +63,12 @@ function readOptions() {
     },
   });
   const { quick, sweep, agree, out } = values;
+  const instructionSet = values["instruction-set"];
+  if (instructionSet !== undefined && !Object.hasOwn(INSTRUCTION_SETS, instructionSet)) {
+    throw new Error(
+      `bench: received --instruction-set ${instructionSet}, expected one of ${Object.keys(INSTRUCTION_SETS).join(", ")}`,
+    );
+  }
   const positive = (name, given, otherwise) => {
     const n = Number(given ?? otherwise);
     if (n > 0 && (name === "seconds" || Number.isInteger(n))) return n;
@@ -81,6 +89,7 @@ function readOptions() {
     quick,
     sweep,
     agree,
+    instructionSet,
     rows: sweep
       ? SWEEP
       : ROWS.filter(
@@ -204,6 +213,7 @@ async function main() {
     rounds: options.rounds,
     seconds: options.seconds,
     threads: options.threads,
+    instructionSet: options.instructionSet,
     contestants: contestants.map(({ id, name, title, role, threads, version, peer, failure }) => ({
       id,
       name,

@@ -161,8 +161,11 @@ export function checks(results) {
   return list;
 }
 
-const machineText = ({ cpu, cores, memory, system, node }) =>
-  `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}, ${memory}, ${system}, Node ${node}`;
+const machineText = ({ machine: { cpu, cores, memory, system, node }, contestants, instructionSet }) => {
+  const set = /native (\w+)/.exec(contestants.find(({ role }) => role === "ours")?.peer ?? "")?.[1];
+  const held = instructionSet === undefined ? "" : ", to which all are held";
+  return `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}${set ? ` (${set}${held})` : ""}, ${memory}, ${system}, Node ${node}`;
+};
 
 const versions = (contestants) => {
   const known = contestants
@@ -199,7 +202,7 @@ export function terminal(results) {
       ? `\nThe machine was busy (load ${machine.load.toFixed(1)}): figures are noisy.`
       : "";
   return [
-    `${machineText(machine)}; ${results.date.slice(0, 10)}; medians of ${rounds} rounds.${busy}`,
+    `${machineText(results)}; ${results.date.slice(0, 10)}; medians of ${rounds} rounds.${busy}`,
     versions(contestants),
     "",
     columns([head, ...lines]),
@@ -263,7 +266,7 @@ export function markdown(results) {
   });
   const table = [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...lines];
   return [
-    `Milliseconds; × is how many times faster Rondo is. ${machineText(results.machine)}; ${results.date.slice(0, 10)}; ${versions(results.contestants)}; medians of ${results.rounds} interleaved rounds.`,
+    `Milliseconds; × is how many times faster Rondo is. ${machineText(results)}; ${results.date.slice(0, 10)}; ${versions(results.contestants)}; medians of ${results.rounds} interleaved rounds.`,
     "",
     ...table.map((cells) => `| ${cells.join(" | ")} |`),
     "",

@@ -1,4 +1,4 @@
-// Rondo among the contestants: node rondo.mjs THREADS native|wasm. It speaks as the peers do (`peers/protocol.py`) and
+// Rondo among the contestants: node rondo.mjs THREADS native|wasm [INSTRUCTION SET]. It speaks as the peers do (`peers/protocol.py`) and
 // uses the built package as its users do: arrays of the caller in, numbers out.
 
 import { readFileSync } from "node:fs";
@@ -9,11 +9,15 @@ import { buildModel, rondo, tensors } from "./models.mjs";
 import { given, ROOF_SIZE, rowsOf, serve, TEMPERATURE, Unsupported } from "./peers/protocol.mjs";
 import { EPOCH_STEPS } from "./works.mjs";
 
-const [threads, kindOfBackend] = [Number(process.argv[2]), process.argv[3]];
+const [threads, kindOfBackend, instructionSet] = [Number(process.argv[2]), ...process.argv.slice(3)];
 const { createBackend, tensor } = rondo;
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
-const backend = await createBackend({ backend: kindOfBackend, threads });
+const backend = await createBackend({
+  backend: kindOfBackend,
+  threads,
+  ...(instructionSet && { instructionSet }),
+});
 const models = new Map();
 
 /** The model of a work, one for all kinds that are timed. */
