@@ -115,6 +115,24 @@ describe("the recipe", () => {
     await expectSameFigures(recipe, run);
   }, 60_000);
 
+  it("trains several that decide together, and leave one model", async () => {
+    const said: string[] = [];
+    const run = await trained(
+      recipe,
+      { ...small, count: 3, options: { ...sizes, members: 2 } },
+      { backend, top, onLine: (text) => said.push(text) },
+    );
+    const kept = said.filter((line) => line.startsWith("The weights of epoch"));
+    expect(kept).toHaveLength(2);
+    expect(run.result.figures.testF1).toBeGreaterThan(0.9);
+    const history = JSON.parse(readFileSync(join(run.folder, "history.json"), "utf8"));
+    expect(Object.keys(history)).toEqual(["member-1", "member-2"]);
+    expect(history["member-1"].loss).not.toEqual(history["member-2"].loss);
+    await expectSameFigures(recipe, run);
+    const found = await answers(recipe, await reread(recipe, run, backend), "今天赵明华住在北京。");
+    expect(found[0]?.entities).toHaveLength(2);
+  }, 60_000);
+
   it("names the file and the line of what is wrong with the data", async () => {
     const data = folderOf("wrong", { "test_data.data": "赵 B-NAME\n明\n" });
     const options = { ...sizes, dataSet: "zh-ner" };

@@ -1,21 +1,12 @@
 // Entities in Chinese text: every character, and every pair of neighbours, has a vector that is learnt, LSTM layers read them
 // both ways, a dense layer scores the tags of each character, and a conditional random field finds the best sequence of tags.
-import {
-  type Backend,
-  callbacks,
-  type DeclaredTensor,
-  functional,
-  initializers,
-  input,
-  layers,
-  type Model,
-  optimizers,
-} from "rondo";
+import { callbacks, type History } from "rondo";
 import { charactersOf, Dataset, type TaggedSentence, TagScheme, tagFaults } from "rondo/data";
 import { resumeNer, zhNer } from "rondo/datasets";
 import { batched, defineRecipe, type Findings, option, type Run, type Settings } from "rondo/recipe";
 import { entities, transitions } from "rondo/report";
 import { CharacterReader } from "./bilstm-crf-characters.js";
+import { joined, type NamedModel, taggerOf } from "./bilstm-crf-model.js";
 import { linesOf } from "./numbers.js";
 import { Random } from "./random.js";
 import { holdThenCosine } from "./schedule.js";
@@ -50,6 +41,11 @@ const options = {
     least: 0,
     below: 1,
   }),
+  members: option.wholeNumber({
+    description: "models that are trained from weights of their own and decide together",
+    default: 1,
+    most: 100,
+  }),
 };
 
 export const recipe = defineRecipe({
@@ -80,8 +76,14 @@ export const recipe = defineRecipe({
       { bigrams: settings.options.bigramSize > 0 },
     );
     tell(run, { train, validation, test }, tags, reader);
-    const model = build(settings, tags, reader, run.backend);
-    run.begin(model);
+    const { members: count, ...own } = settings.options;
+    const taggers = Array.from({ length: count }, (_, member) => {
+      const seed = seedOf(settings.seed, member);
+      const { learningRate } = settings;
+      const one = taggerOf(reader.vocabularies, tags, { ...own, learningRate, seed, backend: run.backend });
+      return { name: count === 1 ? "model" : `member-${member + 1}`, ...one };
+    });
+    run.begin(Object.fromEntries(taggers.map(({ name, model }) => [name, model])));
 
     const samples = (sentences: readonly TaggedSentence[]) =>
       Dataset.fromIterable(sentences.map((one) => ({ x: reader.ids(one.tokens), y: tags.encode(one.tags) })));
@@ -95,28 +97,43 @@ export const recipe = defineRecipe({
           lengthMultiple: 8,
         },
       );
-    const best = callbacks.earlyStopping({
-      monitor: "val_entityF1",
-      patience: settings.count,
-      restoreBestWeights: true,
-    });
-    const rate = settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))];
-    const history = await run.fit("model", (kept) =>
-      model.fit(batches(samples(train).shuffle(train.length)), {
-        ...kept,
-        epochs: settings.count,
-        validationData: batches(samples(validation)),
-        callbacks: [...kept.callbacks, best, ...rate],
-      }),
-    );
-    const scores = history.history.val_entityF1 ?? [];
-    if (scores.length > 0)
-      run.say(
-        `The weights of epoch ${best.bestEpoch + 1} are kept, whose validation F1 is the best: ${scores[best.bestEpoch]?.toFixed(4)}.`,
+    const histories: Record<string, History> = {};
+    for (const { name, model } of taggers) {
+      if (count > 1) run.say(`${name}:`);
+      const best = callbacks.earlyStopping({
+        monitor: "val_entityF1",
+        patience: settings.count,
+        restoreBestWeights: true,
+      });
+      const rate = settings.asInSource ? [] : [callbacks.learningRateScheduler(holdThenCosine(settings))];
+      const history = await run.fit(name, (kept) =>
+        model.fit(batches(samples(train).shuffle(train.length)), {
+          ...kept,
+          epochs: settings.count,
+          validationData: batches(samples(validation)),
+          callbacks: [...kept.callbacks, best, ...rate],
+        }),
       );
+      const scores = history.history.val_entityF1 ?? [];
+      if (scores.length > 0)
+        run.say(
+          `The weights of epoch ${best.bestEpoch + 1} are kept, whose validation F1 is the best: ${scores[best.bestEpoch]?.toFixed(4)}.`,
+        );
+      histories[name] = history;
+    }
+
+    // An interrupted run decides with the members that it has trained.
+    const [first, ...others] = taggers.filter(({ name }) => (histories[name]?.epoch.length ?? 0) > 0);
+    const alone = (first ?? taggers[0])?.model;
+    if (alone === undefined) return;
+    const model =
+      first === undefined || others.length === 0
+        ? alone
+        : await joined([first, ...others], reader.vocabularies, tags, run.backend);
+    const [history] = Object.values(histories);
     await run.finish({
       model,
-      history,
+      history: count === 1 && history !== undefined ? history : histories,
       preprocessing: { ...reader.toJSON(), tags: { ...tags.toJSON() } },
       test: () => measured(model, reader, tags, { validation, test }),
     });
@@ -142,8 +159,9 @@ export const recipe = defineRecipe({
   },
 });
 
-/** Its inputs have the names of the reader's vocabularies. */
-type NamedModel = Model<string>;
+/** The first member has the run's seed; the others have seeds that no neighbouring run has. */
+const seedOf = (seed: number, member: number): number =>
+  member === 0 ? seed : new Random(seed, member).whole(0, 2 ** 31 - 1);
 
 interface Parts {
   readonly train: readonly TaggedSentence[];
@@ -194,51 +212,6 @@ function tell(run: Run, parts: Parts, tags: TagScheme, reader: CharacterReader):
         : `The tags of ${name} break their rules ${faults} times in ${broken} sentences (${starts} first tags, ${pairs} transitions, ${ends} last tags): ${few.map(([kind, count]) => `${kind} ${count} ×`).join(", ")}.`,
     );
   }
-}
-
-function build(
-  { seed, learningRate, options: own }: Settings<typeof options>,
-  tags: TagScheme,
-  { vocabularies }: CharacterReader,
-  backend: Backend,
-): NamedModel {
-  const inputs: Record<string, DeclaredTensor> = {};
-  const vectors = Object.entries(vocabularies).map(([name, { size }]): DeclaredTensor => {
-    const ids = input({ shape: [null], dtype: "int32", name });
-    inputs[name] = ids;
-    const outputDim = name === "bigrams" ? own.bigramSize : own.embedSize;
-    const most = Math.sqrt(3 / outputDim);
-    const table = layers.embedding({
-      name: `${name}_embedding`,
-      inputDim: size,
-      outputDim,
-      maskZero: true,
-      embeddingsInitializer: initializers.randomUniform({ minval: -most, maxval: most }),
-      // Rows that a batch does not name stay as they are, which costs less than Adam's usual steps.
-      lazy: own.average === 0,
-    });
-    return table.apply(ids);
-  });
-  const read = vectors.reduce((before, one) => layers.concatenate().apply([before, one]));
-  const above = [
-    layers.dropout({ rate: own.dropout }),
-    layers.bidirectional({ layer: layers.lstm({ units: own.units, returnSequences: true }) }),
-    layers.dropout({ rate: own.dropout }),
-    layers.dense({ units: tags.size }),
-    layers.crf({ tags, name: "crf" }),
-  ];
-  const outputs = above.reduce((value: DeclaredTensor, layer) => layer.apply(value), read);
-  const model = functional({ inputs, outputs, seed, backend });
-  model.compile({
-    optimizer: optimizers.adam({
-      learningRate,
-      globalClipNorm: 5,
-      ...(own.average > 0 ? { useEma: true, emaMomentum: own.average } : {}),
-    }),
-    loss: "crf",
-    metrics: ["accuracy", "entityF1"],
-  });
-  return model;
 }
 
 /** The best tags of some texts, without padding. */
