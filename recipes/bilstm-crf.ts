@@ -52,13 +52,14 @@ export const recipe = defineRecipe({
   name: "bilstm-crf",
   title: "Entities in Chinese sentences through a bidirectional LSTM and a conditional random field",
   adds: "Pairs of neighbouring characters beside the characters, dropout of half of what is embedded and read, a learning rate that falls to zero, the weights of the epoch with the best F1 on the validation sentences.",
-  goal: { figure: "testF1", bound: "at least", value: 0.93 },
+  goal: { figure: "testF1", bound: "at least", value: 0.93, where: { dataSet: "resume-ner" } },
   source: {
     title: `Huang, Xu and Yu, "Bidirectional LSTM-CRF models for sequence tagging", 2015`,
     address: "https://arxiv.org/abs/1508.01991",
     settings: { count: 20, batchSize: 32, learningRate: 0.001 },
     options: { bigramSize: 0, dropout: 0 },
-    goal: { figure: "testF1", bound: "at least", value: 0.9 },
+    // It has other data.
+    goal: [],
   },
   unit: "epoch",
   defaults: { count: 20, batchSize: 32, learningRate: 0.002 },

@@ -30,7 +30,11 @@ export const recipe = defineRecipe({
     address:
       "https://machinelearningmastery.com/develop-bidirectional-lstm-sequence-classification-python-keras/",
     settings: { count: 1000, batchSize: 1, learningRate: 0.001 },
-    goal: { figure: "stepAccuracy", bound: "at least", value: 0.93 },
+    // Keras's own mean over five seeds.
+    goal: [
+      { figure: "stepAccuracy", bound: "at least", value: 0.931, where: { layer: "lstm" } },
+      { figure: "stepAccuracy", bound: "at least", value: 0.946, where: { layer: "bilstm" } },
+    ],
   },
   unit: "step",
   defaults: { count: 1000, batchSize: 1, learningRate: 0.01 },

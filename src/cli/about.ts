@@ -2,7 +2,7 @@ import type { DescribedDataset } from "../datasets/index.js";
 import {
   counted,
   flagOf,
-  goalText,
+  goalsText,
   type Recipe,
   type RecipeOption,
   sourceText,
@@ -82,12 +82,13 @@ export function predictions(recipes: readonly Recipe[]): string {
 export function about({ unit, defaults, adds, goal, source }: Recipe): string[] {
   const { settings, options = {} } = source;
   const own = Object.entries(options).map(([name, value]) => `, ${flagOf(name)} ${written(value)}`);
-  const reached = source.goal === undefined ? "" : `; to reach: ${goalText(source.goal)}`;
+  const known = goalsText(source.goal ?? []);
+  const reached = known === "" ? "" : `; to reach: ${known}`;
   return [
     `Default: ${settingsText(defaults, unit)}.`,
     ...(adds === undefined ? [] : [adds]),
     `With --as-in-source: ${settingsText(settings, unit)}${own.join("")}, and nothing added${reached}.`,
-    `To reach: ${goalText(goal)}.`,
+    `To reach: ${goalsText(goal)}.`,
     `Follows ${sourceText(source)}`,
   ];
 }

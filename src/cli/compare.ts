@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { RondoError } from "../errors.js";
 import { writeFiles } from "../files/files.js";
-import { flagOf, type StoredResult, type StoredRun, version, written } from "../recipe/index.js";
+import { flagOf, goalsIn, type StoredResult, type StoredRun, version, written } from "../recipe/index.js";
 import { learningCurves, type RunHistory, renderReport, type Section, table } from "../report/index.js";
 import { heading } from "../report/words.js";
 import { argument, type CommandContext, exitCodes, folder } from "./command.js";
@@ -91,8 +91,7 @@ async function compare(
     date: new Date(),
     headline: all.map(({ name, run, result }) => ({
       label: name,
-      value: figureOf(run, result),
-      note: heading(run.recipe.goal.figure),
+      ...headlineOf(run, result),
     })),
     sections,
     configuration: Object.fromEntries(
@@ -110,9 +109,10 @@ async function compare(
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
 /** The figure that the run's recipe is measured by. */
-function figureOf({ recipe }: StoredRun, { figures }: StoredResult): string {
-  const value = figures[recipe.goal.figure];
-  return value === undefined ? "–" : value.toPrecision(4);
+function headlineOf({ recipe }: StoredRun, { figures }: StoredResult): { value: string; note: string } {
+  const name = goalsIn(recipe.goal)[0]?.figure ?? Object.keys(figures)[0] ?? "";
+  const value = figures[name];
+  return { value: value === undefined ? "–" : value.toPrecision(4), note: heading(name) };
 }
 
 /** All settings of a run as they are written on a command line. */

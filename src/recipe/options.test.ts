@@ -1,7 +1,15 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { flagOf, type OptionValues, option, written } from "./options.js";
 import { defineRecipe } from "./recipe.js";
-import { goalOf, goalText, type RecipeDescription, settingsOf } from "./settings.js";
+import {
+  type Goal,
+  goalOf,
+  goalsText,
+  goalText,
+  type RecipeDescription,
+  settingsOf,
+  type Wishes,
+} from "./settings.js";
 
 const options = {
   units: option.wholeNumber({ description: "units", default: 128, most: 512 }),
@@ -112,9 +120,29 @@ describe("settingsOf", () => {
 });
 
 describe("goals", () => {
+  const goalWith = (wishes: Partial<Wishes>, of: RecipeDescription = description) => {
+    const goal = goalOf(of, settingsOf(of, { seed: 1, ...wishes }));
+    return goal === undefined ? "none" : goalText(goal);
+  };
+
   it("are the source's own with its settings", () => {
-    expect(goalText(goalOf(description, { asInSource: false }))).toBe("step accuracy ≥ 0.96");
-    expect(goalText(goalOf(description, { asInSource: true }))).toBe("step accuracy ≥ 0.93");
+    expect(goalWith({})).toBe("step accuracy ≥ 0.96");
+    expect(goalWith({ asInSource: true })).toBe("step accuracy ≥ 0.93");
+  });
+
+  it("may hang on options, and there may be none", () => {
+    const figure = { figure: "stepAccuracy", bound: "at least" } as const;
+    const lstm = { ...figure, value: 0.9, where: { layer: "lstm" } } as const;
+    const small = { ...figure, value: 0.8, where: { layer: "bilstm", lstmSizes: [4, 2] } } as const;
+    const both = { ...description, goal: [lstm, small], source: { ...description.source, goal: [] } };
+    expect(goalWith({}, both)).toBe("step accuracy ≥ 0.9");
+    expect(goalWith({ options: { layer: "bilstm", lstmSizes: [4, 2] } }, both)).toBe("step accuracy ≥ 0.8");
+    expect(goalWith({ options: { layer: "bilstm" } }, both)).toBe("none");
+    expect(goalWith({ asInSource: true }, both)).toBe("none");
+    expect(goalsText(both.goal)).toBe(
+      "step accuracy ≥ 0.9 (layer lstm); step accuracy ≥ 0.8 (layer bilstm, lstm-sizes 4,2)",
+    );
+    expectTypeOf<"gru">().not.toExtend<NonNullable<Goal<typeof options>["where"]>["layer"]>();
   });
 
   it("may be multiples of another figure", () => {

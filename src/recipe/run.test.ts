@@ -9,7 +9,7 @@ import type { RunHistory } from "../report/index.js";
 import { createBackend } from "../runtime/select.js";
 import { option } from "./options.js";
 import { type Outcome, Run, type RunResult } from "./run.js";
-import { type Goal, type RecipeDescription, settingsOf } from "./settings.js";
+import { type Goal, type Goals, type RecipeDescription, settingsOf } from "./settings.js";
 import { version } from "./version.js";
 
 const backend = await createBackend({ threads: 1, warn: () => undefined });
@@ -44,7 +44,7 @@ interface Opened {
 interface Opening {
   readonly unit?: RecipeDescription["unit"];
   readonly now?: () => number;
-  readonly goal?: Goal;
+  readonly goal?: Goals;
   readonly json?: boolean;
 }
 
@@ -234,6 +234,18 @@ describe("Run", () => {
     const { figure, bound: side } = goal;
     expect(run.result?.goal).toEqual({ figure, bound: side, value, reached });
     expect(lines.join("\n")).toContain(`To reach: test error ${text}, which is ${value.toFixed(4)}. Follows`);
+  });
+
+  it("says of figures without a goal what they are, in their order", async () => {
+    const { run, lines } = await open(folder, { goal: [{ ...half, where: { keep: 0.9 } }] });
+    const model = tinyModel();
+    run.begin(model);
+    const figures = { testLoss: 0.25, testAccuracy: 0.75 };
+    await run.finish({ ...outcome(model), test: async () => ({ figures, sections: [] }) });
+    expect(lines.join("\n")).toMatch(/Test loss 0\.2500, test accuracy 0\.7500 after 20 epochs/);
+    expect(lines.join("\n")).toMatch(/^Follows /m);
+    expect(JSON.parse(readFileSync(join(folder, "result.json"), "utf8"))).not.toHaveProperty("goal");
+    expect(readFileSync(join(folder, "report.html"), "utf8")).not.toContain("to reach");
   });
 
   it("refuses figures without that of the goal", async () => {

@@ -128,8 +128,8 @@ export interface RunResult {
   readonly parameters: number;
   /** What was measured on the trained model, by name, the figure of the goal first. */
   readonly figures: Readonly<Record<string, number>>;
-  /** What is to be reached: a figure and its bound, `value` as a plain number. */
-  readonly goal: Pick<Goal, "figure" | "bound" | "value"> & { readonly reached: boolean };
+  /** What is to be reached: a figure and its bound, `value` as a plain number; left out where the settings have no goal. */
+  readonly goal?: Pick<Goal, "figure" | "bound" | "value"> & { readonly reached: boolean };
   readonly trainingSeconds: number;
 }
 
@@ -310,7 +310,6 @@ export class Run {
     const count = Math.min(...histories.map(lengthOf));
     const interrupted = signal.aborted && count < settings.count;
     const findings = await test();
-    const goal = goalOf(recipe, settings);
     const result: RunResult = {
       recipe: recipe.name,
       folder,
@@ -320,7 +319,7 @@ export class Run {
       unit: recipe.unit,
       count,
       parameters: modelsOf(model).reduce((sum, [, one]) => sum + one.countParams(), 0),
-      ...measured(goal, findings.figures),
+      ...measured(goalOf(recipe, settings), findings.figures),
       trainingSeconds,
     };
     this.#result = result;
@@ -339,13 +338,22 @@ export class Run {
       `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
         `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
     );
-    const bound = goal.times === undefined ? "" : `, which is ${figure(result.goal.value)}`;
-    this.say(`To reach: ${goalText(goal)}${bound}. Follows ${sourceText(recipe.source)}`);
+    const [wanted, bound] = this.#wanted(result);
+    const toReach =
+      wanted === undefined ? "" : `To reach: ${goalText(wanted)}${bound && `, which is ${bound}`}. `;
+    this.say(`${toReach}Follows ${sourceText(recipe.source)}`);
     this.say(`Model, history and report: ${folder}`);
     this.say(`To use it: rondo predict ${quoted(folder)} <input>`);
     if (!interrupted) await this.#folder.removeCheckpoints();
     else if (this.#folder.isUnfinished) this.say(`To go on: rondo train --resume ${quoted(folder)}`);
     if (this.#options.json) this.#options.print(JSON.stringify(result));
+  }
+
+  /** What is to be reached, and the plain number where it is a multiple of another figure. */
+  #wanted({ goal: found }: RunResult): readonly [Goal | undefined, string] {
+    const { recipe, settings } = this.#options;
+    const goal = goalOf(recipe, settings);
+    return [goal, found === undefined || goal?.times === undefined ? "" : figure(found.value)];
   }
 
   /** How far the weights were trained, for example `after 15 epochs`; an epoch that was cut short is not a completed one. */
@@ -368,8 +376,7 @@ export class Run {
   ): Promise<string> {
     const { recipe, settings } = this.#options;
     const { asInSource, batchSize, learningRate, seed, data, options } = settings;
-    const goal = goalOf(recipe, settings);
-    const bound = goal.times === undefined ? "" : ` = ${figure(result.goal.value)}`;
+    const [goal, bound] = this.#wanted(result);
     const models = modelsOf(model);
     return renderReport({
       title: recipe.title,
@@ -379,7 +386,7 @@ export class Run {
         ...Object.entries(result.figures).map(([name, value]) => ({
           label: heading(name),
           value: figure(value),
-          ...(name === goal.figure ? { note: `to reach: ${boundText(goal)}${bound}` } : {}),
+          ...(name === goal?.figure ? { note: `to reach: ${boundText(goal)}${bound && ` = ${bound}`}` } : {}),
         })),
         { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
         {
@@ -475,7 +482,8 @@ export const figuresText = (figures: Findings["figures"]): string =>
   );
 
 /** The figures, that of the goal first, and whether it reaches its bound. */
-function measured(goal: Goal, figures: Findings["figures"]): Pick<RunResult, "figures" | "goal"> {
+function measured(goal: Goal | undefined, figures: Findings["figures"]): Pick<RunResult, "figures" | "goal"> {
+  if (goal === undefined) return { figures };
   const named = (name: string): number => {
     const value = Object.hasOwn(figures, name) ? figures[name] : undefined;
     if (value !== undefined) return value;

@@ -23,14 +23,19 @@ export interface Settings<O extends RecipeOptions = RecipeOptions> extends Train
 }
 
 /** A figure and its bound: `testAccuracy`, at least 0.9789. */
-export interface Goal {
+export interface Goal<O extends RecipeOptions = RecipeOptions> {
   /** The figure's name among those that a run finishes with. */
   readonly figure: string;
   readonly bound: "at least" | "at most";
   readonly value: number;
   /** The name of another figure of the run, where `value` is a multiple of that. */
   readonly times?: string;
+  /** The recipe's own options with which it is to be reached, by their values; default: all. */
+  readonly where?: Partial<OptionValues<O>>;
 }
+
+/** A goal, or several for different values of options: the first that fits them counts. Where none fits there is none. */
+export type Goals<O extends RecipeOptions = RecipeOptions> = Goal<O> | readonly Goal<O>[];
 
 /** The tutorial that a recipe follows. */
 export interface Source<O extends RecipeOptions = RecipeOptions> {
@@ -41,8 +46,8 @@ export interface Source<O extends RecipeOptions = RecipeOptions> {
   readonly settings: Training;
   /** The recipe's own options where the tutorial has other values than the defaults. */
   readonly options?: Partial<OptionValues<O>>;
-  /** What its settings reach, where that is not the recipe's `goal`. */
-  readonly goal?: Goal;
+  /** What its settings reach, where that is not the recipe's `goal`; an empty list where nothing is known. */
+  readonly goal?: Goals<O>;
 }
 
 /** What is known of a recipe before it trains. */
@@ -54,7 +59,7 @@ export interface RecipeDescription<O extends RecipeOptions = RecipeOptions> {
   /** What the default adds to the tutorial's settings, in a sentence; shown by `rondo list`. */
   readonly adds?: string;
   /** What the defaults reach on the average over seeds. */
-  readonly goal: Goal;
+  readonly goal: Goals<O>;
   readonly source: Source<O>;
   /** What the length of a training is counted in. */
   readonly unit: "epoch" | "step";
@@ -107,11 +112,29 @@ export function commandOf(recipe: RecipeDescription, settings: Settings, folder:
 /** A word of a command line. */
 export const quoted = (text: string): string => (/^[\w.,:/=@+-]+$/.test(text) ? text : JSON.stringify(text));
 
-/** The figure that these settings are to reach. */
-export const goalOf = (
+/** The figure that these settings are to reach; undefined where the recipe has none for them. */
+export function goalOf(
   { goal, source }: RecipeDescription,
-  { asInSource }: Pick<Settings, "asInSource">,
-): Goal => (asInSource ? (source.goal ?? goal) : goal);
+  { asInSource, options }: Pick<Settings, "asInSource" | "options">,
+): Goal | undefined {
+  const fits = ({ where = {} }: Goal): boolean =>
+    Object.entries(where).every(([name, value]) => written(options[name]) === written(value));
+  return goalsIn(asInSource ? (source.goal ?? goal) : goal).find(fits);
+}
+
+/** Goals as a list. */
+export const goalsIn = (goals: Goals): readonly Goal[] => ("figure" in goals ? [goals] : goals);
+
+/** Goals in words, with the options on which they hang: `test F1 ≥ 0.93 (data-set resume-ner)`. */
+export const goalsText = (goals: Goals): string =>
+  goalsIn(goals)
+    .map((goal) => {
+      const options = Object.entries(goal.where ?? {}).map(
+        ([name, value]) => `${flagOf(name)} ${written(value)}`,
+      );
+      return options.length === 0 ? goalText(goal) : `${goalText(goal)} (${options.join(", ")})`;
+    })
+    .join("; ");
 
 /** A goal in words: `test accuracy ≥ 0.9789`. */
 export const goalText = (goal: Goal): string => `${words(goal.figure)} ${boundText(goal)}`;

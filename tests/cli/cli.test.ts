@@ -496,7 +496,7 @@ describe("rondo", () => {
         goal: { figure: "testError", bound: "at most", reached: false },
         parameters: 2 * (4 * (1 + 4 + 1) * 4 + 2 * 4 * (4 + 4 + 1) * 4 + 5),
       });
-      expect(result.goal.value).toBeCloseTo(1.05 * (result.figures.leastSquaresError ?? Number.NaN), 12);
+      expect(result.goal?.value).toBeCloseTo(1.05 * (result.figures.leastSquaresError ?? Number.NaN), 12);
       expect(read("history.csv").split("\r\n")).toHaveLength(1 + 2 * 3 + 1);
       expect(JSON.parse(read("history.json"))).toMatchObject({ sgd: { step: [1, 2, 3] } });
       expect(read("report.html").match(/<polyline class="tone\d"/g)).toHaveLength(2 + 3);
