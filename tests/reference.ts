@@ -803,19 +803,19 @@ const otherRules: Readonly<Record<string, Rule>> = {
     const [x, pack, bias] = [given(inputs), given(inputs, 1), inputs[2]];
     const out = node.outputs[0]?.shape.map((d) => bind(d, run.bindings ?? {})) ?? [];
     const result = full(out, 0);
-    eachProduct(attrs, x.shape, out, ({ pixel, filter, weight, input }) => {
+    eachProduct(attrs, run, x.shape, out, ({ pixel, filter, weight, input }) => {
       const to = offsetOf(out, [...pixel, filter]);
       result.data[to] = known(result.data[to], "sum") + at(x, input) * at(pack, weight);
     });
     const activate = convActivations[attrs.activation];
     return [build(out, (i) => activate(at(result, i) + (bias === undefined ? 0 : at(bias, i.slice(-1)))))];
   },
-  convWeights: (inputs, node) => {
+  convWeights: (inputs, node, run) => {
     const attrs = attrsOf<ConvAttrs>(node);
     const [x, g] = [given(inputs), given(inputs, 1)];
     const shape = (known(node.outputs[0], "output").shape as readonly number[]).slice();
     const weights = full(shape, 0);
-    eachProduct(attrs, x.shape, g.shape, ({ pixel, filter, weight, input }) => {
+    eachProduct(attrs, run, x.shape, g.shape, ({ pixel, filter, weight, input }) => {
       const to = offsetOf(shape, weight);
       weights.data[to] = known(weights.data[to], "sum") + at(x, input) * at(g, [...pixel, filter]);
     });
@@ -833,7 +833,7 @@ const otherRules: Readonly<Record<string, Rule>> = {
     const out = node.outputs[0]?.shape.map((d) => bind(d, run.bindings ?? {})) ?? [];
     return [
       build(out, (i) => {
-        const values = windowOf(attrs, x.shape, i).map((place) => at(x, place));
+        const values = windowOf(attrs, run, x.shape, i).map((place) => at(x, place));
         return attrs.kind === "max" ? largest(values) : total(values) / values.length;
       }),
     ];
@@ -848,7 +848,7 @@ const otherRules: Readonly<Record<string, Rule>> = {
       result.data[to] = known(result.data[to], "sum") + part;
     };
     build(g.shape, (i) => {
-      const places = windowOf(attrs, shape, i);
+      const places = windowOf(attrs, run, shape, i);
       if (x === undefined) for (const place of places) give(place, at(g, i) / places.length);
       else {
         const values = places.map((place) => at(x, place));
@@ -889,13 +889,15 @@ interface Product {
 /** All products of a convolution: output pixel p and tap k meet input pixel i where i·apart = p·stride − before + k·dilation. */
 function eachProduct(
   { kernel, strides, dilation, apart, before, groups, filters }: ConvAttrs,
+  { bindings = {} }: Run,
   [N = 0, H = 0, W = 0, C = 0]: readonly number[],
   [, OH = 0, OW = 0]: readonly number[],
   visit: (product: Product) => void,
 ): void {
   const [channels, own] = [C / groups, filters / groups];
+  const first = before.map((d) => bind(d, bindings));
   const meet = (axis: 0 | 1, p: number, k: number, size: number): number | undefined => {
-    const place = p * strides[axis] - before[axis] + k * dilation[axis];
+    const place = p * strides[axis] - known(first[axis], "before") + k * dilation[axis];
     return place % apart[axis] === 0 && place >= 0 && place / apart[axis] < size
       ? place / apart[axis]
       : undefined;
@@ -919,11 +921,12 @@ function eachProduct(
 /** The pixels [N, D, H, W, C] in the window of an output pixel, in their order. */
 function windowOf(
   { window, strides, before }: PoolAttrs,
+  { bindings = {} }: Run,
   [, ...sizes]: readonly number[],
   [n = 0, a = 0, b = 0, c = 0, channel = 0]: Index,
 ): Index[] {
   const [d = [], h = [], w = []] = [a, b, c].map((p, axis) => {
-    const first = p * known(strides[axis], "stride") - known(before[axis], "before");
+    const first = p * known(strides[axis], "stride") - bind(known(before[axis], "before"), bindings);
     return Array.from({ length: known(window[axis], "window") }, (_, k) => first + k).filter(
       (i) => i >= 0 && i < known(sizes[axis], "size"),
     );

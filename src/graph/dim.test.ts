@@ -6,19 +6,23 @@ import {
   type Dim,
   divide,
   equal,
+  floorDiv,
   mul,
   product,
   sameShape,
   shapeText,
+  solve,
   sub,
+  substitute,
   symbol,
+  symbolsIn,
 } from "./dim.js";
 
 const names = ["B", "T", "T2", "t"] as const;
 const bindings = fc.record(Object.fromEntries(names.map((name) => [name, fc.integer({ min: 0, max: 9 })])));
 
 /** Polynomials of small degree with small coefficients. */
-const dim: fc.Arbitrary<Dim> = fc.letrec<{ dim: Dim }>((tie) => ({
+const polynomial: fc.Arbitrary<Dim> = fc.letrec<{ dim: Dim }>((tie) => ({
   dim: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
     fc.integer({ min: -4, max: 4 }).map((n): Dim => n),
@@ -28,6 +32,15 @@ const dim: fc.Arbitrary<Dim> = fc.letrec<{ dim: Dim }>((tie) => ({
     fc.tuple(tie("dim"), tie("dim")).map(([a, b]) => mul(a, b)),
   ),
 })).dim;
+
+const divisor = fc.integer({ min: 1, max: 6 });
+/** The same, with quotients among the factors. */
+const dim: fc.Arbitrary<Dim> = fc.oneof(
+  { weight: 2, arbitrary: polynomial },
+  fc
+    .tuple(polynomial, polynomial, divisor, divisor)
+    .map(([a, b, m, n]) => add(mul(a, floorDiv(b, m)), floorDiv(add(b, floorDiv(a, m)), n))),
+);
 
 const holds = <T>(arbitrary: fc.Arbitrary<T>, law: (x: T) => boolean): void =>
   fc.assert(fc.property(arbitrary, law), { numRuns: 200, seed: 7 });
@@ -113,6 +126,77 @@ describe("divide", () => {
 
   it("has no answer for 0 / 0", () => {
     expect(divide(0, 0)).toBeUndefined();
+  });
+});
+
+describe("floorDiv", () => {
+  const [B, T] = [symbol("B"), symbol("T")];
+
+  it("binds like rounding down", () => {
+    holds(fc.tuple(dim, divisor, bindings), ([a, n, values]) => {
+      return bind(floorDiv(a, n), values) === Math.floor(bind(a, values) / n);
+    });
+  });
+
+  it("undoes mul, and takes multiples out", () => {
+    holds(fc.tuple(dim, dim, divisor), ([a, b, n]) => {
+      return (
+        equal(floorDiv(mul(a, n), n), a) && equal(floorDiv(add(a, mul(b, n)), n), add(floorDiv(a, n), b))
+      );
+    });
+  });
+
+  it("of a quotient is one quotient", () => {
+    holds(fc.tuple(polynomial, divisor, divisor), ([a, m, n]) =>
+      equal(floorDiv(floorDiv(a, m), n), floorDiv(a, m * n)),
+    );
+  });
+
+  it("is written shortly", () => {
+    const all = [
+      floorDiv(T, 2),
+      floorDiv(sub(T, 2), 2),
+      floorDiv(add(mul(T, 6), 7), 4),
+      floorDiv(mul(T, B), 3),
+      mul(floorDiv(add(T, 1), 2), B),
+    ];
+    expect(all.map(String)).toEqual([
+      "floor(T/2)",
+      "floor(T/2)-1",
+      "floor((T+1)/2)+T+1",
+      "floor(B*T/3)",
+      "B*floor((T+1)/2)",
+    ]);
+  });
+
+  it("divides where it is a factor", () => {
+    const half = floorDiv(T, 2);
+    expect(`${divide(mul(mul(half, B), 3), half)}`).toBe("3*B");
+    expect(divide(half, T)).toBeUndefined();
+  });
+});
+
+describe("symbols", () => {
+  const [T, U] = [symbol("T"), symbol("U")];
+  const half = floorDiv(add(T, 1), 2);
+
+  it("are found within quotients", () => {
+    expect([...symbolsIn(mul(half, U))].sort()).toEqual(["T", "U"]);
+    expect([...symbolsIn(7)]).toEqual([]);
+  });
+
+  it("are replaced within quotients", () => {
+    expect(`${substitute(mul(half, U), new Map<string, Dim>([["T", mul(U, 2)]]))}`).toBe("U*U");
+    expect(substitute(half, new Map<string, Dim>([["T", 7]]))).toBe(4);
+    expect(substitute(half, new Map())).toBe(half);
+  });
+
+  it("follow where they stand alone and nowhere else", () => {
+    expect(solve(U, half)?.map(String)).toEqual(["U", "floor((T+1)/2)"]);
+    expect(solve(half, 4)).toBeUndefined();
+    expect(solve(mul(half, 2), T)).toBeUndefined();
+    expect(solve(add(T, U), add(U, 3))).toEqual(["T", 3]);
+    expect(solve(3, 4)).toBeUndefined();
   });
 });
 

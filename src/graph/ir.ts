@@ -1,7 +1,7 @@
 import { atOnce, isRest, type Steps } from "../breather.js";
 import type { Dtype, TypedArray } from "../dtype.js";
 import { RondoError, valueText } from "../errors.js";
-import type { Shape } from "./dim.js";
+import type { Dim, Shape } from "./dim.js";
 
 export interface TensorType {
   readonly shape: Shape;
@@ -102,12 +102,13 @@ export type Kernel<A extends Attrs> =
   /**
    * A kernel of its own whose instruction the op describes itself: the values of its fields, for the shapes of the operands
    * once sizes are bound. Inputs are contiguous, but for those whose first axis may have another stride (`rowsApart`);
-   * `work` is how many float32 of room it needs.
+   * `work` is how many float32 of room it needs; `check` throws a RondoError for sizes that it cannot do.
    */
   | {
       readonly kind: "described";
       readonly instruction: InstructionRecord;
       rowsApart?(input: number): boolean;
+      check?(inputs: readonly (readonly number[])[], outputs: readonly (readonly number[])[], attrs: A): void;
       work?(inputs: readonly Strided[], outputs: readonly (readonly number[])[]): number;
       fields(
         inputs: readonly Strided[],
@@ -117,8 +118,9 @@ export type Kernel<A extends Attrs> =
       ): Readonly<Record<string, number | Place>>;
     };
 
-/** Where the operands of an instruction are, as its words say it; null: absent. */
+/** Where the operands of an instruction are, as its words say it; null: absent. And what sizes among the attributes are. */
 export interface OperandPlaces {
+  size(d: Dim): number;
   readonly inputs: readonly Place[];
   readonly outputs: readonly Place[];
   readonly work: Place;

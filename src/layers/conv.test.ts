@@ -24,6 +24,19 @@ const message = (make: () => unknown): string => {
 describe("shapes", () => {
   it.each<[string, () => Layer, readonly (number | typeof T)[], readonly (string | number)[]]>([
     ["conv1d", () => layers.conv1d({ filters: 5, kernelSize: 3 }), [T, 2], ["T-2", 5]],
+    [
+      "strides",
+      () => layers.conv1d({ filters: 5, kernelSize: 3, strides: 2 }),
+      [T, 2],
+      ["floor((T+1)/2)-1", 5],
+    ],
+    [
+      "strides, same",
+      () => layers.conv1d({ filters: 5, kernelSize: 3, strides: 2, padding: "same" }),
+      [T, 2],
+      ["floor((T+1)/2)", 5],
+    ],
+    ["maxPooling1d", () => layers.maxPooling1d(), [T, 3], ["floor(T/2)", 3]],
     ["causal", () => layers.conv1d({ filters: 5, kernelSize: 3, padding: "causal" }), [T, 2], ["T", 5]],
     ["conv2d", () => layers.conv2d({ filters: 5, kernelSize: [3, 2], strides: 2 }), [8, 6, 1], [3, 3, 5]],
     [
@@ -67,11 +80,6 @@ describe("what does not fit", () => {
       "a window too large",
       () => conv({ kernelSize: 9 }).outputTypes(picturesOf(1)),
       "windows that reach over 9",
-    ],
-    [
-      "strides over an open axis",
-      () => layers.conv1d({ filters: 1, kernelSize: 2, strides: 2 }).outputTypes(floats([B, T, 1])),
-      "with strides of 2",
     ],
     ["one vector a sample", () => layers.maxPooling1d().build(floats([B, 3])), "returnSequences"],
     [

@@ -1,6 +1,6 @@
 import type { Steps } from "../breather.js";
 import { RondoError, valueText } from "../errors.js";
-import { bind, type Dim, type Shape, substitute, symbol } from "../graph/dim.js";
+import { bind, type Dim, type Shape, substitute, symbol, symbolsIn } from "../graph/dim.js";
 import type { StateVariable, SymbolicTensor, TensorType } from "../graph/ir.js";
 import { DeclaredTensor, joinTies, type LayerCall, resolved, type Tie } from "../layers/declared.js";
 import { InputLayer } from "../layers/inputLayer.js";
@@ -99,8 +99,7 @@ export class Network {
     for (const { symbol: name, equals, where: by } of this.#ties) {
       const [own, other] = [bindings[name], bind(equals, bindings)];
       if (own === undefined || own === other) continue;
-      const partners = typeof equals === "number" ? [] : equals.products.flatMap(([symbols]) => symbols);
-      const others = partners.map(textOf);
+      const others = [...symbolsIn(equals)].map(textOf);
       throw new RondoError({
         where,
         received: `${own} in ${textOf(name)} and ${other} in ${others.join(", ") || "the model"}`,

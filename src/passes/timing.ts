@@ -1,4 +1,4 @@
-import { type Dim, equal, mul, product, type Shape, sub } from "../graph/dim.js";
+import { type Dim, equal, mul, product, type Shape, sub, symbolsIn } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import type { GatherAttrs } from "../graph/ops/gather.js";
 import type { ConcatAttrs } from "../graph/ops/join.js";
@@ -87,7 +87,7 @@ export class Timings {
 
   /** Whether the number of steps is in a size. */
   #counts(d: Dim): boolean {
-    return typeof d !== "number" && d.products.some(([symbols]) => symbols.includes(this.#time));
+    return symbolsIn(d).has(this.#time);
   }
 
   #scan(node: Node<ScanAttrs>, given: readonly Timing[]): readonly Timing[] {

@@ -1,5 +1,6 @@
 import { bytesPerElement } from "../dtype.js";
-import type { Node, SymbolicTensor } from "../graph/ir.js";
+import type { Dim } from "../graph/dim.js";
+import type { Node, SymbolicTensor, TensorType } from "../graph/ir.js";
 import type { GatherAttrs } from "../graph/ops/gather.js";
 import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
@@ -324,6 +325,8 @@ const orthogonal: LowerRule = (l, node) => {
 const described: LowerRule = (l, node) => {
   const { kernel } = node.op;
   if (kernel.kind !== "described") return;
+  const sizes = ({ shape }: TensorType) => l.values.shape(shape);
+  kernel.check?.(node.inputs.map(sizes), node.outputs.map(sizes), node.attrs);
   const inputs = node.inputs.map((x, i) =>
     l.materialize(x, kernel.rowsApart?.(i) === true ? rowsContiguous : isContiguous),
   );
@@ -336,7 +339,12 @@ const described: LowerRule = (l, node) => {
     writes: [...outputs.map((view) => view.buffer), ...(work === undefined ? [] : [work])],
     emit(encoder, index) {
       const places = (views: readonly View[]) => views.map((view) => pointer(view, index));
-      const at = { inputs: places(inputs), outputs: places(outputs), work: startOf(work, index) };
+      const at = {
+        inputs: places(inputs),
+        outputs: places(outputs),
+        work: startOf(work, index),
+        size: (d: Dim) => l.values.size(d),
+      };
       encoder.append(kernel.instruction, kernel.fields(inputs, shapes, node.attrs, at));
     },
   });

@@ -1,4 +1,5 @@
 import { isRest, type Steps } from "../breather.js";
+import { RondoError } from "../errors.js";
 import { bind, type Dim, type Shape } from "../graph/dim.js";
 import type { Bindings, Node, SymbolicTensor } from "../graph/ir.js";
 import type { ConstantAttrs, SizeAttrs, StateAttrs } from "../graph/ops/source.js";
@@ -64,6 +65,15 @@ export class Values {
     const known = this.#shapes.get(shape);
     if (known !== undefined) return known;
     const sizes = shape.map((d) => this.size(d));
+    const short = sizes.findIndex((size) => size < 0);
+    if (short >= 0) {
+      throw new RondoError({
+        where: "model",
+        received: `sizes for which an axis has ${shape[short]} = ${sizes[short]} elements`,
+        expected: "none below 0",
+        fix: "Give longer inputs, or use smaller windows and fewer layers that shrink the axis",
+      });
+    }
     const bound = { sizes, key: sizes.join() };
     this.#shapes.set(shape, bound);
     return bound;

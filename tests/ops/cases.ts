@@ -128,6 +128,9 @@ const convolutions: readonly Case[] = [
     },
     "causal over an open axis",
   ),
+  pixels([2, 1, T, 3], [1, 2, 3, 4], { strides: [1, 3] }, "strides over an open axis"),
+  pixels([B, T, 7, 2], [4, 3, 2, 3], { strides: [3, 2], padding: "same" }, "strides over an open axis, same"),
+  pixels([2, 1, T, 2], [1, 3, 2, 3], { strides: [1, 5], padding: "same" }, "gaps over an open axis, same"),
   pixels([Z, 4, 4, 2], [2, 2, 2, 3], {}, "no rows"),
   pixels([1, 2, 2, 700], [2, 2, 700, 2], { padding: "same" }, "many channels"),
   pixels([1, 2, 140, 2], [1, 3, 2, 3], { padding: "same" }, "long rows"),
@@ -147,6 +150,9 @@ const convolutions: readonly Case[] = [
   ),
   test("its gradients' gradients, strides", [float([1, 5, 5, 2]), float([3, 3, 2, 2])], (x, k) =>
     slopes(ops.conv2d(x, k, { strides: [2, 2] }), [x, k]),
+  ),
+  test("its gradients' gradients, open axes", [float([1, T, 5, 2]), float([4, 3, 2, 2])], (x, k) =>
+    slopes(ops.conv2d(x, k, { strides: [3, 2], padding: "same" }), [x, k]),
   ),
   test("within a scan, its kernel packed outside", [float([3, 2, 3, 4, 2]), float([2, 3, 2, 2])], (x, k) => {
     const { outputs, states } = ops.scan({
@@ -173,6 +179,9 @@ const pools: readonly Case[] = (["max", "average"] as const).flatMap((kind) => {
     over([1, 6, 7, 1], { window: [2, 2], strides: [3, 3], padding: "same" }, "with gaps"),
     over([2, 7, 3], { window: [3], strides: [2], padding: "same" }, "one axis"),
     over([2, T, 3], { window: [2], strides: [1] }, "an open axis"),
+    over([2, T, 3], { window: [3] }, "apart over an open axis"),
+    over([B, T, 5, 2], { window: [4, 2], strides: [3, 2], padding: "same" }, "an open axis, same"),
+    over([1, T, 2], { window: [3], strides: [7], padding: "same" }, "with gaps over an open axis"),
     over([2, 3, 4, 5, 2], { window: [2, 2, 3], strides: [1, 2, 2], padding: "same" }, "three axes"),
     over([Z, 4, 4, 2], { window: [2, 2] }, "no rows"),
     over([1, 4, 4, 70], { window: [2, 2], strides: [1, 1] }, "many channels"),

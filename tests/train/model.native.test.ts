@@ -14,6 +14,7 @@ import { tablesContract } from "./tables.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { updatesContract } from "./updates.contract.js";
 import { weightsContract } from "./weights.contract.js";
+import { windowsContract } from "./windows.contract.js";
 
 describeWith(nativeAddon, "models on the native backend", () => {
   const make = () => createBackend({ backend: "native" });
@@ -24,6 +25,7 @@ describeWith(nativeAddon, "models on the native backend", () => {
   orderContract(make);
   updatesContract(make);
   weightsContract(make);
+  windowsContract(make);
   functionalContract(make);
   savingContract(make);
   outputsContract(make);

@@ -12,6 +12,7 @@ import { tablesContract } from "./tables.contract.js";
 import { trainingContract } from "./training.contract.js";
 import { updatesContract } from "./updates.contract.js";
 import { weightsContract } from "./weights.contract.js";
+import { windowsContract } from "./windows.contract.js";
 
 describe("models on the wasm backend", () => {
   const make = () => createBackend({ backend: "wasm", threads: 1 });
@@ -22,6 +23,7 @@ describe("models on the wasm backend", () => {
   orderContract(make);
   updatesContract(make);
   weightsContract(make);
+  windowsContract(make);
   functionalContract(make);
   savingContract(make);
   outputsContract(make);

@@ -383,6 +383,12 @@ export function sessionContract(make: () => Promise<Backend>): void {
         () => [layers.conv1d({ filters: 3, kernelSize: 2, padding: "causal" })],
         "looks through windows over the time steps",
       ],
+      ["max_pooling1d", () => [layers.maxPooling1d()], "windows over the time steps"],
+      [
+        "conv1d",
+        () => [layers.conv1d({ filters: 3, kernelSize: 1, strides: 2 }), layers.lstm({ units: 2 })],
+        "windows over the time steps",
+      ],
       [
         "average_pooling1d",
         () => [layers.averagePooling1d({ poolSize: 2, strides: 1 })],

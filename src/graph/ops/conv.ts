@@ -1,13 +1,21 @@
 import { RondoError } from "../../errors.js";
-import { type Dim, equal, type Shape, SizesDiffer, shapeText } from "../dim.js";
+import { type Dim, equal, sub as minus, type Shape, SizesDiffer, shapeText } from "../dim.js";
 import * as instructions from "../instructions.js";
-import { apply, makeNode, type Op, SymbolicTensor, symbolic, type TensorType } from "../ir.js";
+import {
+  apply,
+  makeNode,
+  type Op,
+  type OperandPlaces,
+  SymbolicTensor,
+  symbolic,
+  type TensorType,
+} from "../ir.js";
 import { elementwiseMask, noMask } from "../mask.js";
 import { greater, logicalAnd, mul, square, sub, where } from "./elementwise.js";
 import { pad } from "./join.js";
 import { reshape, reverse, slice, transpose } from "./shape.js";
 import { fill } from "./source.js";
-import { type WindowPadding, windowsOn } from "./window.js";
+import { checkWindows, type WindowPadding, windowsOn } from "./window.js";
 
 // N rows, H height, W width, C channels, F filters, G groups; K numbers of a patch that meet a filter. Channels last.
 
@@ -56,7 +64,7 @@ export interface ConvAttrs {
   /** How far apart the input's pixels lie, zeros between them: the strides of the convolution whose gradient this is. */
   readonly apart: Pair;
   /** How many pixels the first window begins before the first pixel. */
-  readonly before: Pair;
+  readonly before: readonly [Dim, Dim];
   readonly out: readonly [Dim, Dim];
   readonly groups: number;
   readonly filters: number;
@@ -81,6 +89,7 @@ const common = (
   x: { readonly shape: readonly number[]; readonly strides: readonly number[] } | undefined,
   { kernel, strides, dilation, apart, before, groups, filters }: ConvAttrs,
   [OH = 0, OW = 0]: readonly number[],
+  size: OperandPlaces["size"],
 ) => {
   const [N = 0, H = 0, W = 0, C = 0] = x?.shape ?? [];
   return {
@@ -99,8 +108,8 @@ const common = (
     dW: dilation[1],
     uH: apart[0],
     uW: apart[1],
-    top: before[0],
-    left: before[1],
+    top: size(before[0]),
+    left: size(before[1]),
     groups,
     xN: x?.strides[0] ?? 0,
   };
@@ -141,13 +150,19 @@ export const convOp: Op<ConvAttrs> = {
     kind: "described",
     instruction: instructions.conv,
     rowsApart: (input) => input === 0,
+    check([[, ...sizes] = []], [[, ...outs] = []], { kernel, dilation }) {
+      kernel.forEach((taps, i) => {
+        const reach = (taps - 1) * (dilation[i] ?? 1) + 1;
+        checkWindows("conv2d", { size: sizes[i] ?? 0, out: outs[i] ?? 0, reach });
+      });
+    },
     fields: (
       [x],
       [shape = []],
       attrs,
-      { inputs: [at = null, pack = null, bias = null], outputs: [out = null] },
+      { inputs: [at = null, pack = null, bias = null], outputs: [out = null], size },
     ) => ({
-      ...common(x, attrs, shape.slice(1)),
+      ...common(x, attrs, shape.slice(1), size),
       activation: activationCodes[attrs.activation],
       x: at,
       pack,
@@ -193,8 +208,8 @@ export const convWeightsOp: Op<ConvAttrs> = {
       const pieces = piecesOf(g, pack);
       return pieces === 1 ? 0 : pieces * (product(pack) + (g?.shape.at(-1) ?? 0));
     },
-    fields: ([x, g], [pack = []], attrs, { inputs: [at = null, dy = null], outputs, work }) => ({
-      ...common(x, attrs, g?.shape.slice(1) ?? []),
+    fields: ([x, g], [pack = []], attrs, { inputs: [at = null, dy = null], outputs, work, size }) => ({
+      ...common(x, attrs, g?.shape.slice(1) ?? [], size),
       pieces: piecesOf(g, pack),
       x: at,
       dy,
@@ -214,7 +229,7 @@ function backToInput(
 ): SymbolicTensor {
   const [, H = 0, W = 0] = x.shape;
   const C = sizeOf(x.shape, -1);
-  const back = (i: 0 | 1): number => dilation[i] * (kernel[i] - 1) - before[i];
+  const back = (i: 0 | 1): Dim => minus(dilation[i] * (kernel[i] - 1), before[i]);
   return apply(convOp, [g, turned(pack, kernel, C, filters, groups)], {
     kernel,
     strides: apart,

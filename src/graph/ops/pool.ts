@@ -1,10 +1,10 @@
 import { RondoError } from "../../errors.js";
 import { type Dim, shapeText } from "../dim.js";
 import * as instructions from "../instructions.js";
-import { apply, type Op, type SymbolicTensor, symbolic } from "../ir.js";
+import { apply, type Op, type OperandPlaces, type SymbolicTensor, symbolic } from "../ir.js";
 import { noMask } from "../mask.js";
 import { reshape } from "./shape.js";
-import { windowsOn } from "./window.js";
+import { checkWindows, windowsOn } from "./window.js";
 
 // N rows, D depth, H height, W width, C channels. Channels last.
 
@@ -15,7 +15,7 @@ export interface PoolAttrs {
   readonly window: Triple;
   readonly strides: Triple;
   /** How many pixels the first window begins before the first pixel. */
-  readonly before: Triple;
+  readonly before: readonly [Dim, Dim, Dim];
   readonly out: readonly [Dim, Dim, Dim];
 }
 
@@ -28,6 +28,7 @@ const fieldsOf = (
   [N = 0, D = 0, H = 0, W = 0, C = 0]: readonly number[],
   [, OD = 0, OH = 0, OW = 0]: readonly number[],
   { kind, window, strides, before }: PoolAttrs,
+  size: OperandPlaces["size"],
 ) => ({
   average: kind === "average" ? 1 : 0,
   N,
@@ -44,9 +45,9 @@ const fieldsOf = (
   sD: strides[0],
   sH: strides[1],
   sW: strides[2],
-  front: before[0],
-  top: before[1],
-  left: before[2],
+  front: size(before[0]),
+  top: size(before[1]),
+  left: size(before[2]),
 });
 
 /** x [N, D, H, W, C] → the maximum (NaN where there is one) or the mean of each window; what lies outside does not count. */
@@ -66,8 +67,13 @@ export const poolOp: Op<PoolAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.pool,
-    fields: ([x], [shape = []], attrs, { inputs, outputs }) => ({
-      ...fieldsOf(x?.shape ?? [], shape, attrs),
+    check([[, ...sizes] = []], [[, ...outs] = []], { window }) {
+      window.forEach((reach, i) => {
+        checkWindows("pool", { size: sizes[i] ?? 0, out: outs[i] ?? 0, reach });
+      });
+    },
+    fields: ([x], [shape = []], attrs, { inputs, outputs, size }) => ({
+      ...fieldsOf(x?.shape ?? [], shape, attrs, size),
       x: inputs[0] ?? null,
       out: outputs[0] ?? null,
     }),
@@ -94,8 +100,8 @@ export const poolGradientOp: Op<PoolGradientAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.poolGradient,
-    fields: ([g], [shape = []], attrs, { inputs: [dy = null, x = null], outputs: [dx = null] }) => ({
-      ...fieldsOf(shape, g?.shape ?? [], attrs),
+    fields: ([g], [shape = []], attrs, { inputs: [dy = null, x = null], outputs: [dx = null], size }) => ({
+      ...fieldsOf(shape, g?.shape ?? [], attrs, size),
       x,
       dy,
       dx,
@@ -153,7 +159,7 @@ export function pool(x: SymbolicTensor, options: PoolOptions): SymbolicTensor {
     kind,
     window: triple([...one, ...window], 1),
     strides: triple([...one, ...strides], 1),
-    before: triple([...one.map(() => 0), ...places.map((p) => p.before)], 0),
+    before: triple<Dim>([...one.map(() => 0), ...places.map((p) => p.before)], 0),
     out: triple<Dim>([...one, ...places.map((p) => p.out)], 1),
   });
   return reshape(result, [N, ...places.map((p) => p.out), C]);

@@ -1,5 +1,5 @@
 import { RondoError } from "../../errors.js";
-import { type Dim, add as plus, sub } from "../dim.js";
+import { type Dim, floorDiv, mul, add as plus, sub } from "../dim.js";
 
 /** How windows lie on an axis: `same`: as many outputs as inputs (by the stride), zeros around; or how much is put around. */
 export type WindowPadding = "valid" | "same" | readonly [before: number, after: number];
@@ -17,10 +17,10 @@ export function windowsOn(
   where: string,
   size: Dim,
   { reach, stride, padding }: AxisWindow,
-): { readonly out: Dim; readonly before: number } {
-  if (padding === "same" && stride > 1 && typeof size === "number") {
-    const out = Math.ceil(size / stride);
-    return { out, before: Math.floor(Math.max((out - 1) * stride + reach - size, 0) / 2) };
+): { readonly out: Dim; readonly before: Dim } {
+  if (padding === "same" && stride > 1) {
+    const out = floorDiv(plus(size, stride - 1), stride);
+    return { out, before: halfOf(sub(plus(mul(sub(out, 1), stride), reach), size), reach, stride) };
   }
   const [before, after] =
     padding === "valid"
@@ -28,23 +28,31 @@ export function windowsOn(
       : padding === "same"
         ? [Math.floor((reach - 1) / 2), Math.ceil((reach - 1) / 2)]
         : padding;
-  const places = sub(plus(size, before + after), reach); // of the last window, from the first one on
-  if (typeof places !== "number") {
-    if (stride === 1) return { out: plus(places, 1), before };
-    throw new RondoError({
-      where,
-      received: `an axis of open size ${size} with strides of ${stride}`,
-      expected: "a size that is known where windows lie more than one step apart",
-      fix: "Give the size in inputShape (pad or cut the sequences to it), or use strides of 1",
-    });
-  }
-  if (places < 0) {
-    throw new RondoError({
-      where,
-      received: `an axis of ${size} for windows that reach over ${reach}`,
-      expected: "at least one window inside",
-      fix: 'Use a smaller window or padding "same", or fewer layers that shrink the axis before this one',
-    });
-  }
-  return { out: Math.floor(places / stride) + 1, before };
+  const out = plus(floorDiv(sub(plus(size, before + after), reach), stride), 1);
+  checkWindows(where, { size, out, reach });
+  return { out, before };
+}
+
+/**
+ * ⌊max(over, 0) / 2⌋ of what windows reach over an axis, which is from reach − stride to reach − 1: below 0 where the last
+ * window ends before the axis does.
+ */
+function halfOf(over: Dim, reach: number, stride: number): Dim {
+  if (reach <= 2) return 0;
+  const half = floorDiv(over, 2);
+  return reach >= stride ? half : mul(half, floorDiv(plus(over, stride), stride));
+}
+
+/** @throws RondoError where it is known that no window fits on an axis */
+export function checkWindows(
+  where: string,
+  { size, out, reach }: { readonly size: Dim; readonly out: Dim; readonly reach: number },
+): void {
+  if (typeof size !== "number" || typeof out !== "number" || out > 0) return;
+  throw new RondoError({
+    where,
+    received: `an axis of ${size} for windows that reach over ${reach}`,
+    expected: "at least one window inside",
+    fix: 'Use longer inputs, a smaller window or padding "same", or fewer layers that shrink the axis before this one',
+  });
 }
