@@ -3,6 +3,7 @@
 // Lafferty, McCallum and Pereira, "Conditional random fields", 2001; the sums by the forward-backward algorithm in scaled form
 // (Rabiner, "A tutorial on hidden Markov models", 1989): what lies before a step is a vector that adds up to 1, times a number
 // whose logarithm is kept. A row is one task. Sums go through tags in their order, so that no cut changes a bit.
+#include "logarithm.h"
 #include "simd.h"
 
 namespace RONDO_NAMESPACE {
@@ -45,19 +46,10 @@ RONDO_INLINE vd expOf(vd x) {
   return x != x ? x : x < -700.0 ? every(0.0) : whole;
 }
 
-// ln x for a positive x that is not denormal; NaN and ∞ stay, 0 gives -∞.
+// ln x for an x ≥ 0 that is not denormal; NaN and ∞ stay, 0 gives -∞.
 double logOf(double x) {
-  if (!(x > 0 && x < __builtin_inf())) return x == 0 ? -__builtin_inf() : x;
-  uint64_t word;
-  __builtin_memcpy(&word, &x, 8);
-  const int64_t e = static_cast<int64_t>(word - 0x3fe6a09e00000000) >> 52;  // x = 2^e·m, m between √½ and √2
-  word -= static_cast<uint64_t>(e) << 52;
-  double m;
-  __builtin_memcpy(&m, &word, 8);
-  const double f = (m - 1) / (m + 1), s = f * f;  // ln m = 2·artanh f
-  double series = 1.0 / 21;
-  for (int32_t k = 19; k >= 1; k -= 2) series = series * s + 1.0 / k;
-  return static_cast<double>(e) * 0.69314718055994531 + 2 * f * series;
+  if (x > 0 && x < __builtin_inf()) return lnOf(x);
+  return x == 0 ? -__builtin_inf() : x;
 }
 
 // out [Kp] = exp(x - its greatest) of K floats, zeros behind; returns the greatest. least: what x counts as below it at least.

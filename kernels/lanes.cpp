@@ -1,4 +1,5 @@
 // Functions of one float in double precision: sine, cosine, power, remainder.
+#include "logarithm.h"
 #include "simd.h"
 
 namespace RONDO_NAMESPACE {
@@ -68,24 +69,16 @@ double power(float x, float y) {
   } else if (x < 0 && !whole) {
     return __builtin_nan("");
   } else {
-    uint64_t word;
-    __builtin_memcpy(&word, &size, 8);
-    const int64_t e = static_cast<int64_t>(word - 0x3fe6a09e00000000) >> 52;  // size = 2^e·m, m between √½ and √2
-    word -= static_cast<uint64_t>(e) << 52;
-    double m;
-    __builtin_memcpy(&m, &word, 8);
-    const double f = (m - 1) / (m + 1), s = f * f;  // ln m = 2·artanh f
-    double series = 1.0 / 21;
-    for (int32_t k = 19; k >= 1; k -= 2) series = series * s + 1.0 / k;
-    double t = y * (static_cast<double>(e) * 0.69314718055994531 + 2 * f * series);
+    double t = y * lnOf(size);
     t = t > 120 ? 120 : t < -120 ? -120 : t;
     constexpr double shift = 6755399441055744.0;
     const double n = (t * 1.4426950408889634 + shift) - shift, r = t - n * 0.69314718055994531;
     double exponential = 1;
     for (int32_t k = 12; k >= 1; --k) exponential = 1 + exponential * r / k;
-    word = static_cast<uint64_t>(1023 + static_cast<int64_t>(n)) << 52;
-    __builtin_memcpy(&m, &word, 8);
-    result = exponential * m;
+    const uint64_t word = static_cast<uint64_t>(1023 + static_cast<int64_t>(n)) << 52;
+    double whole;
+    __builtin_memcpy(&whole, &word, 8);
+    result = exponential * whole;
   }
   return negative ? -result : result;
 }

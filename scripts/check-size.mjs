@@ -45,7 +45,7 @@ const measured = {
   wasm: Math.max(...sizeOf(/\.wasm$/)),
 };
 for (const [kind, limit] of Object.entries(budget)) {
-  const size = `${kind}: ${(measured[kind] / kilobyte).toFixed(1)} KB gzipped of ${limit / kilobyte} KB`;
+  const size = `${kind}: ${(measured[kind] / kilobyte).toFixed(2)} KB gzipped of ${limit / kilobyte} KB`;
   console.log(size);
   if (!(measured[kind] <= limit)) process.exitCode = 1;
 }

@@ -11,8 +11,12 @@ export type Shape = readonly Dim[];
 interface Factor {
   /** The name of a symbol; the text of a quotient. */
   readonly key: string;
-  /** ⌊dividend / divisor⌋; left out for a symbol. */
-  readonly quotient?: { readonly dividend: SymbolicDim; readonly divisor: number };
+  /** ⌊dividend / divisor⌋, and that of another dividend; left out for a symbol. */
+  readonly quotient?: {
+    readonly dividend: SymbolicDim;
+    readonly divisor: number;
+    of(dividend: Dim): Dim;
+  };
 }
 
 /** Factors in the order of their keys, and how often their product counts. */
@@ -111,7 +115,9 @@ function rounded(a: SymbolicDim, n: number): Dim {
     return floorDiv(SymbolicDim.of(less), n / common);
   }
   const key = `floor(${a.terms.length === 1 ? a : `(${a})`}/${n})`;
-  return SymbolicDim.of([{ factors: [{ key, quotient: { dividend: a, divisor: n } }], count: 1 }]);
+  // The function stands here so that what needs no quotients does not need it either.
+  const quotient = { dividend: a, divisor: n, of: (dividend: Dim) => floorDiv(dividend, n) };
+  return SymbolicDim.of([{ factors: [{ key, quotient }], count: 1 }]);
 }
 
 const greatestCommonDivisor = (a: number, b: number): number =>
@@ -187,7 +193,7 @@ export function substitute(d: Dim, values: ReadonlyMap<string, Dim>): Dim {
   const value = ({ key, quotient }: Factor): Dim =>
     quotient === undefined
       ? (values.get(key) ?? SymbolicDim.symbol(key))
-      : floorDiv(substitute(quotient.dividend, values), quotient.divisor);
+      : quotient.of(substitute(quotient.dividend, values));
   return termsOf(d).reduce<Dim>(
     (sum, { factors, count }) =>
       add(
