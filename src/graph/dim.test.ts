@@ -152,6 +152,18 @@ describe("floorDiv", () => {
     );
   });
 
+  it("stays exact where one quotient would not be", () => {
+    const halved = (times: number) => {
+      let size: Dim = T;
+      for (let i = 0; i < times; i++) size = floorDiv(add(size, 1), 2); // rounded up
+      return size;
+    };
+    for (const times of [3, 60, 200])
+      expect([1, 8, 9, 2 ** 50 + 1].map((T) => bind(halved(times), { T }))).toEqual(
+        times === 3 ? [1, 1, 2, 2 ** 47 + 1] : [1, 1, 1, 1],
+      );
+  });
+
   it("is written shortly", () => {
     const all = [
       floorDiv(T, 2),

@@ -102,7 +102,7 @@ function rounded(a: SymbolicDim, n: number): Dim {
     ({ factors, count }) => count === 1 && factors.length === 1 && factors[0]?.quotient !== undefined,
   );
   const own = inner?.factors[0]?.quotient;
-  if (inner !== undefined && own !== undefined && another === undefined) {
+  if (inner && own && another === undefined && Number.isSafeInteger(n * own.divisor)) {
     const c = sub(a, SymbolicDim.of([inner]));
     return floorDiv(add(own.dividend, mul(c, own.divisor)), n * own.divisor);
   }

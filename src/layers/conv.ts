@@ -169,7 +169,7 @@ export function convolve(
 
 /**
  * Convolution over time: activation(Σₖ x[t·strides + k·dilationRate] Wₖ + b), x [B, T, C], W [kernelSize, C / groups, F] →
- * [B, T′, F]. With padding "causal" a step sees itself and steps before it alone. Over an open time axis strides must be 1.
+ * [B, T′, F]. With padding "causal" a step sees itself and steps before it alone.
  */
 export class Conv1D<R extends ShapeRule = ShapeRule> extends Conv<R> {
   static readonly definition = conv1dDefinition;

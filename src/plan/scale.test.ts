@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { atOnce, type Steps } from "../breather.js";
 import * as ops from "../graph/build.js";
-import { symbol } from "../graph/dim.js";
+import { mul, symbol } from "../graph/dim.js";
 import type { Graph, StateVariable, SymbolicTensor, Update } from "../graph/ir.js";
 import { gradients } from "../passes/autodiff.js";
 import { optimize } from "../passes/index.js";
@@ -71,7 +71,7 @@ const layers: Readonly<Record<string, Layer>> = {
 };
 
 const options = (variables: readonly StateVariable[]) => ({
-  bindings: { B: 8 },
+  bindings: { B: 8, T: 7 },
   layout: layoutState(variables),
   vectorWidth: 8,
 });
@@ -96,6 +96,7 @@ describe.each(Object.entries(layers))("planning %s layers", (_, layer) => {
 
 describe("planning graphs without ladders", () => {
   const [x, w] = [ops.input("x", [B, H]), ops.input("w", [H, H])];
+  const series = ops.input("series", [B, symbol("T"), H]);
   const tower = (from: SymbolicTensor, n: number): SymbolicTensor[] => {
     const values = [from];
     for (let i = 1; i < n; i++) values.push(dense(values[i - 1] ?? from, w));
@@ -121,9 +122,24 @@ describe("planning graphs without ladders", () => {
         return total([...left.slice(-1), ...right.slice(-1), ...sums]);
       },
     ],
+    [
+      "of windows with strides over an open axis",
+      (n) => {
+        // Halved and doubled in turns: the size is that of the first pair, however many there are.
+        let y: SymbolicTensor = series;
+        for (let i = 0; i < n; i++) {
+          const half = ops.pool(y, { kind: "max", window: [2], padding: "same" });
+          const [rows = 0, steps = 0] = half.shape;
+          const pairs = ops.broadcastTo(ops.expandDims(half, 2), [rows, steps, 2, H]);
+          y = ops.tanh(ops.reshape(pairs, [rows, mul(steps, 2), H]));
+        }
+        expect(`${y.shape[1]}`).toBe("2*floor((T+1)/2)");
+        return y;
+      },
+    ],
   ])("%s takes steps in proportion to their size", (_, build) => {
     const [few, many] = [100, 400].map((n) => {
-      const graph = { name: "graph", inputs: [x, w], outputs: { y: build(n) }, updates: [] };
+      const graph = { name: "graph", inputs: [x, w, series], outputs: { y: build(n) }, updates: [] };
       return counted(planSteps(optimize(graph), options([]))).count;
     }) as [number, number];
     expect(many / few).toBeLessThan(4.2);
