@@ -24,8 +24,8 @@ const options = {
 };
 
 /** A tagger whose weights are large enough for transitions to matter. */
-async function tagger(seed: number): Promise<Tagger> {
-  const one = taggerOf(vocabularies, tags, { ...options, seed });
+async function tagger(seed: number, name: string): Promise<Tagger> {
+  const one = taggerOf(vocabularies, tags, { ...options, seed, name });
   const random = new Random(seed);
   const weights = await one.model.getWeights();
   await one.model.setWeights(weights.map((w) => ({ ...w, data: w.data.map(() => 1.5 * random.normal()) })));
@@ -95,7 +95,7 @@ const keepsRules = (path: readonly number[]): boolean =>
 
 describe("joined", () => {
   it("decides by the means of scores and transitions", async () => {
-    const members = [await tagger(1), await tagger(2), await tagger(3)];
+    const members = [await tagger(1, "a"), await tagger(2, "b"), await tagger(3, "c")];
     const model = await joined(members, vocabularies, tags, backend);
     const best = (await scored(members)).map((paths) => {
       const kept = paths.filter(({ path }) => keepsRules(path)).sort((a, b) => b.score - a.score);
@@ -109,7 +109,7 @@ describe("joined", () => {
   });
 
   it("says what its members say where they agree", async () => {
-    const members = [await tagger(4), await tagger(4)];
+    const members = [await tagger(4, "a"), await tagger(4, "b")];
     const model = await joined(members, vocabularies, tags, backend);
     const [one] = members;
     expect((await model.predictClasses(ids)).data).toEqual((await one?.model.predictClasses(ids))?.data);

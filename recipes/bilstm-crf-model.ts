@@ -14,6 +14,8 @@ import type { TagScheme, Vocabulary } from "rondo/data";
 
 /** What a tagger is made of. */
 export interface TaggerOptions {
+  /** What the part that scores is called where several are joined. */
+  readonly name: string;
   /** Numbers in the vector of a character, and of a pair. */
   readonly embedSize: number;
   readonly bigramSize: number;
@@ -42,8 +44,8 @@ export interface Tagger {
   readonly scores: ReturnType<typeof scoring>;
 }
 
-const scoring = (inputs: Ids, outputs: DeclaredTensor, backend: Backend) =>
-  functional({ inputs, outputs, backend });
+const scoring = (inputs: Ids, outputs: DeclaredTensor, name: string, backend: Backend) =>
+  functional({ inputs, outputs, name, backend });
 
 const idsOf = (vocabularies: Vocabularies): Ids =>
   Object.fromEntries(
@@ -87,7 +89,7 @@ export function taggerOf(vocabularies: Vocabularies, tags: TagScheme, own: Tagge
     loss: "crf",
     metrics: ["accuracy", "entityF1"],
   });
-  return { model, scores: scoring(inputs, scored, backend) };
+  return { model, scores: scoring(inputs, scored, own.name, backend) };
 }
 
 /**

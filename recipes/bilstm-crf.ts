@@ -79,10 +79,11 @@ export const recipe = defineRecipe({
     tell(run, { train, validation, test }, tags, reader);
     const { members: count, ...own } = settings.options;
     const taggers = Array.from({ length: count }, (_, member) => {
+      const name = count === 1 ? "model" : `member-${member + 1}`;
       const seed = seedOf(settings.seed, member);
       const { learningRate } = settings;
-      const one = taggerOf(reader.vocabularies, tags, { ...own, learningRate, seed, backend: run.backend });
-      return { name: count === 1 ? "model" : `member-${member + 1}`, ...one };
+      const each = { ...own, name, learningRate, seed, backend: run.backend };
+      return { name, ...taggerOf(reader.vocabularies, tags, each) };
     });
     run.begin(Object.fromEntries(taggers.map(({ name, model }) => [name, model])));
 
