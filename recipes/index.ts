@@ -14,6 +14,8 @@ import { recipe as stackedLstm } from "./stacked-lstm.js";
 import { recipe as wordLm } from "./word-lm.js";
 import { recipe as wordVectors } from "./word-vectors.js";
 
+export { results } from "./results.js";
+
 export const recipes: readonly Recipe[] = [
   doubleLstm,
   bilstm,

@@ -3,25 +3,20 @@ import {
   counted,
   flagOf,
   goalsText,
+  type Reached,
   type Recipe,
   type RecipeOption,
+  reachedText,
   sourceText,
   type Training,
   written,
 } from "../recipe/index.js";
 
-/** A recipe as JSON. */
-export const described = ({
-  name,
-  title,
-  adds,
-  goal,
-  source,
-  unit,
-  defaults,
-  options = {},
-  prediction,
-}: Recipe) => ({
+/** A recipe as JSON, with what it was measured to reach. */
+export const described = (
+  { name, title, adds, goal, source, unit, defaults, options = {}, prediction }: Recipe,
+  results: readonly Reached[],
+) => ({
   name,
   title,
   adds,
@@ -37,14 +32,15 @@ export const described = ({
     default: one.default,
   })),
   prediction,
+  reached: results.filter(({ recipe }) => recipe === name),
 });
 
 /** Some lines a recipe, beside its name. */
-export function table(recipes: readonly Recipe[]): string {
+export function table(recipes: readonly Recipe[], results: readonly Reached[]): string {
   const width = Math.max(...recipes.map((r) => r.name.length));
   return recipes
     .map((recipe) =>
-      [recipe.title, ...about(recipe), ...ownOptions(recipe)]
+      [recipe.title, ...about(recipe, results), ...ownOptions(recipe)]
         .map((line, i) => `  ${(i === 0 ? recipe.name : "").padEnd(width)}  ${line}`)
         .join("\n"),
     )
@@ -78,10 +74,13 @@ export function predictions(recipes: readonly Recipe[]): string {
   return [...names].map(([text, some]) => `  ${some.join(", ")}\n${text}`).join("\n");
 }
 
-/** A recipe's defaults, what they add, the figure to reach and the tutorial. */
-export function about({ unit, defaults, adds, goal, source }: Recipe): string[] {
+/** A recipe's defaults, what they add, the figure to reach, what was reached and the tutorial. */
+export function about(
+  { name, unit, defaults, adds, goal, source }: Recipe,
+  results: readonly Reached[],
+): string[] {
   const { settings, options = {} } = source;
-  const own = Object.entries(options).map(([name, value]) => `, ${flagOf(name)} ${written(value)}`);
+  const own = Object.entries(options).map(([flag, value]) => `, ${flagOf(flag)} ${written(value)}`);
   const known = goalsText(source.goal ?? []);
   const reached = known === "" ? "" : `; to reach: ${known}`;
   return [
@@ -89,6 +88,10 @@ export function about({ unit, defaults, adds, goal, source }: Recipe): string[] 
     ...(adds === undefined ? [] : [adds]),
     `With --as-in-source: ${settingsText(settings, unit)}${own.join("")}, and nothing added${reached}.`,
     `To reach: ${goalsText(goal)}.`,
+    // Rows without a bound are in docs/results.md.
+    ...results
+      .filter((one) => one.recipe === name && one.goal !== undefined)
+      .map((one) => `Reached: ${reachedText(one)}.`),
     `Follows ${sourceText(source)}`,
   ];
 }

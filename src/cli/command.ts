@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Reader, Recipe } from "../recipe/index.js";
+import type { Reached, Reader, Recipe } from "../recipe/index.js";
 import { Unreadable } from "../recipe/index.js";
 import { wholeNumber } from "../recipe/readers.js";
 import type { Backend } from "../runtime/backend.js";
@@ -20,6 +20,8 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 /** What every command knows. */
 export interface CommandContext {
   readonly recipes: readonly Recipe[];
+  /** What the recipes were measured to reach. */
+  readonly results: readonly Reached[];
   /** Aborts when nobody reads the output any more: `rondo … | head`. */
   readonly reader: AbortSignal;
   /** Says what the command ends with, where that is not 0. */
@@ -74,6 +76,10 @@ export const argument =
       throw error instanceof Unreadable ? new InvalidArgumentError(error.message) : error;
     }
   };
+
+/** The end of a command's help: lines that can be typed. */
+export const examples = (...lines: readonly string[]): string =>
+  `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 
 export function folder(text: string): string {
   if (text.trim() !== "") return text;

@@ -5,7 +5,7 @@ import { writeFiles } from "../files/files.js";
 import { flagOf, goalsIn, type StoredResult, type StoredRun, version, written } from "../recipe/index.js";
 import { learningCurves, type RunHistory, renderReport, type Section, table } from "../report/index.js";
 import { heading } from "../report/words.js";
-import { argument, type CommandContext, exitCodes, folder } from "./command.js";
+import { argument, type CommandContext, examples, exitCodes, folder } from "./command.js";
 import { storedRun } from "./saved.js";
 
 interface CompareFlags {
@@ -31,7 +31,18 @@ export const compareCommand = (context: CommandContext): Command =>
     .argument("<runs...>", "the folders that rondo train wrote, two or more")
     .option("--out <folder>", "folder that compare.html is written into", argument(folder), ".")
     .option("--json", "the figures and the settings that differ as JSON, and no page")
-    .addHelpText("after", "\nExample:\n  rondo compare runs/first runs/second --out runs")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done; 1 where a run cannot be read; 2 for a wrong command line, or for less than two runs.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "rondo compare runs/first runs/second",
+        "rondo compare runs/* --out pages",
+        "rondo compare runs/first runs/second --json",
+      ),
+    )
     .action((runs: readonly string[], flags: CompareFlags) => compare(runs, flags, context));
 
 async function compare(

@@ -6,7 +6,7 @@ import { version } from "../recipe/index.js";
 import type { Backend } from "../runtime/backend.js";
 import { createBackend } from "../runtime/select.js";
 import { setsTable } from "./about.js";
-import { type CommandContext, exitCodes } from "./command.js";
+import { type CommandContext, examples, exitCodes } from "./command.js";
 
 /** A backend as it is here. */
 interface Checked {
@@ -45,8 +45,9 @@ export const doctorCommand = ({ end }: CommandContext): Command =>
     .option("--json", "as JSON")
     .addHelpText(
       "after",
-      "\nExit codes: 0 both backends or WebAssembly alone work, 1 none does.\n\nExample:\n  rondo doctor --json",
+      "\nExit codes: 0 both backends or WebAssembly alone work, 1 none does, 2 for a wrong command line.",
     )
+    .addHelpText("after", examples("rondo doctor", "RONDO_THREADS=1 rondo doctor --json"))
     .action(async ({ json }: { json?: boolean }) => {
       const found = await examine();
       console.log(json === true ? JSON.stringify(found) : text(found));

@@ -6,6 +6,7 @@ import {
   argument,
   type BackendFlags,
   type CommandContext,
+  examples,
   exitCodes,
   folder,
   onBackend,
@@ -32,6 +33,14 @@ export function evaluateCommand(context: CommandContext): Command {
     .addHelpText(
       "after",
       "\nExit codes: 0 where the figures are those of the training, to the bit or, computed by another instruction set,\nbut for rounding; 1 where they are others or cannot be had; 2 for a wrong command line.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "rondo evaluate runs/first",
+        "rondo evaluate runs/first --data ~/mnist --backend wasm",
+        "rondo evaluate runs/first --json",
+      ),
     )
     .action((run: string, flags: EvaluateFlags) => evaluate(run, flags, context));
 }

@@ -8,6 +8,7 @@ import {
   argument,
   type BackendFlags,
   type CommandContext,
+  examples,
   exitCodes,
   folder,
   onBackend,
@@ -61,6 +62,14 @@ export function generateCommand(context: CommandContext): Command {
         .join(
           ", ",
         )}.\n\nCtrl-C ends the text. Exit codes: 0 done; 1 where the run cannot be read or has no language model; 2 for a wrong\ncommand line; 130 interrupted; 141 where nobody reads the output any more.\n`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        'rondo generate runs/plays --prompt "ROMEO:" --temperature 0.8',
+        "rondo generate runs/plays --top-p 0.95 --length 2000 --seed 1 > play.txt",
+        "rondo generate runs/plays --json",
+      ),
     )
     .action((run: string, flags: GenerateFlags) => generate(run, flags, context));
 }

@@ -1,27 +1,28 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
-import { describeDatasets } from "../datasets/index.js";
 import { RondoError } from "../errors.js";
-import { type Recipe, version } from "../recipe/index.js";
-import { described, setsTable, table } from "./about.js";
-import { type CommandContext, type ExitCode, exitCodes } from "./command.js";
+import { type Reached, type Recipe, version } from "../recipe/index.js";
+import { type CommandContext, type ExitCode, examples, exitCodes } from "./command.js";
 import { compareCommand } from "./compare.js";
 import { doctorCommand } from "./doctor.js";
 import { evaluateCommand } from "./evaluate.js";
 import { generateCommand } from "./generate.js";
+import { listCommand } from "./list.js";
 import { predictCommand } from "./predict.js";
 import { trainCommand } from "./train.js";
 import { vectorsCommand } from "./vectors.js";
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { recipes } = (await import(new URL("../recipes/index.js", import.meta.url).href)) as {
+  const { recipes, results } = (await import(new URL("../recipes/index.js", import.meta.url).href)) as {
     recipes: readonly Recipe[];
+    results: readonly Reached[];
   };
   const reader = watchReader();
   let code: ExitCode = exitCodes.done;
   const context: CommandContext = {
     recipes,
+    results,
     reader,
     end(ended) {
       code = ended;
@@ -32,7 +33,21 @@ async function main(argv: readonly string[]): Promise<number> {
       "Trains recurrent networks: each recipe is a model, its data and the training that reaches its figure.",
     )
     .version(version(), "-V, --version", "Rondo's version")
-    .addCommand(listCommand(recipes))
+    .addHelpText(
+      "after",
+      "\nResults go to standard output, progress and errors to standard error.\nExit codes: 0 done, 1 failed (or other figures than the training's), 2 wrong command line, 130 interrupted, 141 nobody reads.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "rondo list",
+        "rondo train double-lstm --epochs 1 --out runs/digits",
+        "rondo evaluate runs/digits",
+        "rondo predict runs/digits picture.png",
+        "rondo train --help",
+      ),
+    )
+    .addCommand(listCommand(context))
     .addCommand(trainCommand(context))
     .addCommand(evaluateCommand(context))
     .addCommand(predictCommand(context))
@@ -57,28 +72,13 @@ async function main(argv: readonly string[]): Promise<number> {
 
 const commandsIn = (command: Command): Command[] => [command, ...command.commands.flatMap(commandsIn)];
 
-const listCommand = (recipes: readonly Recipe[]): Command =>
-  new Command("list")
-    .description(
-      "the recipes, how long each trains, and what it is measured by; the data sets, and how those come here that are not",
-    )
-    .option("--json", "as JSON")
-    .action(({ json }: { json?: boolean }) => {
-      const sets = describeDatasets();
-      console.log(
-        json === true
-          ? JSON.stringify({ recipes: recipes.map(described), dataSets: sets })
-          : `Recipes:\n${table(recipes)}\n\nData sets:\n${setsTable(sets)}`,
-      );
-    });
-
-/** A signal that aborts when nobody reads the output any more: `rondo … | head`. */
+/** A signal that aborts when nobody reads what is written any more: `rondo … | head`, `rondo … 2>&1 | head`. */
 function watchReader(): AbortSignal {
   const left = new AbortController();
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error) => {
       if (!("code" in error) || error.code !== "EPIPE") throw error;
-      if (stream === process.stdout) left.abort();
+      left.abort();
     });
   }
   return left.signal;

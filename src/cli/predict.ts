@@ -9,6 +9,7 @@ import {
   argument,
   type BackendFlags,
   type CommandContext,
+  examples,
   folder,
   onBackend,
   written,
@@ -26,6 +27,14 @@ export function predictCommand(context: CommandContext): Command {
       "after",
       () =>
         `\nAnswers come in the order of the inputs, as soon as they are there; inputs may be larger than memory, and need not end.\n\nExit codes: 0 done; 1 where the run or an input cannot be read, after the answers to what came before; 2 for a wrong\ncommand line; 141 where nobody reads the output any more.\n\nWhat the recipes read and give:\n${predictions(context.recipes)}\n`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "rondo predict runs/digits picture.png more-pictures/",
+        "rondo predict runs/messages < messages.txt > answers.jsonl",
+        "tail -f messages.txt | rondo predict runs/messages -",
+      ),
     )
     .action((run: string, inputs: readonly string[], flags: BackendFlags) =>
       predict(run, inputs, flags, context),

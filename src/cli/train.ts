@@ -19,6 +19,7 @@ import {
   type BackendFlags,
   type CommandContext,
   type ExitCode,
+  examples,
   exitCodes,
   folder,
   onBackend,
@@ -40,7 +41,7 @@ interface TrainFlags extends BackendFlags {
 }
 
 /** `rondo train <recipe>`. */
-export function trainCommand({ recipes, reader, end }: CommandContext): Command {
+export function trainCommand({ recipes, results, reader, end }: CommandContext): Command {
   const command = new Command("train")
     .description("trains a recipe on its data and writes the model, its history and a report")
     .argument("[recipe]", recipes.map((r) => r.name).join(" | "))
@@ -85,9 +86,22 @@ export function trainCommand({ recipes, reader, end }: CommandContext): Command 
       argument(number({ above: 0 })),
     )
     .option("--checkpoint-steps <n>", "steps between two checkpoints", argument(wholeNumber(1)))
-    .option("--json", "one line of JSON at the end instead of text")
-    .option("--quiet", "no output but errors")
-    .addHelpText("after", () => `\nRecipes:\n${table(recipes)}\n`)
+    .option("--json", "the result as one line of JSON; progress on a terminal alone")
+    .option("--quiet", "no progress, and no result but that of --json")
+    .addHelpText("after", () => `\nRecipes:\n${table(recipes, results)}\n`)
+    .addHelpText(
+      "after",
+      "Exit codes: 0 done; 1 where data or folder are not to be had; 2 for a wrong command line; 130 after Ctrl-C, which keeps what\nwas trained; 141 where nobody reads the output any more.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "rondo train double-lstm",
+        "rondo train bilstm --epochs 5 --seed 1 --out runs/first",
+        "rondo train bilstm --as-in-source --json",
+        "rondo train --resume runs/first",
+      ),
+    )
     .action(async (name: string | undefined) => {
       const flags = command.opts<TrainFlags>();
       if (name === undefined && flags.resume !== undefined) {
@@ -105,7 +119,8 @@ export function trainCommand({ recipes, reader, end }: CommandContext): Command 
       .command(recipe.name, { hidden: true })
       .description(recipe.title)
       .configureHelp({ showGlobalOptions: true, styleTitle: (text) => text.replace("Global", "Common") })
-      .addHelpText("after", () => `\n${about(recipe).join("\n")}\n`)
+      .addHelpText("after", () => `\n${about(recipe, results).join("\n")}`)
+      .addHelpText("after", () => examples(...examplesOf(recipe)))
       .action(async () => {
         const flags = command.opts<TrainFlags>();
         const ended =
@@ -119,6 +134,18 @@ export function trainCommand({ recipes, reader, end }: CommandContext): Command 
   }
   return command;
 }
+
+/** Commands that train a recipe, one with an option of its own. */
+const examplesOf = ({ name, options = {} }: Recipe): string[] => [
+  `rondo train ${name}`,
+  `rondo train ${name} --seed 1 --out runs/first`,
+  ...Object.entries(options)
+    .slice(0, 1)
+    .map(
+      ([own, one]) => `rondo train ${name} --${flagOf(own)} ${written(one.choices?.at(-1) ?? one.default)}`,
+    ),
+  `rondo train ${name} --as-in-source`,
+];
 
 /**
  * @param own what was given of the recipe's own options, by name
@@ -220,7 +247,7 @@ async function trained(
         signal: abort.signal,
         quiet: flags.quiet === true,
         json: flags.json === true,
-        print: (text) => console.log(text),
+        print: (text, what) => (what === "result" ? console.log(text) : console.error(text)),
         resume: goesOn,
         checkpoints: {
           ...(seconds === undefined ? {} : { seconds }),

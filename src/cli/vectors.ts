@@ -22,6 +22,7 @@ import {
   type BackendFlags,
   type CommandContext,
   type ExitCode,
+  examples,
   exitCodes,
   onBackend,
 } from "./command.js";
@@ -29,7 +30,7 @@ import {
 const formats = { text: "word2vec", binary: "word2vecBinary" } as const;
 
 interface VectorsFlags extends BackendFlags {
-  readonly output: string;
+  readonly output?: string;
   readonly format: keyof typeof formats;
   readonly vectorSize?: number;
   readonly window?: number;
@@ -57,7 +58,7 @@ export function vectorsCommand({ reader, end }: CommandContext): Command {
       "a UTF-8 file, a sentence a line, packed with gzip or not; - for standard input",
       argument(file),
     )
-    .requiredOption("--output <file>", "file to write; replaces one that is there", argument(file))
+    .option("--output <file>", "file to write (required); replaces one that is there", argument(file))
     .addOption(
       new Option("--format <name>", "how it is written").choices(Object.keys(formats)).default("text"),
     )
@@ -95,14 +96,25 @@ export function vectorsCommand({ reader, end }: CommandContext): Command {
     .option("--seed <n>", "all that is drawn follows from it (default: a new one)", argument(wholeNumber(0)))
     .option("--lowercase", "read words in small letters");
   return addBackendFlags(command)
-    .option("--json", "one line of JSON at the end instead of text")
-    .option("--quiet", "no output but errors")
+    .option("--json", "the result as one line of JSON; progress on a terminal alone")
+    .option("--quiet", "no progress, and no result but that of --json")
     .addHelpText(
       "after",
       "\nThe same text, options and seed give the same vectors, with any number of threads.\nExit codes: 0 where the file was written; 1 where it was not; 2 for a wrong command line; 130 after Ctrl-C, which writes nothing.",
     )
-    .action(async (text: string, flags: VectorsFlags) => {
-      end(await vectors(text, flags, reader));
+    .addHelpText(
+      "after",
+      examples(
+        "rondo vectors corpus.txt --output vectors.txt",
+        "rondo vectors corpus.txt.gz --output vectors.bin --format binary --vector-size 300 --epochs 10",
+        "cat *.txt | rondo vectors - --output vectors.txt --lowercase --seed 1 --json",
+      ),
+    )
+    .action(async (text: string, { output, ...flags }: VectorsFlags) => {
+      // A required option of commander's hides that its name is misspelt.
+      if (output === undefined)
+        return command.error("error: required option '--output <file>' not specified");
+      end(await vectors(text, { ...flags, output }, reader));
     });
 }
 
@@ -111,7 +123,11 @@ function file(text: string): string {
   throw new Unreadable("Give the name of a file.");
 }
 
-async function vectors(text: string, flags: VectorsFlags, reader: AbortSignal): Promise<ExitCode> {
+async function vectors(
+  text: string,
+  flags: VectorsFlags & { readonly output: string },
+  reader: AbortSignal,
+): Promise<ExitCode> {
   const { output, format, json = false, quiet = false, backend, threads, ...given } = flags;
   const path = resolve(output);
   await checkOutput(path);
@@ -125,7 +141,7 @@ async function vectors(text: string, flags: VectorsFlags, reader: AbortSignal): 
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onInterrupt);
   reader.addEventListener("abort", stop);
-  const printer = new Printer(json || quiet);
+  const printer = new Printer({ json, quiet });
   try {
     const { result, computed } = await onBackend(flags, async (made) => {
       printer.say(`Running on ${made.name}, seed ${options.seed}.`);
@@ -138,8 +154,9 @@ async function vectors(text: string, flags: VectorsFlags, reader: AbortSignal): 
       return { result: await trained(text, options, run), computed: made.name };
     });
     await writeWordVectors(path, result.vectors, formats[format]);
-    for (const line of report(result, path)) printer.say(line);
+    printer.clear();
     if (json) console.log(JSON.stringify(summary(result, path, format, computed)));
+    else if (!quiet) for (const line of report(result, path)) console.log(line);
     return exitCodes.done;
   } catch (error) {
     printer.clear();
@@ -216,33 +233,33 @@ const whole = (value: number): string => Math.round(value).toLocaleString("en");
 const interval = { drawn: 50, written: 10_000 };
 const barWidth = 20;
 
-/** Standard output: lines, and one about progress that is drawn over on a terminal. */
+/** How a training goes on, on standard error: lines, and one that is drawn over on a terminal. */
 class Printer {
   readonly #silent: boolean;
-  readonly #drawn = process.stdout.isTTY === true;
+  readonly #drawn = process.stderr.isTTY === true;
   #shownAt = performance.now();
 
-  constructor(silent: boolean) {
-    this.#silent = silent;
+  constructor({ json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
+    this.#silent = quiet || (json && !this.#drawn);
   }
 
   say(line: string): void {
     if (this.#silent) return;
     this.clear();
-    console.log(line);
+    console.error(line);
   }
 
   show(progress: VectorsProgress): void {
     const now = performance.now();
     if (this.#silent || now - this.#shownAt < (this.#drawn ? interval.drawn : interval.written)) return;
     this.#shownAt = now;
-    if (this.#drawn) process.stdout.write(`\r\u001b[K${progressText(progress)}`);
-    else console.log(progressText(progress));
+    if (this.#drawn) process.stderr.write(`\r\u001b[K${progressText(progress)}`);
+    else console.error(progressText(progress));
   }
 
   /** Takes the line about progress away. */
   clear(): void {
-    if (this.#drawn && !this.#silent) process.stdout.write("\r\u001b[K");
+    if (this.#drawn && !this.#silent) process.stderr.write("\r\u001b[K");
   }
 }
 

@@ -47,6 +47,13 @@ const where = "windows";
  *   windows, the windows without one are left out
  * @throws RondoError where the series is too short for one window, and for options that do not fit
  */
+export function windows(
+  data: TensorLike,
+  targets: TensorLike,
+  options: WindowOptions,
+): Windows<Required<Window>>;
+/** Windows with or without targets, as it comes. */
+export function windows(data: TensorLike, targets: TensorLike | null, options: WindowOptions): Windows;
 export function windows(data: TensorLike, targets: TensorLike | null, options: WindowOptions): Windows {
   const { sequenceLength, sequenceStride, samplingRate, startIndex, endIndex } = readOptions(
     windowFields,
@@ -91,8 +98,11 @@ interface Layout {
   readonly samplingRate: number;
 }
 
-/** Windows over a series, made when they are asked for. One after the other they can be iterated over, as often as you like. */
-export class Windows implements Iterable<Window> {
+/**
+ * Windows over a series, made when they are asked for. One after the other they can be iterated over, as often as you like.
+ * `W` says whether they have targets.
+ */
+export class Windows<W extends Window = Window> implements Iterable<W> {
   /** Number of windows, N. */
   readonly count: number;
   readonly #series: Tensor;
@@ -112,7 +122,7 @@ export class Windows implements Iterable<Window> {
    *
    * @throws RondoError for a number that no window has
    */
-  get(i: number): Window {
+  get(i: number): W {
     if (!Number.isInteger(i) || i < 0 || i >= this.count) {
       throw new RondoError({
         where: "windows.get",
@@ -127,22 +137,22 @@ export class Windows implements Iterable<Window> {
       samplingRate === 1
         ? this.#series.rows(begin, begin + sequenceLength)
         : this.#gathered(i, i + 1).reshape([sequenceLength, ...this.#series.shape.slice(1)]);
-    if (this.#targets === undefined) return { x };
-    return { x, y: this.#targets.rows(begin, begin + 1).reshape(this.#targets.shape.slice(1)) };
+    if (this.#targets === undefined) return { x } as W;
+    return { x, y: this.#targets.rows(begin, begin + 1).reshape(this.#targets.shape.slice(1)) } as W;
   }
 
   /** One window after the other. */
-  *[Symbol.iterator](): Generator<Window> {
+  *[Symbol.iterator](): Generator<W> {
     for (let i = 0; i < this.count; i++) yield this.get(i);
   }
 
   /** All windows, [N, L, ..], and their targets, [N, ..]. */
-  arrays(): { readonly x: Tensor; readonly y?: Tensor } {
+  arrays(): W {
     const x = this.#gathered(0, this.count);
     const targets = this.#targets;
-    if (targets === undefined) return { x };
+    if (targets === undefined) return { x } as W;
     const begins = Array.from({ length: this.count }, (_, i) => this.#begin(i));
-    return { x, y: gather(targets, begins, [this.count]) };
+    return { x, y: gather(targets, begins, [this.count]) } as W;
   }
 
   #begin(i: number): number {

@@ -9,6 +9,7 @@ export {
   type RecipeOptions,
   written,
 } from "./options.js";
+export { type Reached, reachedBy, reachedText } from "./reached.js";
 export { type Limits, type Reader, Unreadable } from "./readers.js";
 export {
   defineRecipe,

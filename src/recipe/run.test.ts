@@ -7,6 +7,7 @@ import { layers } from "../layers/index.js";
 import { type Sequential, sequential } from "../models/sequential.js";
 import type { RunHistory } from "../report/index.js";
 import { createBackend } from "../runtime/select.js";
+import { callbacks, type Terminal } from "../train/index.js";
 import { option } from "./options.js";
 import { type Outcome, Run, type RunResult } from "./run.js";
 import { type Goal, type Goals, type RecipeDescription, settingsOf } from "./settings.js";
@@ -46,11 +47,12 @@ interface Opening {
   readonly now?: () => number;
   readonly goal?: Goals;
   readonly json?: boolean;
+  readonly terminal?: Terminal;
 }
 
 async function open(
   path: string,
-  { unit = "epoch", now, goal = half, json = false }: Opening = {},
+  { unit = "epoch", now, goal = half, json = false, terminal }: Opening = {},
 ): Promise<Opened> {
   const lines: string[] = [];
   const abort = new AbortController();
@@ -75,6 +77,7 @@ async function open(
     json,
     print,
     ...(now === undefined ? {} : { now }),
+    ...(terminal === undefined ? {} : { terminal }),
   });
   return { run, abort, lines };
 }
@@ -307,6 +310,30 @@ describe("Run", () => {
     await run.finish({ ...outcome(model), history });
     expect(lines.join("\n")).toContain(` ${where}, `);
     expect(run.result).toMatchObject({ interrupted: true, count: 0 });
+  });
+
+  it("draws the progress of a fit where it was told to, beside what other callbacks add", async () => {
+    const drawn: string[] = [];
+    const terminal = { dynamic: false, write: (text: string) => drawn.push(text) };
+    const { run, lines } = await open(folder, { terminal });
+    const model = tinyModel();
+    const rate = callbacks.learningRateScheduler(() => 0.5);
+    await run.fit("model", (kept) =>
+      model.fit([[1, 2, 3]], [[1, 0]], { ...kept, epochs: 2, callbacks: [...kept.callbacks, rate] }),
+    );
+    const text = drawn.join("");
+    expect(text.match(/Epoch \d\/2/g)).toEqual(["Epoch 1/2", "Epoch 2/2"]);
+    expect(text.match(/accuracy: .* - learningRate: 0\.5000\n/g)).toHaveLength(2);
+    expect(lines).toEqual([]);
+  });
+
+  it("shows progress beside JSON on a terminal alone", async () => {
+    const write = () => undefined;
+    for (const dynamic of [false, true]) {
+      const { run, lines } = await open(folder, { json: true, terminal: { dynamic, write } });
+      run.say("on the way");
+      expect(lines).toEqual(dynamic ? ["on the way"] : []);
+    }
   });
 
   it("prints one line of JSON instead of text where asked", async () => {

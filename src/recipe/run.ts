@@ -19,7 +19,7 @@ import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
 import { BackupAndRestore } from "../train/callbacks/backupAndRestore.js";
 import type { CallbackHooks } from "../train/callbacks/callback.js";
-import { clock } from "../train/callbacks/progressBar.js";
+import { clock, ProgressBar, type Terminal } from "../train/callbacks/progressBar.js";
 import type { Kept } from "../train/kept.js";
 import { checkModelNames, onlyModel, RunFolder } from "./folder.js";
 import { keptBytes, keptFrom } from "./kept.js";
@@ -98,12 +98,14 @@ export interface RunOptions {
   readonly folder: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Nothing but errors is printed. */
+  /** Nothing is printed but, with `json`, the result. */
   readonly quiet: boolean;
-  /** One line of JSON at the end instead of text. */
+  /** The result is one line of JSON instead of text; progress is shown where it can be drawn over, and nowhere else. */
   readonly json: boolean;
-  /** Where lines go. */
-  print(text: string): void;
+  /** Where lines go: what is said while the run goes on, and what it ends with. */
+  print(text: string, what: "progress" | "result"): void;
+  /** Where progress is drawn; default: standard error. */
+  readonly terminal?: Terminal;
   /** Milliseconds; default: the machine's clock. */
   readonly now?: () => number;
   /** Whether the run goes on that was begun in the folder. */
@@ -139,11 +141,19 @@ const writingInterval = 10_000;
 /** Between two checkpoints, unless told otherwise. */
 const defaultSeconds = 30;
 
+const standardError: Terminal = {
+  get dynamic() {
+    return process.stderr.isTTY === true;
+  },
+  write: (text) => process.stderr.write(text),
+};
+
 /** One training run of a recipe: what it prints, and the folder it leaves behind. */
 export class Run {
   readonly #options: RunOptions;
   readonly #folder: RunFolder;
   readonly #now: () => number;
+  readonly #terminal: Terminal;
   #start: number;
   /** The parts that are at work, each within the one before. */
   readonly #parts: string[] = [];
@@ -159,6 +169,7 @@ export class Run {
     this.#options = options;
     this.#folder = new RunFolder(options.folder);
     this.#now = options.now ?? (() => performance.now());
+    this.#terminal = options.terminal ?? standardError;
     this.#start = this.#printed = this.#now();
   }
 
@@ -186,18 +197,32 @@ export class Run {
   }
   /** What `fit` prints: a progress bar on a terminal, a line per epoch and every ten seconds in a log, nothing when quiet. */
   get verbose(): 0 | 1 {
-    return this.#options.quiet || this.#options.json ? 0 : 1;
+    const { quiet, json } = this.#options;
+    return quiet || (json && !this.#terminal.dynamic) ? 0 : 1;
   }
   get result(): RunResult | undefined {
     return this.#result;
   }
 
-  /** Prints a line, unless the run is quiet or speaks JSON. */
+  /** Prints a line about how the run goes on. */
   say(text: string): void {
     if (this.verbose === 0) return;
-    if (process.stdout.isTTY) process.stdout.write("\r\u001b[K");
-    this.#options.print(text);
+    this.#clear();
+    this.#options.print(text, "progress");
     this.#printed = this.#now();
+  }
+
+  /** Prints what the run ends with, as text or as JSON. */
+  #tell(lines: readonly string[], result: RunResult): void {
+    const { quiet, json, print } = this.#options;
+    if (this.verbose !== 0) this.#clear();
+    if (json) print(JSON.stringify(result), "result");
+    else if (!quiet) for (const line of lines) print(line, "result");
+  }
+
+  /** Takes away a line that is drawn. */
+  #clear(): void {
+    if (this.#terminal.dynamic) this.#terminal.write("\r\u001b[K");
   }
 
   /**
@@ -225,7 +250,7 @@ export class Run {
     const { signal, verbose } = this;
     const folder = this.#folder.checkpointsOf([...this.#parts, name]);
     const backup = new BackupAndRestore(folder, { ...this.#due(), deleteCheckpoint: false });
-    return train({ callbacks: [backup], signal, verbose });
+    return train({ callbacks: [backup, new ProgressBar(this.#terminal)], signal, verbose });
   }
 
   /**
@@ -281,7 +306,7 @@ export class Run {
 
   /** Shows how far a training by hand is: a line that is drawn over on a terminal, one every ten seconds in a log. */
   progress(step: number, steps: number, figures: Readonly<Record<string, number>>): void {
-    const drawn = process.stdout.isTTY;
+    const { dynamic: drawn } = this.#terminal;
     const now = this.#now();
     // Where the run goes on, the steps before were taken another time.
     if (this.#first === undefined || step < this.#first.step)
@@ -292,8 +317,8 @@ export class Run {
     const text = Object.entries(figures).map(([name, value]) => ` - ${name}: ${value.toFixed(4)}`);
     const left = clock(((steps - step) * (now - first.time)) / Math.max(1, step - first.step) / 1000);
     const line = `step ${step}/${steps} - ${left} left${text.join("")}`;
-    if (drawn) process.stdout.write(`\r\u001b[K${line}${step === steps ? "\n" : ""}`);
-    else this.#options.print(line);
+    if (drawn) this.#terminal.write(`\r\u001b[K${line}${step === steps ? "\n" : ""}`);
+    else this.#options.print(line, "progress");
     this.#printed = now;
   }
 
@@ -334,19 +359,19 @@ export class Run {
       models: await savedModels(model),
       preprocessing,
     });
-    this.say(
-      `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
-        `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
-    );
+    if (!interrupted) await this.#folder.removeCheckpoints();
     const [wanted, bound] = this.#wanted(result);
     const toReach =
       wanted === undefined ? "" : `To reach: ${goalText(wanted)}${bound && `, which is ${bound}`}. `;
-    this.say(`${toReach}Follows ${sourceText(recipe.source)}`);
-    this.say(`Model, history and report: ${folder}`);
-    this.say(`To use it: rondo predict ${quoted(folder)} <input>`);
-    if (!interrupted) await this.#folder.removeCheckpoints();
-    else if (this.#folder.isUnfinished) this.say(`To go on: rondo train --resume ${quoted(folder)}`);
-    if (this.#options.json) this.#options.print(JSON.stringify(result));
+    const lines = [
+      `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
+        `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
+      `${toReach}Follows ${sourceText(recipe.source)}`,
+      `Model, history and report: ${folder}`,
+      `To use it: rondo predict ${quoted(folder)} <input>`,
+      ...(this.#folder.isUnfinished ? [`To go on: rondo train --resume ${quoted(folder)}`] : []),
+    ];
+    this.#tell(lines, result);
   }
 
   /** What is to be reached, and the plain number where it is a multiple of another figure. */

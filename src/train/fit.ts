@@ -133,7 +133,7 @@ interface Going {
   inputs: readonly DataArray[];
 }
 
-/** @param own callbacks after the user's and the progress bar, which is loaded when it is shown */
+/** @param own callbacks after the user's and the progress bar, which is loaded when it is shown; a bar of the user's takes its place */
 async function begun(
   model: CallbackModel,
   feed: Feed,
@@ -149,8 +149,14 @@ async function begun(
       return going.inputs;
     },
   };
-  const shown = verbose === 0 ? [] : [new (await import("./callbacks/progressBar.js")).ProgressBar()];
-  const all = [...run.callbacks, ...shown, ...own];
+  const all = [...run.callbacks];
+  if (verbose !== 0) {
+    const { ProgressBar } = await import("./callbacks/progressBar.js");
+    // Last, so that it shows what the others add to the figures.
+    const at = all.findIndex((one) => one instanceof ProgressBar);
+    all.push(...(at < 0 ? [new ProgressBar()] : all.splice(at, 1)));
+  }
+  all.push(...own);
   const callbacks = new CallbackList(all, model, params, run.aroundHook);
   const going: Going = { callbacks, all, inputs: feed.arrays };
   return going;

@@ -27,7 +27,7 @@ export const callbacks = {
     new LearningRateScheduler(schedule),
   /** Writes the model, or its weights, after epochs or batches. */
   modelCheckpoint: (options: ModelCheckpointOptions): ModelCheckpoint => new ModelCheckpoint(options),
-  /** Keras's progress bar; `fit` shows one. */
+  /** Keras's progress bar; `fit` shows one, or in its place the one that is among its callbacks. */
   progressBar: (terminal?: Terminal): ProgressBar => new ProgressBar(terminal),
   /** Lowers the learning rate where a figure does not improve any more. */
   reduceLROnPlateau: (options?: ReduceLROnPlateauOptions): ReduceLROnPlateau =>

@@ -259,19 +259,29 @@ describe("rondo", () => {
 
   it("trains on WebAssembly too", { timeout: 120_000 }, async () => {
     const out = join(folder(), "run");
-    const { code, out: text } = await run([
-      "train",
-      "simple-rnn",
-      "--epochs",
-      "20",
-      "--backend",
-      "wasm",
-      "--out",
-      out,
-    ]);
+    const {
+      code,
+      out: text,
+      err,
+    } = await run(["train", "simple-rnn", "--epochs", "20", "--backend", "wasm", "--out", out]);
     expect(code).toBe(0);
-    expect(text).toMatch(/Running on wasm relaxed-simd/);
+    expect(err).toMatch(/Running on wasm relaxed-simd/);
     expect(text).toContain("To reach: test accuracy ≥ 0.95. Follows Morvan Zhou's");
+  });
+
+  it("writes its result to standard output, and how it gets there to standard error", {
+    timeout: 120_000,
+  }, async () => {
+    const args = ["train", "sequence-tagging", "--epochs", "100", "--seed", "1", "--out", folder()];
+    const text = await run(args);
+    expect(text.out).toMatch(/^Step accuracy \S+, .* after 100 steps, .*\n(To reach: |Model, |To use it: )/);
+    expect(text.out).not.toContain("step 100/100");
+    for (const said of ["Model: ", "Running on ", "step 100/100 - loss: "]) expect(text.err).toContain(said);
+    const json = await run([...args, "--json", "--quiet"]);
+    expect(json.err.replaceAll(/.*using WebAssembly.*\n/g, "")).toBe("");
+    expect(json.out.split("\n")).toHaveLength(2);
+    const quiet = await run([...args, "--quiet"]);
+    expect([quiet.code, quiet.out]).toEqual([0, ""]);
   });
 
   it("heeds RONDO_BACKEND, and --backend more", { timeout: 120_000 }, async () => {
@@ -301,11 +311,11 @@ describe("rondo", () => {
     const out = join(folder(), "run");
     const { code, err } = await run(
       ["train", "simple-rnn", "--epochs", "1000000", "--out", out],
-      (child, soFar) => {
-        if (soFar.includes("Running on")) child.stdout.destroy();
+      (child, _, soFar) => {
+        if (soFar.includes("Running on")) child.stderr.destroy();
       },
     );
-    expect(err.split("\n").filter((line) => line !== "" && !line.startsWith("rondo: "))).toEqual([]);
+    expect(err).toMatch(/seed \d+\.\n$/);
     expect(code).toBe(141);
     const { interrupted } = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as RunResult;
     expect(interrupted).toBe(true);
@@ -324,7 +334,7 @@ describe("rondo", () => {
       let sent = false;
       const { code, out: text } = await run(
         ["train", "double-lstm", "--epochs", "200", "--out", out],
-        (child, soFar) => {
+        (child, _, soFar) => {
           if (sent || !soFar.includes(seen)) return;
           sent = true;
           child.kill("SIGINT");
@@ -344,7 +354,7 @@ describe("rondo", () => {
     let sent = false;
     const { code, out: text } = await run(
       ["train", "simple-rnn", "--epochs", "100000", "--out", out],
-      (child, soFar) => {
+      (child, _, soFar) => {
         if (sent || !soFar.includes("step 500/")) return;
         sent = true;
         child.kill("SIGINT");
@@ -364,7 +374,7 @@ describe("rondo", () => {
     // Its last evaluation takes seconds.
     const { code, err } = await run(
       ["train", "stacked-lstm", "--epochs", "1", "--out", out],
-      (child, soFar) => {
+      (child, _, soFar) => {
         if (sent || !soFar.includes("step 1/1")) return;
         sent = true;
         child.kill("SIGINT");
@@ -398,8 +408,8 @@ describe("rondo", () => {
       const before = readdirSync(place);
       const { code, out, err } = await run(
         ["train", "simple-rnn", "--data", place],
-        (child, soFar) => {
-          if (soFar !== "") return;
+        (child, out, err) => {
+          if (out + err !== "") return;
           void open(join(place, piped), "w").then(async (pipe) => {
             child.kill("SIGINT");
             child.stderr.once("data", () => {
@@ -482,7 +492,7 @@ describe("rondo", () => {
     }, async () => {
       const out = join(folder(), "run");
       const args = ["train", "--epochs", "3", "regression", "--units", "4", "--optimizers", "sgd,adamax"];
-      const { code, out: text } = await run([...args, "--loss", "mae", "--seed", "1", "--out", out]);
+      const { code, err: text } = await run([...args, "--loss", "mae", "--seed", "1", "--out", out]);
       expect(code).toBe(0);
       expect(text).toMatch(/adamax: loss \d/);
       const read = (name: string) => readFileSync(join(out, name), "utf8");
@@ -506,7 +516,7 @@ describe("rondo", () => {
   it("tags sequences in both directions", { timeout: 120_000 }, async () => {
     const out = join(folder(), "run");
     const args = ["train", "sequence-tagging", "--layer", "bilstm", "--seed", "1", "--epochs", "300"];
-    const { code, out: text } = await run([...args, "--out", out]);
+    const { code, err: text } = await run([...args, "--out", out]);
     expect(code).toBe(0);
     expect(text).toMatch(/expected( +[01]){10}\npredicted( [01]){10}\n/);
     const { figures, parameters } = JSON.parse(readFileSync(join(out, "result.json"), "utf8")) as RunResult;

@@ -15,25 +15,27 @@ export interface Outcome {
 /**
  * Runs the command.
  *
- * @param watch is called when it begins, and with all that it has written so far whenever it writes
+ * @param watch is called when it begins, and whenever it writes, with all that it has written so far to standard output and to
+ *   standard error
  */
 export function run(
   args: readonly string[],
-  watch?: (child: ChildProcessWithoutNullStreams, out: string) => void,
+  watch?: (child: ChildProcessWithoutNullStreams, out: string, err: string) => void,
   cwd = tmpdir(),
   env: object = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [command, ...args], { cwd, env: { ...process.env, ...env } });
-    watch?.(child, "");
+    watch?.(child, "", "");
     let out = "";
     let err = "";
     child.stdout.on("data", (chunk) => {
       out += String(chunk);
-      watch?.(child, out);
+      watch?.(child, out, err);
     });
     child.stderr.on("data", (chunk) => {
       err += String(chunk);
+      watch?.(child, out, err);
     });
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, out, err }));

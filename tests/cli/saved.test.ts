@@ -164,8 +164,8 @@ describe("rondo predict", () => {
     const packed = join(top, "packed.csv.gz");
     writeFileSync(file, "0.5\n");
     writeFileSync(packed, gzipSync("name,x\na,0.5\n"));
-    const { code, out } = await run(["predict", trained, packed, "-", file], (child, soFar) => {
-      if (soFar === "") child.stdin.end("0\n0.5\n");
+    const { code, out } = await run(["predict", trained, packed, "-", file], (child, out, err) => {
+      if (out + err === "") child.stdin.end("0\n0.5\n");
     });
     expect(code).toBe(0);
     const answers = answersIn(out);
@@ -193,8 +193,8 @@ describe("rondo predict", () => {
   });
 
   it("answers to what comes before a line that is wrong, and ends there, whatever is still to come", async () => {
-    const { code, out, err } = await run(["predict", trained], (child, soFar) => {
-      if (soFar === "") child.stdin.write("0.1\n0.2\nabc\n0.4\n");
+    const { code, out, err } = await run(["predict", trained], (child, out, err) => {
+      if (out + err === "") child.stdin.write("0.1\n0.2\nabc\n0.4\n");
     });
     expect(code).toBe(1);
     expect(answersIn(out).map(({ x }) => x)).toEqual([0.1, 0.2]);
@@ -217,9 +217,9 @@ describe("rondo predict", () => {
     ["while more comes", true],
     ["while nothing comes", false],
   ])("ends quietly where nobody reads any more, %s", async (_, more) => {
-    const { code, err } = await run(["predict", trained], (child, soFar) => {
+    const { code, err } = await run(["predict", trained], (child, out, err) => {
       child.stdin.on("error", () => undefined); // the command ends before it has read everything
-      if (soFar === "") child.stdin.write("0.1\n");
+      if (out + err === "") child.stdin.write("0.1\n");
       else {
         child.stdout.destroy();
         child.stdin.write("0.2\n".repeat(more ? 100_000 : 1));
@@ -230,8 +230,9 @@ describe("rondo predict", () => {
   });
 
   it("goes through many lines", async () => {
-    const { code, out } = await run(["predict", trained], (child, soFar) => {
-      if (soFar === "") child.stdin.end(Array.from({ length: 20_000 }, (_, i) => `${i / 20_000}\n`).join(""));
+    const { code, out } = await run(["predict", trained], (child, out, err) => {
+      if (out + err === "")
+        child.stdin.end(Array.from({ length: 20_000 }, (_, i) => `${i / 20_000}\n`).join(""));
     });
     expect(code).toBe(0);
     expect(answersIn(out).map(({ line }) => line)).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1));

@@ -18,8 +18,11 @@ const modules: Readonly<Record<string, () => Promise<object>>> = {
   rondo: () => import("rondo"),
   "rondo/data": () => import("rondo/data"),
   "rondo/layers": () => import("rondo/layers"),
+  "rondo/report": () => import("rondo/report"),
   "rondo/vectors": () => import("rondo/vectors"),
+  "node:events": () => import("node:events"),
   "node:fs/promises": () => import("node:fs/promises"),
+  "node:http": () => import("node:http"),
 };
 const load = async (source: string) =>
   (await modules[source]?.()) ??
@@ -40,7 +43,7 @@ describe("code in documents", () => {
   let errors = new Map<string, string[]>();
   beforeAll(() => {
     errors = typeErrors(root, new Map([...guides, ["wrong.md", readGuide(wrong)]]));
-  }, 60_000);
+  }, 240_000);
 
   it("has types that fit", () => {
     const found = [...errors].filter(([path]) => path !== "wrong.md");
@@ -78,19 +81,17 @@ describe("links in documents", () => {
   });
 });
 
+/** All but the README, whose code trains on MNIST and leaves data to its reader. */
+const complete = [...guides].flatMap(([path, { blocks }]) =>
+  path !== "README.md" && blocks.length > 0 ? [path] : [],
+);
+
 describe("guides that run", () => {
-  it.each([
-    "docs/data.md",
-    "docs/from-keras.md",
-    "docs/functional.md",
-    "docs/generation.md",
-    "docs/pictures.md",
-    "docs/resuming.md",
-    "docs/streaming.md",
-    "docs/tagging.md",
-    "docs/text-classification.md",
-    "docs/word-vectors.md",
-  ])("print what %s says", async (path) => {
+  it("are many", () => {
+    expect(complete.length).toBeGreaterThan(25);
+  });
+
+  it.each(complete)("print what %s says", async (path) => {
     const guide = guides.get(path);
     if (guide === undefined) throw new Error(`${path} is not there`);
     const [before, folder] = [process.cwd(), await mkdtemp(join(tmpdir(), "rondo-docs-"))];
@@ -98,7 +99,6 @@ describe("guides that run", () => {
     await cp(fileURLToPath(new URL("files", import.meta.url)), folder, { recursive: true });
     process.chdir(folder);
     try {
-      expect(guide.blocks.length).toBeGreaterThan(3);
       expect(await falseClaims(guide, load)).toEqual([]);
     } finally {
       process.chdir(before);
