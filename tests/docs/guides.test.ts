@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { falseClaims, type Guide, readGuide, typeErrors } from "./guides.js";
+import { falseClaims, type Guide, plainlyStrict, readGuide, typeErrors } from "./guides.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const inDocs = (await readdir(join(root, "docs"), { recursive: true })).filter((name) =>
@@ -51,6 +51,11 @@ describe("code in documents", () => {
     expect(found.flatMap(([path, list]) => list.map((error) => `${path}:${error}`))).toEqual([]);
   });
 
+  it("has types that fit in a project that is strict and no more", { timeout: 240_000 }, () => {
+    const found = typeErrors(root, guides, plainlyStrict);
+    expect([...found].flatMap(([path, list]) => list.map((error) => `${path}:${error}`))).toEqual([]);
+  });
+
   it("is refused where its types do not fit, by line", () => {
     expect(errors.get("wrong.md")).toEqual([
       "5: Type 'string' is not assignable to type 'number'.",
@@ -78,6 +83,18 @@ describe("links in documents", () => {
       if (found === undefined || (heading !== undefined && !headings.includes(heading))) broken.push(link);
     }
     expect(broken).toEqual([]);
+  });
+});
+
+describe("the index of documents", () => {
+  it("leads to every page", async () => {
+    const index = await readFile(join(root, "docs/README.md"), "utf8");
+    const systems = await readFile(join(root, "docs/systems/README.md"), "utf8");
+    const led = [...index.matchAll(/\]\(([^)#]+)/g), ...systems.matchAll(/\]\(([^)#]+)/g)].map(
+      ([, to]) => to,
+    );
+    const pages = inDocs.map((name) => name.replace(/^systems\/(?!README)/, ""));
+    expect(pages.filter((name) => name !== "README.md" && !led.includes(name))).toEqual([]);
   });
 });
 

@@ -99,6 +99,14 @@ export function readGuide(markdown: string): Guide {
   return { module: module.join("\n"), blocks };
 }
 
+/** The settings of a project that is strict and no more: what a reader who pastes a guide has. */
+export const plainlyStrict: ts.CompilerOptions = {
+  exactOptionalPropertyTypes: false,
+  noUncheckedIndexedAccess: false,
+  noImplicitOverride: false,
+  noPropertyAccessFromIndexSignature: false,
+};
+
 /** Files with the settings of the project, but for variables that an example declares and leaves to its reader. */
 function settings(root: string): ts.CompilerOptions {
   const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile) as { config: object };
@@ -111,9 +119,14 @@ function settings(root: string): ts.CompilerOptions {
  *
  * @param root folder of the project: its tsconfig.json says where the library is
  * @param guides by the paths of their files
+ * @param other settings in the place of the project's
  */
-export function typeErrors(root: string, guides: ReadonlyMap<string, Guide>): Map<string, string[]> {
-  const options = settings(root);
+export function typeErrors(
+  root: string,
+  guides: ReadonlyMap<string, Guide>,
+  other: ts.CompilerOptions = {},
+): Map<string, string[]> {
+  const options = { ...settings(root), ...other };
   const host = ts.createCompilerHost(options);
   const modules = new Map([...guides].map(([path, { module }]) => [join(root, `${path}.ts`), module]));
   const folders = new Set([...modules.keys()].map(dirname));
