@@ -124,7 +124,7 @@ struct Layout {
 // Where threads share units rather than rows: the weights that each row is multiplied with, `depth` for each gate, outgrow a
 // core's nearer caches, so that as many rows as there are should pass them while they are there; or there are not rows
 // enough for all threads, and work enough in a step to meet after it.
-constexpr Index kLargeWeights = 3 << 18;  // numbers (measured)
+constexpr Index kLargeWeights = 5 << 16;  // numbers (measured)
 constexpr Index kSharedStep = 1 << 18;    // multiplications of a step
 inline bool sharesUnits(const Context& context, const Layout& layout, Index depth) {
   const Index weights = layout.rowGates() * depth;
