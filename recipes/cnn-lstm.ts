@@ -56,7 +56,8 @@ export const recipe = defineRecipe({
     title: "a Keras example of convolutions at each of four steps and an LSTM of 5 units over them",
     settings: { count: 3, batchSize: 64, learningRate: 0.001 },
     options: { units: 5 },
-    goal: { figure: "testAccuracy", bound: "at least", value: 0.95 },
+    // Keras's own figure is measured by tests/golden/measure_cnn_lstm.py.
+    goal: [],
   },
   unit: "epoch",
   defaults: { count: 3, batchSize: 64, learningRate: 0.001 },
