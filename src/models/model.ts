@@ -183,7 +183,8 @@ export abstract class Model<
     return this.network?.outputs.map(({ name }) => name) ?? [""];
   }
 
-  protected get network(): Network | undefined {
+  /** @internal The graph of its layers, once it is built. */
+  get network(): Network | undefined {
     return this.#built?.assembly.network;
   }
 

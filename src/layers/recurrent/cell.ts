@@ -42,6 +42,8 @@ export interface CellOutput {
   readonly output: SymbolicTensor;
   /** As many, and of the same shapes, as the cell's states. */
   readonly states: readonly SymbolicTensor[];
+  /** What there is to see within the step, [B, ..] each, by the letters of the equations: the gates of an LSTM. */
+  readonly inner?: Readonly<Record<string, SymbolicTensor>>;
 }
 
 /** A cell at work on a batch of sequences. */

@@ -51,7 +51,8 @@ const recurrentNote =
   "States stay as they are at steps that do not count. With returnSequences the mask goes on, in the order of the output (Keras leaves it in that of the input); else the output is that of the last step that counts.";
 
 /** Axes 0 and 1 swapped: [B, T, ..] ↔ [T, B, ..]. */
-const swap = (x: SymbolicTensor): SymbolicTensor => transpose(x, [1, 0, ...[...x.shape.keys()].slice(2)]);
+export const swap = (x: SymbolicTensor): SymbolicTensor =>
+  transpose(x, [1, 0, ...[...x.shape.keys()].slice(2)]);
 
 /** A mask with axes of size 1 appended, up to `rank` axes. */
 const wide = (mask: SymbolicTensor, rank: number): SymbolicTensor =>

@@ -60,8 +60,9 @@ export class GRUCell extends UnitCell<typeof definition.fields> {
     const z = recurrentActivation.apply(add(xz, part(uz, 0)));
     const r = recurrentActivation.apply(add(xr, part(ur, 1)));
     const recurrent = resetAfter ? mul(r, part(ug, 2)) : matMul(mul(r, before), ug);
-    const next = add(mul(z, h), mul(sub(1, z), activation.apply(add(xg, recurrent))));
-    return { output: next, states: [next] };
+    const g = activation.apply(add(xg, recurrent));
+    const next = add(mul(z, h), mul(sub(1, z), g));
+    return { output: next, states: [next], inner: { z, r, g } };
   }
 
   protected override fusedAs(): Fused | undefined {

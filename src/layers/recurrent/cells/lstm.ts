@@ -24,7 +24,7 @@ export type LSTMCellOptions = OptionsOf<typeof definition.fields>;
 
 /**
  * i = σ(x Wᵢ + h Uᵢ + bᵢ)   f = σ(x W_f + h U_f + b_f)   o = σ(x Wₒ + h Uₒ + bₒ)
- * c′ = f ⊙ c + i ⊙ tanh(x W_c + h U_c + b_c)
+ * g = tanh(x W_c + h U_c + b_c)   c′ = f ⊙ c + i ⊙ g
  * h′ = o ⊙ tanh(c′)
  *
  * Hochreiter & Schmidhuber, "Long short-term memory", 1997, with the forget gate of Gers et al., "Learning to forget",
@@ -51,10 +51,11 @@ export class LSTMCell extends UnitCell<typeof definition.fields> {
     const before = dropout === undefined ? h : mul(h, dropout);
     const z = plusBias(add(matMul(x, kernel), matMul(before, recurrentKernel)), bias);
     const [zi = z, zf = z, zc = z, zo = z] = split(z, [units, units, units, units]);
-    const [i, f, o] = [zi, zf, zo].map((gate) => recurrentActivation.apply(gate));
-    const cell = add(mul(f ?? z, c), mul(i ?? z, activation.apply(zc)));
-    const hidden = mul(o ?? z, activation.apply(cell));
-    return { output: hidden, states: [hidden, cell] };
+    const [i = z, f = z, o = z] = [zi, zf, zo].map((gate) => recurrentActivation.apply(gate));
+    const g = activation.apply(zc);
+    const cell = add(mul(f, c), mul(i, g));
+    const hidden = mul(o, activation.apply(cell));
+    return { output: hidden, states: [hidden, cell], inner: { i, f, g, o, c: cell } };
   }
 
   protected override fusedAs(): Fused | undefined {
