@@ -2,7 +2,7 @@
 // fresh sequence in every step, never the same one twice, and tags all ten numbers of it.
 import { layers, type Model, optimizers, sequential, Tensor } from "rondo";
 import { batched, decimals, defineRecipe, option, type PredictInput } from "rondo/recipe";
-import { type Tagging, tagging } from "rondo/report";
+import { cellValues, gates, type Tagging, tagging } from "rondo/report";
 import { isNumber, jsonIn, linesOf, numberIn, shown } from "./numbers.js";
 import { Random } from "./random.js";
 import { trainSteps } from "./steps.js";
@@ -109,13 +109,22 @@ async function measured(model: Model, seed: number) {
   const compared: Tagging = tagging(test.y, await model.predictClasses(test.x, { batchSize: tested }), {
     inputs: test.x,
   });
+  const numbers = test.x.data.slice(0, steps);
+  const inside = await cellValues(model, new Tensor(numbers, [1, steps, 1], "float32"));
+  const from = Array.from(test.y.data.subarray(0, steps)).indexOf(1);
   return {
     figures: {
       stepAccuracy: compared.right / compared.steps,
       sequenceAccuracy: compared.whole / compared.sequences,
       testLoss,
     },
-    sections: [compared],
+    sections: [
+      compared,
+      gates(inside, {
+        note: `What goes on while the first test sequence is read${from < 0 ? "" : `, whose sum exceeds ${threshold} from step ${from + 1} on`}.`,
+        steps: Array.from(numbers, (value) => value.toFixed(2)),
+      }),
+    ],
     compared,
   };
 }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { type DescribedDataset, describeDatasets } from "../datasets/index.js";
 import { layers, sequential, tensor } from "../index.js";
 import { version } from "../recipe/index.js";
+import { canDraw, howToDraw } from "../report/index.js";
 import type { Backend } from "../runtime/backend.js";
 import { createBackend } from "../runtime/select.js";
 import { setsTable } from "./about.js";
@@ -31,6 +32,8 @@ interface Findings {
   readonly used: string;
   readonly native: Checked;
   readonly wasm: Checked;
+  /** Whether reports of runs can be drawn. */
+  readonly reports: boolean;
   readonly dataSets: readonly DescribedDataset[];
 }
 
@@ -70,6 +73,7 @@ async function examine(): Promise<Findings> {
     used: used.name,
     native,
     wasm,
+    reports: await canDraw(),
     dataSets: describeDatasets(),
   };
 }
@@ -129,6 +133,8 @@ function text(found: Findings): string {
     `  ${state(native)}`,
     `  ${state(wasm)}`,
     `  Used where none is asked for: ${found.used}`,
+    "",
+    `Reports: ${found.reports ? "drawn with Vega" : `none, as Vega is not installed: ${howToDraw}`}`,
     "",
     "Data sets:",
     setsTable(found.dataSets),

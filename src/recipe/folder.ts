@@ -13,8 +13,10 @@ const contents = {
   "weights.safetensors": "the weights alone, by name",
   "history.json": "what was measured while training",
   "history.csv": "what was measured while training, as a table",
-  "report.html": "the report",
 } as const;
+
+/** Beside them, unless what draws it was not installed. */
+const report = "report.html";
 
 /** Beside them, where the recipe has such. */
 const preprocessing = "preprocessing.json";
@@ -35,6 +37,7 @@ export const onlyModel = "model";
 const contentOf = (file: string): string => {
   if (Object.hasOwn(contents, file)) return contents[file as keyof typeof contents];
   if (file === begun) return "the settings of a run that has not finished";
+  if (file === report) return "the report";
   return file === preprocessing
     ? "the vocabularies, scalers and the like that belong to the model"
     : "a trained model";
@@ -46,7 +49,8 @@ export interface RunContent {
   readonly result: object;
   readonly weights: Uint8Array;
   readonly history: { readonly json: string; readonly csv: string };
-  readonly report: string;
+  /** Undefined where none could be drawn. */
+  readonly report: string | undefined;
   /** The models by name, as `.keras` files. */
   readonly models: Readonly<Record<string, Uint8Array>>;
   /** Vocabularies, scalers and the like, where the recipe has such. */
@@ -66,7 +70,7 @@ export class RunFolder {
 
   /** Makes sure that a run can be written here, and leaves everything as it is. */
   check(): Promise<void> {
-    return checkFolder(this.path, [...Object.keys(contents), fileOf(onlyModel), preprocessing]);
+    return checkFolder(this.path, [...Object.keys(contents), report, fileOf(onlyModel), preprocessing]);
   }
 
   /** Writes a finished run in the place of an earlier one: all of it, or nothing. */
@@ -80,16 +84,16 @@ export class RunFolder {
       "weights.safetensors": content.weights,
       "history.json": content.history.json,
       "history.csv": content.history.csv,
-      "report.html": content.report,
     };
     const files: Record<string, string | Uint8Array> = {
       ...always,
       ...Object.fromEntries(Object.entries(content.models).map(([name, bytes]) => [fileOf(name), bytes])),
       ...(content.preprocessing === undefined ? {} : { [preprocessing]: json(content.preprocessing) }),
+      ...(content.report === undefined ? {} : { [report]: content.report }),
     };
     await writeFiles(this.path, files);
     // What the earlier run alone had is nobody's: config.json says which files belong to the run.
-    for (const name of earlier === undefined ? [] : ownFiles(earlier))
+    for (const name of earlier === undefined ? [] : [report, ...ownFiles(earlier)])
       if (!Object.hasOwn(files, name)) await rm(join(this.path, name), { force: true });
   }
 

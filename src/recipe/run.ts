@@ -7,9 +7,11 @@ import { type Due, type StepByStep, trainByHand } from "../models/byHand.js";
 import type { Model } from "../models/model.js";
 import { type NamedHistory, readHistories } from "../report/history.js";
 import {
+  canDraw,
   type Histories,
   historyCsv,
   historyJson,
+  howToDraw,
   learningCurves,
   renderReport,
   type Section,
@@ -106,6 +108,8 @@ export interface RunOptions {
   print(text: string, what: "progress" | "result"): void;
   /** Where progress is drawn; default: standard error. */
   readonly terminal?: Terminal;
+  /** Whether reports can be drawn here; default: where what draws them is installed. */
+  readonly canDraw?: () => Promise<boolean>;
   /** Milliseconds; default: the machine's clock. */
   readonly now?: () => number;
   /** Whether the run goes on that was begun in the folder. */
@@ -164,6 +168,8 @@ export class Run {
   /** When something was last printed. */
   #printed: number;
   #result: RunResult | undefined;
+  /** Whether there will be a report. */
+  #draws = true;
 
   private constructor(options: RunOptions) {
     this.#options = options;
@@ -186,6 +192,7 @@ export class Run {
       });
     }
     await run.#folder.check();
+    run.#draws = await (options.canDraw ?? canDraw)();
     return run;
   }
 
@@ -236,6 +243,11 @@ export class Run {
     checkModelNames(modelsOf(model).map(([name]) => name));
     this.say(summaryOf(model));
     this.say(`Running on ${this.#options.backend.name}, seed ${this.#options.settings.seed}.`);
+    if (!this.#draws) {
+      this.say(
+        `There will be no report: what draws it is not installed. To have one: interrupt the run, ${howToDraw}, and rondo train --resume ${quoted(this.#folder.path)}`,
+      );
+    }
     this.#start = this.#now();
   }
 
@@ -355,7 +367,9 @@ export class Run {
       result,
       weights: encodeSafetensors(await namedWeights(model), { format: "rondo", recipe: recipe.name }),
       history: { json: historyJson(history), csv: historyCsv(history) },
-      report: await this.#report(model, [curves, ...findings.sections], result, ending),
+      report: this.#draws
+        ? await this.#report(model, [curves, ...findings.sections], result, ending)
+        : undefined,
       models: await savedModels(model),
       preprocessing,
     });
@@ -367,7 +381,9 @@ export class Run {
       `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
         `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
       `${toReach}Follows ${sourceText(recipe.source)}`,
-      `Model, history and report: ${folder}`,
+      this.#draws
+        ? `Model, history and report: ${folder}`
+        : `Model and history: ${folder}. No report: what draws it is not installed. For the next run: ${howToDraw}`,
       `To use it: rondo predict ${quoted(folder)} <input>`,
       ...(this.#folder.isUnfinished ? [`To go on: rondo train --resume ${quoted(folder)}`] : []),
     ];

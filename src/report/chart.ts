@@ -1,4 +1,5 @@
-import { type Axis, linearAxis, logarithmicAxis, positionAxis, widest } from "./axis.js";
+import type { Axis, Mark, Scale, Spec, SymbolShape } from "vega";
+import { drawn, rendered, type Size } from "./drawing.js";
 import { type Html, html } from "./html.js";
 import { figure } from "./words.js";
 
@@ -7,12 +8,20 @@ export interface Point {
   readonly y: number;
 }
 
+/** What tells a series from others: its colour, and its dashes and its sign for who does not see the colour. */
+export interface Look {
+  /** A CSS variable of the page. */
+  readonly colour: string;
+  /** Lengths of dashes and of the gaps between them; empty for a line without gaps. */
+  readonly dashes: readonly number[];
+  readonly sign: SymbolShape;
+}
+
 /** What belongs together in a plot: the points of one line, or one cloud of dots. */
 export interface Series {
   readonly name: string;
-  /** CSS class that gives the colour: of training and held-out samples, or one of `tone`. */
-  readonly style: string;
-  /** Those that cannot be drawn (NaN, ∞, on a logarithmic axis what is not above 0) are left out. */
+  readonly look: Look;
+  /** Where one cannot be drawn (NaN, ∞, on a logarithmic axis what is not above 0) there is a gap. */
   readonly points: readonly Point[];
 }
 
@@ -21,169 +30,274 @@ export interface Plot {
   readonly title: string;
   /** What the horizontal axis shows. */
   readonly across: string;
-  /** Whether `x` counts something (epochs, steps): whole-numbered ticks, and nothing beyond the first and last position. */
+  /** Whether `x` counts something (epochs, steps): whole-numbered ticks, and the last values beside the names. */
   readonly counts?: boolean;
   readonly lines: readonly Series[];
   readonly dots?: readonly Series[];
   /** Whether equal factors are equal heights; only values above 0 are drawn. */
   readonly logarithmic?: boolean;
+  /** Where both axes begin and end; default: where the points do. */
+  readonly range?: Range;
 }
 
-/** Colours for series of one kind: the i-th, of which the second four are dashed. */
-export const tone = (i: number): string => `tone${i % 8}`;
+type Range = readonly [low: number, high: number];
 
-const lineHeight = 14;
-/** Points of a line that are also dots, to be pointed at. */
-const mostDots = 60;
-/** Lines that have room for a label at their end; more have a legend, and a higher plot. */
-const mostLabels = 3;
-const heights = { labelled: 230, crowded: 320 };
+/** The looks of what was measured on the samples of the training, and on others. */
+export const looks = {
+  training: { colour: "var(--train)", dashes: [], sign: "circle" },
+  validation: { colour: "var(--held-out)", dashes: [6, 3], sign: "square" },
+  test: { colour: "var(--tone2)", dashes: [2, 3], sign: "triangle-up" },
+} as const satisfies Record<string, Look>;
 
-/**
- * A plot as SVG that takes its colours from the page and its width from its place: horizontal positions are percentages
- * of the plot's width, all other sizes pixels, so that text keeps its size.
- */
-export function plot({ title, across, counts, lines, dots = [], logarithmic = false }: Plot): Html {
+const signs: readonly SymbolShape[] = [
+  "circle",
+  "square",
+  "triangle-up",
+  "diamond",
+  "cross",
+  "triangle-down",
+];
+const dashes: readonly (readonly number[])[] = [[], [6, 3], [2, 3], [9, 3, 2, 3]];
+
+/** Looks for series of one kind, of which 24 are different. */
+export const tone = (i: number): Look => ({
+  colour: `var(--tone${i % 8})`,
+  dashes: dashes[i % dashes.length] ?? [],
+  sign: signs[i % signs.length] ?? "circle",
+});
+
+/** A course has a sign at every point up to this many; where lines are several, each has them at about so many places. */
+const mostSigns = { alone: 60, among: 10 };
+
+/** A plot with its title and the names of its series. */
+export async function plot(given: Plot): Promise<Html> {
+  const { title, across, counts = false, dots = [], logarithmic = false } = given;
   const isDrawn = ({ x, y }: Point) => Number.isFinite(x) && Number.isFinite(y) && !(logarithmic && y <= 0);
-  const drawable = (all: readonly Series[]) =>
-    all
-      .map((one) => ({ ...one, points: one.points.filter(isDrawn) }))
-      .filter(({ points }) => points.length > 0);
-  const [drawnLines, drawnDots] = [drawable(lines), drawable(dots)];
-  const all = [...drawnLines, ...drawnDots].flatMap(({ points }) => points);
+  const drawable = (all: readonly Series[]) => all.filter(({ points }) => points.some(isDrawn));
+  const [lines, clouds] = [drawable(given.lines), drawable(dots)];
+  const all = [...lines, ...clouds].flatMap(({ points }) => points.filter(isDrawn));
   if (all.length === 0) {
     const none = logarithmic ? "Never a finite number above 0." : "Never a finite number.";
     return html`<figure class="chart"><figcaption>${title}</figcaption><p class="soft">${none}</p></figure>`;
   }
-  const [left, right] = rangeOf([...lines, ...dots].flatMap(({ points }) => points.map(({ x }) => x)));
-  const [low, high] = rangeOf(all.map(({ y }) => y));
-  const axes = {
-    x: counts === true ? positionAxis(left, right) : linearAxis(left, right, 6),
-    y: logarithmic ? logarithmicAxis(low, high) : linearAxis(low, high, 5),
+  const ranges: Ranges = {
+    x: given.range ?? rangeOf([...lines, ...clouds].flatMap(({ points }) => points.map(({ x }) => x))),
+    y: given.range ?? rangeOf(all.map(({ y }) => y)),
   };
-  const isLabelled = drawnDots.length === 0 && drawnLines.length <= mostLabels;
-  const height = drawnLines.length <= mostLabels ? heights.labelled : heights.crowded;
-  const frame: Frame = {
-    height,
-    across: (x) => round(100 * axes.x.place(x)),
-    down: (y) => round(height * (1 - axes.y.place(y))),
-  };
-  const labels = isLabelled ? endLabels(drawnLines, frame) : [];
-  const place = ({ x, y }: Point) => ({ x: frame.across(x), y: frame.down(y) });
-  const path = (points: readonly Point[]) =>
-    points
-      .map(place)
-      .map(({ x, y }) => `${x},${y}`)
-      .join(" ");
-
+  const specOf = (size: Size): Spec => ({
+    data: [
+      ...clouds.map(({ points }, i) => ({ name: `cloud${i}`, values: points.filter(isDrawn).map(copied) })),
+      ...lines.flatMap(({ points }, i) => [
+        { name: `line${i}`, values: points.map((point) => ({ ...point, drawn: isDrawn(point) })) },
+        { name: `signs${i}`, values: withSign(points, isDrawn, counts && lines.length <= 2).map(copied) },
+      ]),
+    ],
+    scales: scalesOf(ranges, size, { counts, logarithmic, exact: given.range !== undefined }),
+    axes: axesOf(ranges, size, { across, counts, logarithmic }),
+    marks: [
+      ...clouds.map(({ look }, i) => signsOf(`cloud${i}`, look, 0.55)),
+      ...lines.map(({ look }, i) => lineOf(`line${i}`, look)),
+      ...lines.map(({ look }, i) => signsOf(`signs${i}`, look, 1)),
+    ],
+  });
+  const names = await Promise.all([
+    ...clouds.map((one) => entry(one, { isLine: false, counts })),
+    ...lines.map((one) => entry(one, { isLine: true, counts })),
+  ]);
+  const told = lines.map((one) => toldOf(one.name, one.points.filter(isDrawn), across, counts));
   return html`<figure class="chart">
 <figcaption>${title}</figcaption>
-${isLabelled ? "" : legend(drawnLines, drawnDots, counts === true)}
-<div class="plot" style="padding: 0 ${12 + widest(labels.flatMap(({ texts }) => texts))}px 0 ${10 + widest(axes.y.texts)}px">
-<svg height="${height}" role="img" aria-label="${title} by ${across}">
-${grid(axes, frame, across)}
-${drawnDots.map(
-  ({ style, points }) =>
-    html`<g class="${style} cloud">${points.map(place).map(({ x, y }) => html`<circle cx="${x}%" cy="${y}" r="3"/>`)}</g>`,
-)}
-<svg viewBox="0 0 100 ${height}" preserveAspectRatio="none">${drawnLines.map(
-    ({ name, style, points }) =>
-      html`<polyline class="${style}" vector-effect="non-scaling-stroke" points="${path(points)}"><title>${name}</title></polyline>`,
-  )}</svg>
-${drawnLines.flatMap(({ style, name, points }) =>
-  !isLabelled || points.length > mostDots
-    ? []
-    : points.map((point) => {
-        const { x, y } = place(point);
-        return html`<circle class="${style}" cx="${x}%" cy="${y}" r="3"><title>${name}, ${across} ${point.x}: ${figure(point.y)}</title></circle>`;
-      }),
-)}
-${labels.map(({ style, texts, y }) =>
-  texts.map(
-    (text, i) =>
-      html`<text class="${style} label" x="100%" dx="10" y="${round(y + 4 + (i - (texts.length - 1) / 2) * lineHeight)}">${text}</text>`,
-  ),
-)}
-</svg>
-</div>
+<ul class="legend">${names}</ul>
+${await drawn(`${title} by ${across}. ${told.join("; ")}`, specOf)}
 </figure>`;
 }
 
-/** Where values are drawn. */
-interface Frame {
-  /** Pixels. */
-  readonly height: number;
-  /** Percent of the plot's width. */
-  across(x: number): number;
-  /** Pixels from the plot's top. */
-  down(y: number): number;
+interface Ranges {
+  readonly x: Range;
+  readonly y: Range;
 }
 
-function grid({ x, y }: { readonly x: Axis; readonly y: Axis }, frame: Frame, across: string): Html {
-  const { height } = frame;
-  const rows = y.ticks.map((tick, i) => {
-    const at = frame.down(tick);
-    return html`<line x2="100%" y1="${at}" y2="${at}"/><text x="-8" y="${at + 4}" text-anchor="end">${y.texts[i] ?? ""}</text>`;
+/** A point that Vega may keep. */
+const copied = ({ x, y }: Point): Point => ({ x, y });
+
+/** The points of a line that have a sign. */
+function withSign(points: readonly Point[], isDrawn: (point: Point) => boolean, isCourse: boolean): Point[] {
+  const isFew = isCourse && points.length <= mostSigns.alone;
+  const each = isFew ? 1 : Math.ceil(points.length / mostSigns.among);
+  const drawn = points.map(isDrawn);
+  // A point between gaps is no line: without a sign it could not be seen.
+  const isAlone = (i: number) => drawn[i - 1] !== true && drawn[i + 1] !== true;
+  return points.filter((_, i) => drawn[i] === true && (isAlone(i) || i % each === 0));
+}
+
+interface AxisOptions {
+  readonly counts: boolean;
+  readonly logarithmic: boolean;
+}
+
+function scalesOf(
+  { x, y }: Ranges,
+  { ticks }: Size,
+  { counts, logarithmic, exact }: AxisOptions & { readonly exact: boolean },
+): Scale[] {
+  const niceX = counts || exact ? false : ticks.across;
+  const [low, high] = y[0] === y[1] ? [y[0] / 2, 2 * y[1]] : y;
+  return [
+    { name: "x", type: "linear", domain: apart(x), range: "width", zero: false, nice: niceX },
+    logarithmic
+      ? { name: "y", type: "log", domain: [low, high], range: "height", nice: isWide([low, high]) }
+      : {
+          name: "y",
+          type: "linear",
+          domain: apart(y),
+          range: "height",
+          zero: false,
+          nice: exact ? false : ticks.down,
+        },
+  ];
+}
+
+/** The range with room around a value that is alone. */
+function apart([low, high]: Range): [number, number] {
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low > 1e-9 * size) return [low, high];
+  const room = size === 0 ? 1 : 0.1 * size;
+  return [low - room, high + room];
+}
+
+function axesOf(
+  { x, y }: Ranges,
+  { ticks }: Size,
+  { across, counts, logarithmic }: AxisOptions & { readonly across: string },
+): Axis[] {
+  const only = counts && x[0] === x[1] ? { values: [x[0]] } : {};
+  const decades = Math.ceil(Math.log10(y[1])) - Math.floor(Math.log10(y[0]));
+  // Not more ticks than there are powers of ten are at some of these; more are at their multiples too.
+  const logarithmicTicks = isWide(y) ? Math.min(decades, ticks.down) : 10;
+  return [
+    {
+      scale: "x",
+      orient: "bottom",
+      title: across,
+      tickCount: ticks.across,
+      labelFlush: true,
+      ...(counts ? { tickMinStep: 1, format: ",d" } : formatOf(x)),
+      ...only,
+    },
+    {
+      scale: "y",
+      orient: "left",
+      grid: true,
+      ...(logarithmic ? { tickCount: logarithmicTicks } : { tickCount: ticks.down, ...formatOf(y) }),
+    },
+  ];
+}
+
+/** Whether values above 0 are so far apart that powers of ten are ticks enough. */
+const isWide = ([low, high]: Range): boolean => high >= 30 * low;
+
+/** Powers of ten where numbers would be long. */
+function formatOf([low, high]: Range): { readonly format?: string } {
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  return size >= 1e6 || (size > 0 && size < 1e-3) ? { format: "~e" } : {};
+}
+
+const lineOf = (data: string, { colour, dashes: [...dash] }: Look): Mark => ({
+  type: "line",
+  aria: false,
+  from: { data },
+  encode: {
+    update: {
+      x: { scale: "x", field: "x" },
+      y: { scale: "y", field: "y" },
+      defined: { field: "drawn" },
+      stroke: { value: colour },
+      strokeWidth: { value: 2 },
+      strokeDash: { value: dash },
+      strokeJoin: { value: "round" },
+    },
+  },
+});
+
+const signsOf = (data: string, { colour, sign }: Look, opacity: number): Mark => ({
+  type: "symbol",
+  aria: false,
+  from: { data },
+  encode: {
+    update: {
+      x: { scale: "x", field: "x" },
+      y: { scale: "y", field: "y" },
+      shape: { value: sign },
+      size: { value: 34 },
+      fill: { value: colour },
+      fillOpacity: { value: opacity },
+    },
+  },
+});
+
+/** A series by its look and its name, and the value at the end of what tells a course. */
+async function entry(
+  { name, look, points }: Series,
+  { isLine, counts }: { readonly isLine: boolean; readonly counts: boolean },
+): Promise<Html> {
+  const end = points.findLast(({ y }) => Number.isFinite(y));
+  const value =
+    isLine && counts && end !== undefined ? html` <span class="soft">${figure(end.y)}</span>` : "";
+  return html`<li>${await key(look, isLine)}<span>${name}${value}</span></li>`;
+}
+
+const keySize = { width: 34, height: 12 };
+
+const key = ({ colour, dashes: [...dash], sign }: Look, isLine: boolean): Promise<Html> =>
+  rendered({
+    ...keySize,
+    padding: 0,
+    background: "transparent",
+    marks: [
+      {
+        type: "rule",
+        aria: false,
+        encode: {
+          update: {
+            x: { value: 1 },
+            x2: { value: isLine ? keySize.width - 1 : 1 },
+            y: { value: keySize.height / 2 },
+            stroke: { value: colour },
+            strokeWidth: { value: 2 },
+            strokeDash: { value: dash },
+          },
+        },
+      },
+      {
+        type: "symbol",
+        aria: false,
+        encode: {
+          update: {
+            x: { value: keySize.width / 2 },
+            y: { value: keySize.height / 2 },
+            shape: { value: sign },
+            size: { value: 50 },
+            fill: { value: colour },
+          },
+        },
+      },
+    ],
   });
-  const columns = x.ticks.map(
-    (tick, i) =>
-      html`<text${i % 2 === 1 ? html` class="second"` : ""} x="${frame.across(tick)}%" y="${height + 18}" text-anchor="middle">${x.texts[i] ?? ""}</text>`,
-  );
-  return html`<g class="grid">${rows}${columns}<text x="50%" y="${height + 36}" text-anchor="middle">${across}</text></g>`;
-}
 
-/** Names and colours above the plot, lines with the value at their end where they tell a course. */
-function legend(lines: readonly Series[], dots: readonly Series[], ends: boolean): Html {
-  const line = html`<svg class="key" viewBox="0 0 24 10"><polyline points="1,5 23,5"/></svg>`;
-  const dot = html`<svg class="key cloud" viewBox="0 0 24 10"><circle cx="12" cy="5" r="4"/></svg>`;
-  const entry = (key: Html, { name, style, points }: Series) => {
-    const end = points.at(-1);
-    const value = ends && end !== undefined ? html` <span class="soft">${figure(end.y)}</span>` : "";
-    return html`<li class="${style}">${key}${name}${value}</li>`;
-  };
-  return html`<ul class="legend">${dots.map((one) => entry(dot, one))}${lines.map((one) => entry(line, one))}</ul>`;
-}
-
-interface Label {
-  readonly style: string;
-  readonly texts: readonly string[];
-  readonly y: number;
-}
-
-/** The name and the last value of each line; one that is alone is known by the title. */
-function endLabels(lines: readonly Series[], frame: Frame): Label[] {
-  return spread(
-    lines.map(({ style, name, points }) => {
-      const end = points.at(-1)?.y ?? 0;
-      const texts = [...(lines.length === 1 ? [] : [name]), figure(end)];
-      return { style, texts, y: frame.down(end) };
-    }),
-    frame.height,
-  );
-}
-
-/** Keeps labels (each of two lines, `y` its middle) within the plot, and moves those apart that would overlap. */
-function spread(labels: readonly Label[], height: number): Label[] {
-  const within = (y: number, below = 0) => Math.min(Math.max(y, lineHeight / 2), height - lineHeight - below);
-  const sorted = labels.map((label) => ({ ...label, y: within(label.y) })).sort((a, b) => a.y - b.y);
-  const needed = 2 * lineHeight + 2;
-  if (!sorted.some(({ y }, i) => i > 0 && y - (sorted[i - 1]?.y ?? 0) < needed)) return sorted;
-  const length = (sorted.length - 1) * needed;
-  const middle = sorted.reduce((sum, { y }) => sum + y, 0) / sorted.length;
-  const top = within(middle - length / 2, length);
-  return sorted.map((label, i) => ({ ...label, y: top + i * needed }));
+/** The course of a line in words. */
+function toldOf(name: string, points: readonly Point[], across: string, counts: boolean): string {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return name;
+  const at = ({ x, y }: Point) => `${figure(y)} at ${counts ? `${across} ` : ""}${figure(x)}`;
+  return first === last ? `${name}: ${at(first)}` : `${name}: from ${at(first)} to ${at(last)}`;
 }
 
 /** Without spreading the values over the arguments of a call, of which there can be only so many. */
-function rangeOf(values: readonly number[]): readonly [number, number] {
+function rangeOf(values: readonly number[]): Range {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
   return [low, high];
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

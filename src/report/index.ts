@@ -1,3 +1,5 @@
+export { type CellValues, type CellValuesOptions, cellValues } from "./cellValues.js";
+export { canDraw, howToDraw } from "./drawing.js";
 export {
   type AnyHistory,
   type Histories,
@@ -22,6 +24,7 @@ export {
   type MarkedPiece,
   type MarkedSentence,
 } from "./sections/entities.js";
+export { type GatedCell, type Gates, type GatesOptions, gates } from "./sections/gates.js";
 export {
   type GeneratedText,
   type Generation,

@@ -1,3 +1,7 @@
+import { signColours } from "./pictures.js";
+
+const { above, below } = signColours;
+
 /** The report's looks: light and dark by the reader's setting, ink-saving on paper. */
 export const style: string = `
 :root {
@@ -5,14 +9,14 @@ export const style: string = `
   --paper: #fbfaf8; --card: #ffffff; --ink: #1d1f24; --soft: #666b76; --line: #e4e1db;
   --train: #2f6fd0; --held-out: #d2691e; --hit: 47, 111, 208; --miss: 214, 90, 30;
   --tone0: #2f6fd0; --tone1: #d2691e; --tone2: #23875a; --tone3: #b3348f; --tone4: #7a5ad0; --tone5: #947000;
-  --tone6: #0f8296; --tone7: #5f6672; --digits: invert(1);
+  --tone6: #0f8296; --tone7: #5f6672; --digits: invert(1); --heat: none;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171b; --card: #1d2026; --ink: #e8e6e1; --soft: #9aa0ac; --line: #32363f;
     --train: #7fb0ff; --held-out: #f2a45c; --hit: 90, 150, 240; --miss: 240, 130, 60;
     --tone0: #7fb0ff; --tone1: #f2a45c; --tone2: #5ec798; --tone3: #ef86cf; --tone4: #b59cff; --tone5: #d9b648;
-    --tone6: #56c7da; --tone7: #a9b0bd; --digits: none;
+    --tone6: #56c7da; --tone7: #a9b0bd; --digits: none; --heat: brightness(1.6);
   }
 }
 * { box-sizing: border-box; }
@@ -24,6 +28,7 @@ body {
 header { margin-bottom: 28px; }
 h1 { font-size: 34px; line-height: 1.15; letter-spacing: -0.02em; margin: 0 0 6px; }
 h2 { font-size: 19px; letter-spacing: -0.01em; margin: 44px 0 12px; }
+h3 { font-size: 15px; margin: 20px 0 8px; }
 p { margin: 0 0 12px; max-width: 70ch; }
 .soft, figcaption, th { color: var(--soft); }
 .headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 0; }
@@ -33,25 +38,25 @@ p { margin: 0 0 12px; max-width: 70ch; }
 .headline dt { color: var(--soft); font-size: 13px; }
 .headline dd { margin: 0; font-size: 25px; font-weight: 600; letter-spacing: -0.02em; line-height: 1.3; }
 .headline .note { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; align-items: start; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 16px; align-items: start; }
 .columns > * { min-width: 0; }
 figure { margin: 0; }
 figcaption { font-size: 14px; font-weight: 600; }
-.chart .plot { margin: 14px 0 42px; }
-.chart .plot svg { display: block; width: 100%; overflow: visible; }
-.chart text { font-size: 12px; fill: var(--soft); }
-.chart .grid line { stroke: var(--line); }
-.chart polyline { fill: none; stroke: var(--tone); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.chart circle { fill: var(--tone); stroke: var(--card); stroke-width: 1; }
-.chart .cloud circle { fill-opacity: 0.55; stroke: none; }
-.chart .label { fill: var(--tone); font-weight: 600; }
-.train { --tone: var(--train); }
-.heldOut { --tone: var(--held-out); }
-${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `.tone${i} { --tone: var(--tone${i}); }`).join("\n")}
-.chart :is(.tone4, .tone5, .tone6, .tone7) polyline, .chart polyline:is(.tone4, .tone5, .tone6, .tone7) { stroke-dasharray: 6 4; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 10px 0 0; padding: 0; list-style: none; font-size: 13px; }
-.legend li { white-space: nowrap; }
-.legend .key { width: 24px; height: 10px; margin-right: 7px; }
+.chart { container-type: inline-size; }
+.columns > .chart:only-child { max-width: 640px; }
+.chart > div { margin-top: 10px; }
+.chart > div svg { display: block; width: 100%; height: auto; font-variant-numeric: tabular-nums; }
+.chart .narrow { max-width: 400px; }
+.chart .wide { display: none; max-width: 600px; }
+@container (min-width: 400px) { .chart .narrow { display: none; } .chart .wide { display: block; } }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 8px 0 0; padding: 0; list-style: none; font-size: 13px; }
+.legend li { display: flex; min-width: 0; overflow-wrap: anywhere; }
+.legend svg { flex: none; margin: 4px 7px 0 0; }
+.heat image, .ramp i { filter: var(--heat); }
+.ramp i { display: inline-block; width: 80px; height: 12px; border: 1px solid var(--line); vertical-align: -1px; background: linear-gradient(to right, rgb(${below.join(", ")}), transparent, rgb(${above.join(", ")})); }
+.input { width: 112px; margin: 0 0 12px; }
+.input img { display: block; width: 100%; image-rendering: pixelated; border: 1px solid var(--line); border-radius: 8px; filter: var(--digits); }
+.input figcaption { font-weight: 400; font-size: 13px; }
 .scroll { overflow-x: auto; }
 details { margin-top: 16px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
@@ -110,7 +115,6 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   .headline { grid-template-columns: 1fr 1fr; }
   .headline div, .chart, .card { padding: 12px 14px; }
   .headline dd { font-size: 22px; }
-  .chart .second { display: none; }
   .scroll td, .scroll th { padding-left: 5px; padding-right: 5px; }
   .confusion { font-size: 12px; }
   .scroll .confusion td { padding: 6px 2px; }
@@ -119,7 +123,7 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   :root {
     --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --train: #1f5fc0; --held-out: #c05a10;
     --tone0: #1f5fc0; --tone1: #c05a10; --tone2: #1a7048; --tone3: #9c2479; --tone4: #6544bd; --tone5: #7d5f00;
-    --tone6: #0b6b7c; --tone7: #505762; --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); color-scheme: light;
+    --tone6: #0b6b7c; --tone7: #505762; --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); --heat: none; color-scheme: light;
   }
   body { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { margin-top: 24px; }
@@ -130,7 +134,8 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   .headline dd { font-size: 19px; }
   .headline dt, .headline .note { font-size: 10px; }
   .headline div, .chart, .card { padding: 8px 10px; }
-  .chart text { font-size: 10px; }
+  .chart .narrow, .chart .wide { max-width: 320px; }
+  .legend, h3 { font-size: 10px; }
   table, .confusion, .mistakes figcaption { font-size: 10px; }
   pre { font-size: 9px; }
   td, th { padding: 3px 5px; }

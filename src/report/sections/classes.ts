@@ -1,5 +1,5 @@
 import { type Html, html } from "../html.js";
-import { pngDataUri } from "../png.js";
+import { greyPicture } from "../pictures.js";
 import { figure, percent } from "../words.js";
 import { type Classification, classScores } from "./classification.js";
 
@@ -7,11 +7,9 @@ import { type Classification, classScores } from "./classification.js";
 const mostBeside = 10;
 
 /** The confusion matrix, the scores of the classes, and the pictures of the worst mistakes. */
-export async function drawClassification(result: Classification): Promise<Html> {
-  const pictures = await Promise.all(
-    result.mistakes.flatMap(({ image, ...mistake }) =>
-      image === undefined ? [] : [pngDataUri(image).then((uri) => ({ ...mistake, uri }))],
-    ),
+export function drawClassification(result: Classification): Html {
+  const pictures = result.mistakes.flatMap(({ image, ...mistake }) =>
+    image === undefined ? [] : [{ ...mistake, uri: greyPicture(image) }],
   );
   const name = (i: number) => result.names[i] ?? String(i);
   return html`<div class="${result.names.length > mostBeside ? "" : "columns"}">

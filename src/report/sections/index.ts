@@ -2,6 +2,7 @@ import type { Html } from "../html.js";
 import { drawClassification } from "./classes.js";
 import type { Classification } from "./classification.js";
 import { drawEntities, type Entities } from "./entities.js";
+import { drawGates, type Gates } from "./gates.js";
 import { drawGeneration, type Generation } from "./generation.js";
 import { drawLearningCurves, type LearningCurves } from "./learningCurves.js";
 import { drawRegression, type Regression } from "./regression.js";
@@ -19,6 +20,7 @@ export type Section =
   | Tagging
   | Entities
   | Transitions
+  | Gates
   | Table
   | Generation;
 
@@ -33,6 +35,7 @@ const drawings: { readonly [K in Section["kind"]]: Drawing<Extract<Section, { ki
   tagging: drawTagging,
   entities: drawEntities,
   transitions: drawTransitions,
+  gates: drawGates,
   table: drawTable,
   generation: drawGeneration,
 };

@@ -1,5 +1,5 @@
 import { checkList, checkOptions, namesOf, unknownName } from "../../errors.js";
-import { plot, type Series, tone } from "../chart.js";
+import { looks, plot, type Series, tone } from "../chart.js";
 import { type Histories, metricsOf, type NamedHistory, type RunHistory, readHistories } from "../history.js";
 import { type Html, html } from "../html.js";
 import { figure, heading, heldOut, metricOf, words } from "../words.js";
@@ -46,13 +46,15 @@ export function learningCurves(histories: Histories, options: LearningCurvesOpti
 }
 
 /** Nothing where nothing was measured. */
-export function drawLearningCurves({ histories, logarithmic }: LearningCurves): Html {
+export async function drawLearningCurves({ histories, logarithmic }: LearningCurves): Promise<Html> {
   const [only] = histories;
   if (only === undefined || histories.every(({ positions }) => positions.length === 0)) return html``;
   const isAlone = histories.length === 1 && only.name === "";
   const across = only.unit;
-  const plots = (isAlone ? ofOne(only) : ofSeveral(histories)).map(({ metric, title, lines }) =>
-    plot({ title, across, counts: true, lines, logarithmic: logarithmic.includes(metric) }),
+  const plots = await Promise.all(
+    (isAlone ? ofOne(only) : ofSeveral(histories)).map(({ metric, title, lines }) =>
+      plot({ title, across, counts: true, lines, logarithmic: logarithmic.includes(metric) }),
+    ),
   );
   return html`<section>
 <h2>Learning curves</h2>
@@ -76,10 +78,10 @@ function ofOne(history: RunHistory): Curve[] {
     metric,
     title: heading(metric),
     lines: [
-      { name: "training", style: "train", points: pointsOf(history, metric) },
+      { name: "training", look: looks.training, points: pointsOf(history, metric) },
       ...Object.entries(heldOut).map(([prefix, name]) => ({
         name,
-        style: "heldOut",
+        look: looks[name],
         points: pointsOf(history, prefix + metric),
       })),
     ],
@@ -92,7 +94,7 @@ const ofSeveral = (histories: readonly NamedHistory[]): Curve[] =>
     title: heading(name),
     lines: histories.map((history, i) => ({
       name: history.name,
-      style: tone(i),
+      look: tone(i),
       points: pointsOf(history, name),
     })),
   }));

@@ -1,6 +1,6 @@
 import { checkOptions, namesOf, RondoError } from "../../errors.js";
 import { shapeText, type TensorLike, toTensor } from "../../tensor.js";
-import { type Point, plot, tone } from "../chart.js";
+import { type Look, type Point, plot, tone } from "../chart.js";
 import { type Html, html } from "../html.js";
 import { figure } from "../words.js";
 
@@ -96,18 +96,19 @@ function fitOf(name: string, values: readonly number[], truth: readonly number[]
 const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+const samplesLook: Look = { colour: "var(--soft)", dashes: [], sign: "circle" };
 /** More samples than this are drawn every so many. */
 const mostDrawn = 1000;
 
-export function drawRegression({ title, input, inputs, truth, fits }: Regression): Html {
+export async function drawRegression({ title, input, inputs, truth, fits }: Regression): Promise<Html> {
   const every = Math.ceil(inputs.length / mostDrawn);
   const over = (values: readonly number[]): Point[] =>
     inputs.flatMap((x, i) => (i % every === 0 ? [{ x, y: values[i] ?? Number.NaN }] : []));
-  const drawing = plot({
+  const drawing = await plot({
     title: every === 1 ? "Samples and predictions" : `Samples and predictions, one of ${every}`,
     across: input,
-    dots: [{ name: "samples", style: "tone7", points: over(truth) }],
-    lines: fits.map(({ name, values }, i) => ({ name, style: tone(i), points: over(values) })),
+    dots: [{ name: "samples", look: samplesLook, points: over(truth) }],
+    lines: fits.map(({ name, values }, i) => ({ name, look: tone(i), points: over(values) })),
   });
   return html`<section>
 <h2>${title}</h2>

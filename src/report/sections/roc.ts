@@ -1,6 +1,6 @@
 import { checkOptions, namesOf, RondoError, valueText } from "../../errors.js";
 import { shapeText, type TensorLike, toTensor } from "../../tensor.js";
-import { plot } from "../chart.js";
+import { type Look, plot, tone } from "../chart.js";
 import { type Html, html } from "../html.js";
 import { figure, percent } from "../words.js";
 
@@ -111,28 +111,30 @@ function cornersOf(
   return points;
 }
 
+const chanceLook: Look = { colour: "var(--soft)", dashes: [2, 3], sign: "circle" };
 /** More corners than this are drawn every so many. */
 const mostDrawn = 400;
 
-export function drawRoc({ positive, positives, negatives, points, half, area }: Roc): Html {
+export async function drawRoc({ positive, positives, negatives, points, half, area }: Roc): Promise<Html> {
   const every = Math.ceil(points.length / mostDrawn);
   const drawn = points.filter((_, i) => i % every === 0 || i === points.length - 1);
   const place = ({ falsePositives: x, truePositives: y }: RocPoint) => ({ x, y });
-  const drawing = plot({
+  const drawing = await plot({
     title: `Share of the samples of class ${positive} that are found`,
     across: "share of the others that are taken for it",
+    range: [0, 1],
     lines: [
-      { name: "the model", style: "tone0", points: drawn.map(place) },
+      { name: "the model", look: tone(0), points: drawn.map(place) },
       {
         name: "chance",
-        style: "tone7",
+        look: chanceLook,
         points: [
           { x: 0, y: 0 },
           { x: 1, y: 1 },
         ],
       },
     ],
-    dots: [{ name: "threshold 0.5", style: "tone1", points: [place(half)] }],
+    dots: [{ name: "threshold 0.5", look: tone(3), points: [place(half)] }],
   });
   return html`<section>
 <h2>ROC curve</h2>

@@ -1,7 +1,7 @@
 import { inflateSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { tensor } from "../tensor.js";
-import { pngDataUri } from "./png.js";
+import { greyPicture } from "./pictures.js";
 
 const prefix = "data:image/png;base64,";
 
@@ -14,9 +14,9 @@ function read(uri: string) {
   return { file, rows: [...inflateSync(file.subarray(41, 41 + length))] };
 }
 
-it("writes a greyscale PNG", async () => {
+it("writes a greyscale PNG", () => {
   const { file, rows } = read(
-    await pngDataUri(
+    greyPicture(
       tensor([
         [0, 0.5, 1],
         [2, -1, Number.NaN],
