@@ -93,7 +93,7 @@ export class RunFolder {
     };
     await writeFiles(this.path, files);
     // What the earlier run alone had is nobody's: config.json says which files belong to the run.
-    for (const name of earlier === undefined ? [] : [report, ...ownFiles(earlier)])
+    for (const name of [report, ...(earlier === undefined ? [] : ownFiles(earlier))])
       if (!Object.hasOwn(files, name)) await rm(join(this.path, name), { force: true });
   }
 

@@ -48,11 +48,12 @@ interface Opening {
   readonly goal?: Goals;
   readonly json?: boolean;
   readonly terminal?: Terminal;
+  readonly draws?: boolean;
 }
 
 async function open(
   path: string,
-  { unit = "epoch", now, goal = half, json = false, terminal }: Opening = {},
+  { unit = "epoch", now, goal = half, json = false, terminal, draws = true }: Opening = {},
 ): Promise<Opened> {
   const lines: string[] = [];
   const abort = new AbortController();
@@ -76,6 +77,7 @@ async function open(
     quiet: false,
     json,
     print,
+    canDraw: async () => draws,
     ...(now === undefined ? {} : { now }),
     ...(terminal === undefined ? {} : { terminal }),
   });
@@ -124,6 +126,18 @@ describe("Run", () => {
     expect(readdirSync(folder).sort()).toEqual([...files, "notes.txt"].sort());
     for (const name of files) expect(readFileSync(join(folder, name), "utf8")).not.toBe("earlier");
     expect(readFileSync(join(folder, "notes.txt"), "utf8")).toBe("earlier");
+  });
+
+  it("finishes without a report where none can be drawn, and says so before and after, with what to install", async () => {
+    for (const name of files) writeFileSync(join(folder, name), "earlier");
+    const { run, lines } = await open(folder, { draws: false });
+    const model = tinyModel();
+    run.begin(model);
+    expect(lines.join("\n")).toMatch(/no report: .* npm install vega, and rondo train --resume /);
+    lines.length = 0;
+    await run.finish(outcome(model));
+    expect(readdirSync(folder).sort()).toEqual(files.filter((name) => name !== "report.html"));
+    expect(lines.join("\n")).toMatch(/Model and history: .*\. No report: .*npm install vega/);
   });
 
   it("does not begin when it was interrupted before", async () => {

@@ -144,7 +144,7 @@ describe("plot", () => {
   });
 
   it("draws clouds of dots under lines, over the range that it is given", async () => {
-    const dots = { ...line("samples", [0.2, 0.7, 0.8], [0.2, 0.7, 0.8]), look: tone(1) };
+    const dots = { ...line("samples", [0.2, 0.7, 0.8, 0.9], [0.2, 0.7, 0.8, 0.9]), look: tone(1) };
     const { text } = await plot({
       title: "Fit",
       across: "x",
@@ -152,7 +152,7 @@ describe("plot", () => {
       lines: [line("fit", [0, 1], [0, 1])],
       dots: [dots],
     });
-    expect(signs(text)[0]).toHaveLength(3);
+    expect(signs(text)[0]).toHaveLength(4);
     expect(wide(text).indexOf("mark-symbol")).toBeLessThan(wide(text).indexOf("mark-line"));
     expect(text.match(/<li>/g)).toHaveLength(2);
     expect(labels(text, 0).at(-1)).toBe("1.0");

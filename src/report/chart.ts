@@ -69,6 +69,16 @@ export const tone = (i: number): Look => ({
 /** A course has a sign at every point up to this many; where lines are several, each has them at about so many places. */
 const mostSigns = { alone: 60, among: 10 };
 
+/** Dots up to this many are marks on what the lines show, and lie over them. */
+const mostMarks = 3;
+const isCloud = ({ points }: Series): boolean => points.length > mostMarks;
+
+const [cloudSigns, lineSigns, fewSigns] = [
+  { size: 34, opacity: 0.55 },
+  { size: 34, opacity: 1 },
+  { size: 140, opacity: 1 },
+];
+
 /** A plot with its title and the names of its series. */
 export async function plot(given: Plot): Promise<Html> {
   const { title, across, counts = false, dots = [], logarithmic = false } = given;
@@ -95,9 +105,10 @@ export async function plot(given: Plot): Promise<Html> {
     scales: scalesOf(ranges, size, { counts, logarithmic, exact: given.range !== undefined }),
     axes: axesOf(ranges, size, { across, counts, logarithmic }),
     marks: [
-      ...clouds.map(({ look }, i) => signsOf(`cloud${i}`, look, 0.55)),
+      ...clouds.flatMap((one, i) => (isCloud(one) ? [signsOf(`cloud${i}`, one.look, cloudSigns)] : [])),
       ...lines.map(({ look }, i) => lineOf(`line${i}`, look)),
-      ...lines.map(({ look }, i) => signsOf(`signs${i}`, look, 1)),
+      ...lines.map(({ look }, i) => signsOf(`signs${i}`, look, lineSigns)),
+      ...clouds.flatMap((one, i) => (isCloud(one) ? [] : [signsOf(`cloud${i}`, one.look, fewSigns)])),
     ],
   });
   const names = await Promise.all([
@@ -219,7 +230,11 @@ const lineOf = (data: string, { colour, dashes: [...dash] }: Look): Mark => ({
   },
 });
 
-const signsOf = (data: string, { colour, sign }: Look, opacity: number): Mark => ({
+const signsOf = (
+  data: string,
+  { colour, sign }: Look,
+  { size, opacity }: { readonly size: number; readonly opacity: number },
+): Mark => ({
   type: "symbol",
   aria: false,
   from: { data },
@@ -228,7 +243,7 @@ const signsOf = (data: string, { colour, sign }: Look, opacity: number): Mark =>
       x: { scale: "x", field: "x" },
       y: { scale: "y", field: "y" },
       shape: { value: sign },
-      size: { value: 34 },
+      size: { value: size },
       fill: { value: colour },
       fillOpacity: { value: opacity },
     },

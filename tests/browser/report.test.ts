@@ -1,8 +1,11 @@
 import type { Browser, Page } from "playwright-core";
+import { Tensor } from "rondo";
 import { tagScheme } from "rondo/data";
 import {
+  type CellValues,
   classification,
   entities,
+  gates,
   generation,
   learningCurves,
   regression,
@@ -96,6 +99,21 @@ function others(): Promise<string> {
       scheme.tags.map((_, i) => scheme.tags.map((_, k) => (i - k) * 10 ** (i % 3))),
       scheme.tags,
     ),
+    gates([cell(40, 64), cell(40, 3)], {
+      steps: steps.map((step) => (step % 3 === 0 ? "a-word-that-is-rather-long" : `w${step}`)),
+      picture: [steps.map((step) => step / 40), steps.map((step) => 1 - step / 40)],
+    }),
+    gates([cell(10, 20)], { steps: steps.slice(0, 10).map((step) => (step / 40).toFixed(2)) }),
+    gates([cell(1, 20)]),
+    learningCurves({ unit: "epoch", positions: [1], values: { loss: [0.7], val_loss: [0.69] } }),
+    learningCurves({
+      unit: "step",
+      positions,
+      values: {
+        loss: positions.map((x) => (x % 4 === 0 ? Number.NaN : 1 / x)),
+        accuracy: positions.map(() => Number.NaN),
+      },
+    }),
     generation({
       texts: [
         {
@@ -118,6 +136,21 @@ function others(): Promise<string> {
   });
 }
 
+/** What goes on in a cell: [1, T, H] each, from -2 to 2. */
+function cell(T: number, H: number): CellValues {
+  const wave = (rate: number) =>
+    new Tensor(
+      Float32Array.from({ length: T * H }, (_, i) => 2 * Math.sin(rate * i)),
+      [1, T, H],
+      "float32",
+    );
+  return {
+    layer: "a_layer_with_a_long_name/forward_lstm",
+    cell: "LSTMCell",
+    values: { i: wave(0.1), f: wave(0.2), g: wave(0.3), o: wave(0.4), c: wave(0.5), h: wave(0.6) },
+  };
+}
+
 /** In the page: what is too small to read, lies over other text, or sticks out of what holds it. */
 function faults(): string[] {
   const found: string[] = [];
@@ -129,11 +162,24 @@ function faults(): string[] {
   if (root.scrollWidth > root.clientWidth) found.push("the page scrolls sideways");
   for (const figure of document.querySelectorAll("figure.chart")) {
     const card = figure.getBoundingClientRect();
-    const texts = boxes("figure.chart text, figure.chart li").filter(({ element }) =>
+    const texts = boxes("figure.chart text, figure.chart li, figure.chart figcaption").filter(({ element }) =>
       figure.contains(element),
     );
-    for (const [i, { text, box }] of texts.entries()) {
-      if (box.height < 12) found.push(`"${text}" is ${box.height} px high`);
+    const pictures = [...figure.querySelectorAll("[role=img]")].filter(
+      (picture) => picture.getBoundingClientRect().width > 0,
+    );
+    const isEmpty = figure.querySelector("p") !== null;
+    if (pictures.length !== (isEmpty ? 0 : 1))
+      found.push(`"${figure.textContent}" shows ${pictures.length} pictures`);
+    for (const picture of pictures) {
+      const { width, height } = picture.getBoundingClientRect();
+      if (width < 200 || height < 120) found.push(`a picture of ${width} × ${height} px`);
+      if ((picture.getAttribute("aria-label") ?? "").length < 20) found.push("a picture that nobody tells");
+    }
+    for (const [i, { element, text, box }] of texts.entries()) {
+      const isUpright = element.getAttribute("transform")?.includes("rotate") === true;
+      const size = isUpright ? box.width : box.height;
+      if (size < 12) found.push(`"${text}" is ${size} px high`);
       if (box.left < card.left || box.right > card.right || box.bottom > card.bottom)
         found.push(`"${text}" leaves its card`);
       for (const other of texts.slice(i + 1)) {
@@ -158,6 +204,34 @@ function faults(): string[] {
   return found;
 }
 
+/** In the page: how far the colours of texts and lines of pictures are from the ground that they lie on (WCAG 2, contrast ratio). */
+function contrasts(): { readonly what: string; readonly contrast: number }[] {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const brightness = (colour: string): number => {
+    if (canvas === null) throw new Error("no canvas");
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const linear = [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)].map((byte) => {
+      const share = byte / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    const [red = 0, green = 0, blue = 0] = linear;
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  return [...document.querySelectorAll("figure.chart")].flatMap((figure) => {
+    const ground = brightness(getComputedStyle(figure).backgroundColor);
+    const parts = [...figure.querySelectorAll(".mark-line path, .mark-symbol path, text, figcaption, li")];
+    return parts
+      .filter((part) => part.getBoundingClientRect().width > 0)
+      .map((part) => {
+        const { fill, stroke, color } = getComputedStyle(part);
+        const own = part instanceof HTMLElement ? color : stroke !== "none" ? stroke : fill;
+        const [dark = 0, light = 0] = [brightness(own), ground].sort((a, b) => a - b);
+        return { what: `${part.tagName} ${own}`, contrast: (light + 0.05) / (dark + 0.05) };
+      });
+  });
+}
+
 describeWith(chromium, "the report", (executable) => {
   let browser: Browser;
   beforeAll(async () => {
@@ -174,6 +248,27 @@ describeWith(chromium, "the report", (executable) => {
         cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.textContent),
       );
       expect(cut).toEqual([]);
+    } finally {
+      await page.close();
+    }
+  });
+
+  it("can be read in the dark and on paper, in the page's own colours", async () => {
+    const page = await browser.newPage({ viewport: { width: 800, height: 800 } });
+    try {
+      await page.setContent(await others());
+      const colours = () => page.evaluate(contrasts);
+      for (const media of [
+        { colorScheme: "light" },
+        { colorScheme: "dark" },
+        { media: "print", colorScheme: "dark" },
+      ] as const) {
+        await page.emulateMedia(media);
+        const found = await colours();
+        expect(found.length).toBeGreaterThan(20);
+        for (const { what, contrast } of found)
+          if (contrast < 3) expect.soft(`${what} has a contrast of ${contrast}`).toBe("one of 3");
+      }
     } finally {
       await page.close();
     }

@@ -40,21 +40,24 @@ describe("regression", () => {
     );
   });
 
-  it("draws the samples as dots and each fit as a line, with a table of errors", () => {
-    const { text } = drawRegression(
+  it("draws the samples as dots and each fit as a line, with a table of errors", async () => {
+    const { text } = await drawRegression(
       regression([1, 2, 3], [1, 2, 3], { LSTM: [0, 2, 5], "least squares": [1, 2, 3] }, { input: "length" }),
     );
-    expect(text.match(/<circle cx="[\d.]+%"/g)).toHaveLength(3);
-    expect(text.match(/<polyline class="tone\d"/g)).toHaveLength(2);
+    const wide = text.slice(text.indexOf('class="wide"'));
+    const [dots = ""] = /mark-symbol.*?<\/g>/.exec(wide) ?? [];
+    expect(dots.match(/translate/g)).toHaveLength(3);
+    expect(wide.match(/mark-line/g)).toHaveLength(2);
     expect(text).toContain(">length</text>");
     expect(text).toContain('<th scope="row">LSTM</th><td class="number">1.667</td><td class="number">1</td>');
   });
 
-  it("draws some of very many samples and says so", () => {
+  it("draws some of very many samples and says so", async () => {
     const many = Array.from({ length: 2500 }, (_, i) => i);
-    const { text } = drawRegression(regression(many, many, { model: many }));
+    const { text } = await drawRegression(regression(many, many, { model: many }));
     expect(text).toContain("one of 3");
-    expect(text.match(/<circle cx="[\d.]+%"/g)).toHaveLength(834);
+    const [dots = ""] = /mark-symbol.*?<\/g>/.exec(text.slice(text.indexOf('class="wide"'))) ?? [];
+    expect(dots.match(/translate/g)).toHaveLength(834);
   });
 
   it.each([
