@@ -22,19 +22,10 @@ const mostLevel = 4;
 /** Pixels of upright labels. */
 const mostUpright = 130;
 
-/** About how many pixels of a picture's width the labels of the rows take. */
-const besideRows = 60;
-
-/** Positions at equal distances, not more than there is room for. */
-function someOf(count: number, room: number): number[] {
-  const every = Math.ceil(count / room);
-  return Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every);
-}
-
 export async function heatMap({ title, told, across, labels, down, rows, most }: HeatMap): Promise<Html> {
   const url = signedPicture(rows, most);
   const isUpright = labels.some(({ length }) => length > mostLevel);
-  const specOf = ({ width, letters, ticks }: Size) => ({
+  const specOf = ({ ticks }: Size) => ({
     signals: [{ name: "labels", value: [...labels] }],
     scales: [
       { name: "x", type: "band" as const, domain: labels.map((_, i) => i), range: "width" as const },
@@ -54,7 +45,6 @@ export async function heatMap({ title, told, across, labels, down, rows, most }:
         encode: { labels: { update: { text: { signal: "labels[datum.value]" } } } },
         ...(isUpright
           ? {
-              values: someOf(labels.length, (width - besideRows) / (1.3 * letters)),
               labelAngle: -90,
               labelAlign: "right" as const,
               labelBaseline: "middle" as const,

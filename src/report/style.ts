@@ -29,6 +29,7 @@ header { margin-bottom: 28px; }
 h1 { font-size: 34px; line-height: 1.15; letter-spacing: -0.02em; margin: 0 0 6px; }
 h2 { font-size: 19px; letter-spacing: -0.01em; margin: 44px 0 12px; }
 h3 { font-size: 15px; margin: 20px 0 8px; }
+h1, h2, h3 { overflow-wrap: anywhere; }
 p { margin: 0 0 12px; max-width: 70ch; }
 .soft, figcaption, th { color: var(--soft); }
 .headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 0; }
