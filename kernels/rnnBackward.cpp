@@ -388,13 +388,13 @@ void backwardPart(const Backward& b, const A& activations, const Part& part) {
 template <class A>
 void backwardUnits(const Context& context, const Backward& b, const A& activations) {
   const Layout& layout = b.layout;
-  const Index blocks = columnBlocks(layout.H), stages = Walk<A, true>::stages(layout), phases = layout.T * stages;
+  const Index blocks = columnBlocks(layout.H), stages = Walk<A, kFetches>::stages(layout), phases = layout.T * stages;
   const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, blocks);
   const auto eachWalk = [&](Span units, const auto& body) {
     for (Index block = units.first; block < units.end; ++block) {  // its weights serve all rows while they are near
       for (int32_t i = 0; i < chunks; ++i) {
         const Chunk chunk = chunkOf(layout.B, i);
-        Walk<A, true> walk(b, activations, {chunk, 0, chunk.rows}, {block, block + 1});
+        Walk<A, kFetches> walk(b, activations, {chunk, 0, chunk.rows}, {block, block + 1});
         body(walk);
       }
     }
@@ -415,7 +415,7 @@ void backwardUnits(const Context& context, const Backward& b, const A& activatio
   parallelFor(context.parallel, static_cast<int32_t>(layout.T * chunks), [&](int32_t task) {
     const VanishingIsZero mode;
     const Chunk chunk = chunkOf(layout.B, task % chunks);
-    Walk<A, true>(b, activations, {chunk, 0, chunk.rows}, {0, blocks}).inputGradient(task / chunks, {0, columnBlocks(layout.D)});
+    Walk<A, kFetches>(b, activations, {chunk, 0, chunk.rows}, {0, blocks}).inputGradient(task / chunks, {0, columnBlocks(layout.D)});
   });
 }
 

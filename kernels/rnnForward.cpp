@@ -147,14 +147,14 @@ template <class A>
 void forwardUnits(const Context& context, const Forward& f, const A& activations) {
   const Layout& layout = f.layout;
   const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups);
-  const Index stages = Step<A, true>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
+  const Index stages = Step<A, kFetches>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
   const auto eachChunk = [&](const auto& body) {
     for (int32_t i = 0; i < chunks; ++i) body(Part{chunkOf(layout.B, i), 0, chunkOf(layout.B, i).rows});
   };
   eachChunk([&](const Part& part) { startRows(f, part); });
   relay(context.parallel, parts, static_cast<int32_t>(layout.T * perStep), [&](int32_t phase, int32_t part) {
     const Index t = phase / perStep, stage = phase % perStep - before;
-    Step<A, true> step(f, activations);
+    Step<A, kFetches> step(f, activations);
     if (stage < 0) {
       eachChunk([&](const Part& rows) {
         step.prepare(rows, t);

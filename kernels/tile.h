@@ -74,13 +74,14 @@ RONDO_INLINE void clear(vf (&c)[R][NV]) {
 }
 
 // Where a panel that is used next lies behind this one: the first two tiles that pass this one fetch the half of it each.
+#if defined(__wasm__)
+constexpr bool kFetches = false;  // it has no instruction for that
+#else
+constexpr bool kFetches = true;
+#endif
 template <int NV>
 RONDO_INLINE const float* aheadOf(const float* panel, Index size, Index tile) {
-#if defined(__wasm__)
-  return nullptr;
-#else
   return tile < 2 ? panel + size + tile * (NV * VL / 2) : nullptr;
-#endif
 }
 
 // c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors]. `fetches`: every other half row from `ahead` on.
