@@ -102,6 +102,25 @@ export const results: readonly Reached[] = [
     spread: ".8761, .8807, .8749",
   },
   {
+    recipe: "sentiment",
+    options: "--as-in-source --padding masked",
+    seeds: [0],
+    figure: "accuracy on the test messages; on those that do not occur in training .7180",
+    mean: ".7232",
+    goal: "≥ .717",
+    time: "17 s an epoch on a busy machine, 50 epochs",
+  },
+  {
+    recipe: "sentiment",
+    options: "--as-in-source --steps 39",
+    seeds: [0],
+    figure:
+      "accuracy on the test messages, padding read like words, to the length of the longest message; on those that do not occur in training .7190",
+    mean: ".7213",
+    goal: "≥ .717",
+    time: "35 s an epoch on a busy machine, 50 epochs",
+  },
+  {
     recipe: "bilstm-crf",
     seeds: [1, 2, 3],
     figure:

@@ -509,7 +509,8 @@ describe("rondo", () => {
       expect(result.goal?.value).toBeCloseTo(1.05 * (result.figures.leastSquaresError ?? Number.NaN), 12);
       expect(read("history.csv").split("\r\n")).toHaveLength(1 + 2 * 3 + 1);
       expect(JSON.parse(read("history.json"))).toMatchObject({ sgd: { step: [1, 2, 3] } });
-      expect(read("report.html").match(/<polyline class="tone\d"/g)).toHaveLength(2 + 3);
+      // Each picture is there twice, for narrow and for wide pages.
+      expect(read("report.html").match(/mark-line/g)).toHaveLength(2 * (2 + 3));
     });
   });
 
