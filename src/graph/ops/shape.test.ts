@@ -75,7 +75,7 @@ describe("slice", () => {
       compile(graph, { bindings: { B: 2, T: steps }, layout: layoutState([]), vectorWidth: 8 });
     expect(plan(6).outputs[0]?.shape).toEqual([2, 1, 4]);
     expect(plan(5).outputs[0]?.shape).toEqual([2, 0, 4]);
-    expect(refusal(() => plan(3)).received).toContain("[2, 3, 4]");
+    expect(refusal(() => plan(3)).received).toContain("T-5 = -2");
   });
 
   it("may begin at a symbol", () => {
