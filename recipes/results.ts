@@ -7,11 +7,12 @@ import type { Reached } from "rondo/recipe";
 export const results: readonly Reached[] = [
   {
     recipe: "cnn-lstm",
-    seeds: [0],
+    seeds: [0, 1, 2],
     figure: "accuracy on the test digits",
-    mean: ".9848",
+    mean: ".9854",
+    spread: ".9848, .9843, .9870",
     goal: "≥ .98",
-    time: "1948 s on a busy machine, 3 epochs",
+    time: "a minute an epoch, 3 epochs",
   },
   {
     recipe: "regression",
