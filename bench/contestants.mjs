@@ -279,11 +279,17 @@ export async function findContestants(
   );
   const withAll = (...names) =>
     known.find(({ modules }) => names.every((name) => modules.includes(name)))?.python;
-  const wanted = (name) => missing.push({ name, install: installs[name] });
+  const canBeHeld = (name) => instructionSet === undefined || !/^onnx/i.test(name);
+  const wanted = (name) =>
+    missing.push({
+      name,
+      install: canBeHeld(name) ? installs[name] : "leave --instruction-set out, to which it cannot be held",
+    });
 
   const exporter = withAll("torch", "onnx");
   const hasNode = (name) => nodePeers !== undefined && hasPackage(nodePeers, name);
-  if (exporter !== undefined && (withAll("onnxruntime") !== undefined || hasNode("onnxruntime-node"))) {
+  const isExported = exporter !== undefined && canBeHeld("ONNX Runtime");
+  if (isExported && (withAll("onnxruntime") !== undefined || hasNode("onnxruntime-node"))) {
     say("writing the models of ONNX Runtime");
     const folder = mkdtempSync(path.join(tmpdir(), "rondo-bench-"));
     try {
@@ -298,7 +304,6 @@ export async function findContestants(
   }
 
   for (const { name, module, needs = [], script, modes, models: needsModels } of pythonPeers) {
-    if (needsModels && instructionSet) continue;
     const python = withAll(module, ...needs);
     if (python === undefined || (needsModels && models === undefined)) {
       wanted(name);
@@ -340,9 +345,7 @@ export async function findContestants(
     );
   } else wanted("TensorFlow.js");
 
-  if (instructionSet) {
-    // ONNX Runtime cannot be held to it.
-  } else if (hasNode("onnxruntime-node") && models !== undefined) {
+  if (hasNode("onnxruntime-node") && models !== undefined) {
     for (const count of counts) {
       found.push(
         new Contestant({

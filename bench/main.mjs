@@ -174,7 +174,7 @@ async function main() {
   if (options.help) return console.log(usage);
   const ended = new AbortController();
   const { contestants, missing, clean } = await findContestants(options, say, ended.signal);
-  for (const { name, install } of missing) console.log(`${name} not found: ${install}`);
+  for (const { name, install } of missing) console.log(`${name} is left out; to have it: ${install}`);
   const stop = () => {
     ended.abort();
     for (const contestant of contestants) contestant.kill();

@@ -213,42 +213,36 @@ function formatOf([low, high]: Range): { readonly format?: string } {
   return size >= 1e6 || (size > 0 && size < 1e-3) ? { format: "~e" } : {};
 }
 
-const lineOf = (data: string, { colour, dashes: [...dash] }: Look): Mark => ({
-  type: "line",
+/** A mark at every point of the data, with what else it is drawn by. */
+const markAt = (type: "line" | "symbol", data: string, look: object): Mark => ({
+  type,
   aria: false,
   from: { data },
   encode: {
-    update: {
-      x: { scale: "x", field: "x" },
-      y: { scale: "y", field: "y" },
-      defined: { field: "drawn" },
-      stroke: { value: colour },
-      strokeWidth: { value: 2 },
-      strokeDash: { value: dash },
-      strokeJoin: { value: "round" },
-    },
+    update: { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" }, ...look },
   },
 });
+
+const lineOf = (data: string, { colour, dashes: [...dash] }: Look): Mark =>
+  markAt("line", data, {
+    defined: { field: "drawn" },
+    stroke: { value: colour },
+    strokeWidth: { value: 2 },
+    strokeDash: { value: dash },
+    strokeJoin: { value: "round" },
+  });
 
 const signsOf = (
   data: string,
   { colour, sign }: Look,
   { size, opacity }: { readonly size: number; readonly opacity: number },
-): Mark => ({
-  type: "symbol",
-  aria: false,
-  from: { data },
-  encode: {
-    update: {
-      x: { scale: "x", field: "x" },
-      y: { scale: "y", field: "y" },
-      shape: { value: sign },
-      size: { value: size },
-      fill: { value: colour },
-      fillOpacity: { value: opacity },
-    },
-  },
-});
+): Mark =>
+  markAt("symbol", data, {
+    shape: { value: sign },
+    size: { value: size },
+    fill: { value: colour },
+    fillOpacity: { value: opacity },
+  });
 
 /** A series by its look and its name, and the value at the end of what tells a course. */
 async function entry(
