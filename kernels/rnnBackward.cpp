@@ -47,7 +47,7 @@ struct Backward {
 // group to group; `last`: as k, of the last group.
 template <int R, int NV, bool fetches = false>
 __attribute__((noinline)) void groupsTile(const float* matrix, Index k, Index last, Pointers gates, Index stride, Span groups,
-                                          float* out, const float* ahead = nullptr) {
+                                          float* out, Index ahead = 0) {
   vf c[R][NV];
   clear(c);
   RONDO_UNROLL
@@ -62,7 +62,6 @@ __attribute__((noinline)) void groupsTile(const float* matrix, Index k, Index la
   for (Index group = groups.first; group < groups.end; ++group) {
     accumulate<R, NV, fetches>(group + 1 < groups.end ? k : last, a, matrix, c, ahead);
     matrix += k * NV * VL;
-    if (fetches) ahead += k * NV * VL;
     RONDO_UNROLL
     for (int i = 0; i < R; ++i) a[i] += stride;
   }
@@ -105,8 +104,8 @@ void eachProduct(const Layout& layout, Index groupStride, const Transposed& matr
       forTiles<NV>(sources.count, [&](auto tile, Index at) {
         float* out = sums + (step < layout.groups ? at * NV * VL : 0);
         if (ends) eachVector(tile, at, [&](Index row, Index v, Index) { fetch(row, block, v); });
-        const float* ahead = aheadOf<NV>(part + group * k * NV * VL, (groups.end - group) * k * NV * VL, at / tileRows(NV));
-        if (fetches && ahead != nullptr) {
+        const Index ahead = aheadOf<NV>((groups.end - group) * k * NV * VL, at / tileRows(NV));
+        if (fetches && ahead > 0) {
           groupsTile<decltype(tile)::count, NV, fetches>(part, k, ends ? last : k, sources.gates + at, groupStride, groups, out,
                                                          ahead);
         } else {

@@ -100,8 +100,8 @@ class Step {
 
   template <int R>
   void affine(const float* panel, Index at, float* z) const {
-    const float* ahead = aheadOf<kWide>(panel, widePanel(), at / tileRows(kWide));
-    if (fetches && ahead != nullptr) {
+    const Index ahead = aheadOf<kWide>(widePanel(), at / tileRows(kWide));
+    if (fetches && ahead > 0) {
       affineTile<R, kWide, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
     } else {
       affineTile<R, kWide>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
@@ -110,8 +110,8 @@ class Step {
 
   template <int R>
   void gru(const float* panel, Index at, float* z) const {
-    const float* ahead = aheadOf<3>(panel, f.panels, at / tileRows(3));
-    if (fetches && ahead != nullptr) {
+    const Index ahead = aheadOf<3>(f.panels, at / tileRows(3));
+    if (fetches && ahead > 0) {
       gruTile<R, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
     } else {
       gruTile<R>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);

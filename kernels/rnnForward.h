@@ -133,11 +133,11 @@ RONDO_INLINE void pick(Pointers from, const float* (&to)[R]) {
   for (int i = 0; i < R; ++i) to[i] = from[i];
 }
 
-// out[row][v] = bias + x·W + h·U for R rows, outRow floats apart, and NV slots. hk is H, or 0 where h is left out. `ahead`:
-// what to fetch meanwhile, of what lies as this panel does.
+// out[row][v] = bias + x·W + h·U for R rows, outRow floats apart, and NV slots. hk is H, or 0 where h is left out. `fetches`,
+// `ahead`: as in accumulate.
 template <int R, int NV, bool fetches = false>
 __attribute__((noinline)) static void affineTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
-                                          Index outRow, const float* ahead = nullptr) {
+                                          Index outRow, Index ahead = 0) {
   vf c[R][NV];
   RONDO_UNROLL
   for (int v = 0; v < NV; ++v) {
@@ -147,9 +147,9 @@ __attribute__((noinline)) static void affineTile(const float* panel, Index D, Po
   }
   const float* a[R];
   pick<R>(x, a);
-  accumulate<R, NV, fetches>(D, a, panel + NV * VL, c, ahead + NV * VL);
+  accumulate<R, NV, fetches>(D, a, panel + NV * VL, c, ahead);
   pick<R>(h, a);
-  accumulate<R, NV, fetches>(hk, a, panel + NV * (1 + D) * VL, c, ahead + NV * (1 + D) * VL);
+  accumulate<R, NV, fetches>(hk, a, panel + NV * (1 + D) * VL, c, ahead);
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL
@@ -160,7 +160,7 @@ __attribute__((noinline)) static void affineTile(const float* panel, Index D, Po
 // The GRU's, reset after: x makes slots 0 to 2, h slots 1 to 3.
 template <int R, bool fetches = false>
 __attribute__((noinline)) static void gruTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
-                                          Index outRow, const float* ahead = nullptr) {
+                                          Index outRow, Index ahead = 0) {
   vf c[R][3];
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
@@ -169,7 +169,7 @@ __attribute__((noinline)) static void gruTile(const float* panel, Index D, Point
   }
   const float* a[R];
   pick<R>(x, a);
-  accumulate<R, 3, fetches>(D, a, panel + 4 * VL, c, ahead + 4 * VL);
+  accumulate<R, 3, fetches>(D, a, panel + 4 * VL, c, ahead);
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     store(out + i * outRow, c[i][0]);
@@ -178,7 +178,7 @@ __attribute__((noinline)) static void gruTile(const float* panel, Index D, Point
     c[i][2] = load(panel + 3 * VL);
   }
   pick<R>(h, a);
-  accumulate<R, 3, fetches>(hk, a, panel + (4 + 3 * D) * VL, c, ahead + (4 + 3 * D) * VL);
+  accumulate<R, 3, fetches>(hk, a, panel + (4 + 3 * D) * VL, c, ahead);
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL

@@ -73,25 +73,26 @@ RONDO_INLINE void clear(vf (&c)[R][NV]) {
   }
 }
 
-// Where a panel that is used next lies behind this one: the first two tiles that pass this one fetch the half of it each.
+// How far behind what a tile reads that lies which it fetches meanwhile, 0 for nothing: the next panel lies behind this one, and
+// of the tiles that pass this one the first two fetch the half of it each.
 #if defined(__wasm__)
 constexpr bool kFetches = false;  // it has no instruction for that
 #else
 constexpr bool kFetches = true;
 #endif
 template <int NV>
-RONDO_INLINE const float* aheadOf(const float* panel, Index size, Index tile) {
-  return tile < 2 ? panel + size + tile * (NV * VL / 2) : nullptr;
+RONDO_INLINE Index aheadOf(Index panelSize, Index tile) {
+  return tile < 2 ? panelSize + tile * (NV * VL / 2) : 0;
 }
 
-// c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors]. `fetches`: every other half row from `ahead` on.
+// c += A·B: a[i] is row i of A, k long; b is a panel [k, NV vectors]. `fetches`: half of each row `ahead` numbers behind.
 template <int R, int NV, bool fetches = false>
-RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV], const float* ahead = nullptr) {
+RONDO_INLINE void accumulate(Index k, const float* const (&a)[R], const float* b, vf (&c)[R][NV], Index ahead = 0) {
   RONDO_UNROLL_K
   for (Index p = 0; p < k; ++p, b += NV * VL) {
     if (fetches) {
       RONDO_UNROLL
-      for (int i = 0; i < NV * VL / 2; i += 16) __builtin_prefetch(ahead + p * NV * VL + i, 0, 2);
+      for (int i = 0; i < NV * VL / 2; i += 16) __builtin_prefetch(b + ahead + i, 0, 2);
     }
     vf line[NV];
     RONDO_UNROLL
