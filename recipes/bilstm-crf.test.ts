@@ -133,6 +133,28 @@ describe("the recipe", () => {
     expect(found[0]?.entities).toHaveLength(2);
   }, 60_000);
 
+  it.each(["member-1:", "member-2:"])(
+    "goes on where several are interrupted after %s",
+    async (line) => {
+      const wishes = { ...small, count: 2, options: { ...sizes, members: 2 } };
+      const whole = await trained(recipe, wishes, { backend, top });
+      const cut = await trained(recipe, wishes, {
+        backend,
+        top,
+        onLine: (text, abort) => text.startsWith(line) && abort.abort(),
+      });
+      expect(cut.result.interrupted).toBe(true);
+      const run = await trained(recipe, wishes, { backend, top, folder: cut.folder });
+      expect(run.result.figures).toEqual(whole.result.figures);
+      for (const name of ["weights.safetensors", "history.json", "config.json"])
+        expect(
+          readFileSync(join(run.folder, name)).equals(readFileSync(join(whole.folder, name))),
+          name,
+        ).toBe(true);
+    },
+    60_000,
+  );
+
   it("names the file and the line of what is wrong with the data", async () => {
     const data = folderOf("wrong", { "test_data.data": "赵 B-NAME\n明\n" });
     const options = { ...sizes, dataSet: "zh-ner" };

@@ -25,20 +25,23 @@ export interface Watched {
   readonly backend: Backend;
   /** The folder that gets the run's. */
   readonly top: string;
+  /** That of an interrupted run, which goes on; else it gets one of its own in `top`. */
+  readonly folder?: string;
   /** Gets what the run says, and may end it. */
   onLine?(text: string, abort: AbortController): void;
 }
 
-/** Trains with seed 1, unless told otherwise, into a folder of its own. */
+/** Trains with seed 1, unless told otherwise. */
 export async function trained(recipe: Recipe, wishes: Partial<Wishes>, on: Watched): Promise<Trained> {
   const abort = new AbortController();
-  const folder = mkdtempSync(join(on.top, `${recipe.name}-`));
+  const folder = on.folder ?? mkdtempSync(join(on.top, `${recipe.name}-`));
   const settings = settingsOf(recipe, { seed: 1, ...wishes });
   const run = await Run.open({
     recipe,
     settings,
     backend: on.backend,
     folder,
+    resume: on.folder !== undefined,
     signal: abort.signal,
     quiet: on.onLine === undefined,
     json: false,
