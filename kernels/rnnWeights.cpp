@@ -1,16 +1,21 @@
 // rnnWeights: the weights' gradients, as products over all rows and steps at once.
 //
 // A task owns some groups of units and some rows of the kernels, and goes through the whole batch: every number of the
-// result is added up by one task in a fixed order, whatever the number of threads. Within a block of about kBlockRows
-// (row, step) pairs sums stay in registers; a block's sums are then added to the total, which also keeps the rounding
+// result is added up by one task in a fixed order, whatever the number of threads. Within a block of about as many (row, step)
+// pairs as `pairsOf` says sums stay in registers; a block's sums are then added to the total, which also keeps the rounding
 // errors of long sequences small.
 #include "rnn.h"
 
 namespace RONDO_NAMESPACE {
 namespace {
 
-constexpr Index kBlockRows = 128;
-constexpr Index kBlockPairs = kBlockRows > kChunkRows ? kBlockRows : kChunkRows;
+constexpr Index kBlockPairs = 512;      // at most
+constexpr Index kLargeSums = 1 << 20;   // numbers from which on totals should be gone through seldom (measured)
+constexpr Index kGatesAtOnce = 1 << 17; // of a block, whose groups stay near while rows of the kernels pass them (measured)
+
+inline Index pairsOf(const Layout& layout) {
+  return (layout.D + layout.H) * layout.rowGates() >= kLargeSums ? kBlockPairs : kBlockPairs / 4;
+}
 
 struct Weights {
   Layout layout;
@@ -20,7 +25,7 @@ struct Weights {
   Index maskT, maskB;
   const float* dropout;
   const float* hs;
-  float *reserve, *dw, *du, *db, *work;
+  float *reserve, *dw, *du, *db;
 
   Weights(const Context& context, const op::rnnWeights& o)
       : layout(o.cell, o.T, o.B, o.D, o.H, o.ldh),
@@ -29,8 +34,7 @@ struct Weights {
         dropout(context.at<float>(o.dropout)),
         hs(context.at<float>(o.hs)),
         reserve(context.at<float>(o.reserve)),
-        dw(context.at<float>(o.dw)), du(context.at<float>(o.du)), db(context.at<float>(o.db)),
-        work(context.at<float>(o.work)) {}
+        dw(context.at<float>(o.dw)), du(context.at<float>(o.du)), db(context.at<float>(o.db)) {}
 };
 
 // (row, step) pairs of a block: where they are in x, in the sequences of h, and in the gates of the first group, counted
@@ -45,25 +49,52 @@ struct Block {
   int32_t inX[kBlockPairs], inH[kBlockPairs], inGates[kBlockPairs];
 };
 
-// The sums of some slots of all groups: [group][K rows][slots][VL] in `work`, for a matrix with K rows and for biases.
+// The sums of some slots of all groups, for a matrix of Keras's with K rows and for biases.
 struct Sum {
   const float* rows;  // x, h … at (row 0, step 0)
   bool inX;           // rows are found by Block::inX, else by inH
   Index step;         // from a row of the batch to the next
   Index K;
   Index first, slots;
-  float *totals, *biases;  // biases may be null: none of this product's
+  bool recurrent;          // of the recurrent kernel
+  float *matrix, *biases;  // biases may be null: none of this product's
 
-  Index groupStride() const { return K * slots * VL; }
   Index width() const { return slots % kWide == 0 ? kWide : slots; }  // of its tiles, in vectors
   Index tiles() const { return (K + tileRows(width()) - 1) / tileRows(width()); }
 };
 
-// totals [R][NV] += (initially =) the block's sums for rows k … of a group. Where no row is masked, a step's pairs are
+// Where the sums of R rows and NV slots belong: each slot's columns, in rows that are `row` apart.
+template <int NV>
+struct Target {
+  float* slot[NV];
+  Index lanes[NV];
+  Index row;
+};
+template <int NV>
+Target<NV> targetOf(const Layout& layout, const Sum& sum, Index group, Index slot, float* matrix) {
+  Target<NV> to;
+  to.row = layout.gates * layout.H;
+  RONDO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const Layout::Columns columns = layout.columnsOf(group, sum.first + slot + v, sum.recurrent);
+    to.slot[v] = matrix + columns.first;
+    to.lanes[v] = columns.count;
+  }
+  return to;
+}
+
+// to [R][NV] += (initially =) the block's sums for rows k … of a group. Where no row is masked, a step's pairs are
 // equally far apart.
 template <int R, int NV>
 __attribute__((noinline)) void sumTile(const Block& block, const float* a, const int32_t* aAt, Index aStep, const float* b,
-                                       Index bStep, bool initial, float* totals, Index totalStride) {
+                                       Index bStep, bool initial, const Target<NV>& to) {
+#if !defined(__wasm__)
+  RONDO_UNROLL
+  for (int i = 0; i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(to.slot[v] + i * to.row, 1);
+  }
+#endif
   vf c[R][NV];
   clear(c);
   const int32_t* bAt = block.inGates;
@@ -75,23 +106,21 @@ __attribute__((noinline)) void sumTile(const Block& block, const float* a, const
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL
     for (int v = 0; v < NV; ++v) {
-      float* total = totals + i * totalStride + v * VL;
-      store(total, initial ? c[i][v] : load(total) + c[i][v]);
+      float* total = to.slot[v] + i * to.row;
+      storeLanes(total, initial ? c[i][v] : loadLanes(total, to.lanes[v]) + c[i][v], to.lanes[v]);
     }
   }
 }
 
-void sumBiases(const float* b, const int32_t* at, Index count, Index slots, bool initial, float* totals) {
-  for (Index v = 0; v < slots; ++v) {
-    vf even = {}, odd = {};
-    Index p = 0;
-    for (; p + 2 <= count; p += 2) {
-      even += load(b + at[p] + v * VL);
-      odd += load(b + at[p + 1] + v * VL);
-    }
-    if (p < count) even += load(b + at[p] + v * VL);
-    store(totals + v * VL, initial ? even + odd : load(totals + v * VL) + (even + odd));
+void sumBiases(const float* b, const int32_t* at, Index count, bool initial, float* to, Index lanes) {
+  vf even = {}, odd = {};
+  Index p = 0;
+  for (; p + 2 <= count; p += 2) {
+    even += load(b + at[p]);
+    odd += load(b + at[p + 1]);
   }
+  if (p < count) even += load(b + at[p]);
+  storeLanes(to, initial ? even + odd : loadLanes(to, lanes) + (even + odd), lanes);
 }
 
 // Some rows of a sum's matrix.
@@ -103,6 +132,7 @@ class Task {
  public:
   Task(const Weights& w, const Sum* sums, Index count, int32_t part, int32_t parts, int32_t groupParts)
       : w(w), layout(w.layout), sums(sums), count(count),
+        pairs(pairsOf(layout)),
         firstGroup(share(layout.groups, part % groupParts, groupParts)),
         endGroup(share(layout.groups, part % groupParts + 1, groupParts)),
         rowPart(part / groupParts) {
@@ -137,6 +167,7 @@ class Task {
   const Layout& layout;
   const Sum* sums;
   const Index count;
+  const Index pairs;
   const Index firstGroup, endGroup;
   const int32_t rowPart;
   Range ranges[3];
@@ -162,7 +193,7 @@ class Task {
     findActive(active, nullptr, 0, whole);
     const int64_t reached = reach(chunk);
     Index t = t0;
-    for (; t < layout.T && (t == t0 || (block.count + chunk.rows <= kBlockRows && t - t0 <= reached)); ++t) {
+    for (; t < layout.T && (t == t0 || (block.count + chunk.rows <= pairs && t - t0 <= reached)); ++t) {
       if (w.mask != nullptr) findActive(active, w.mask + t * w.maskT, w.maskB, whole);
       const int32_t x = static_cast<int32_t>((t - t0) * w.xT), xStep = static_cast<int32_t>(w.xB);
       const int32_t h = static_cast<int32_t>((t - t0) * layout.B * layout.ldh), hStep = static_cast<int32_t>(layout.ldh);
@@ -186,8 +217,11 @@ class Task {
     }
     if (sum.biases == nullptr || rowPart > 0) return;
     for (Index group = firstGroup; group < endGroup; ++group) {
-      sumBiases(gatesOf(block, group) + sum.first * VL, block.inGates, block.count, sum.slots, initial,
-                sum.biases + group * sum.slots * VL);
+      for (Index slot = sum.first; slot < sum.first + sum.slots; ++slot) {
+        const Layout::Columns columns = layout.columnsOf(group, slot, sum.recurrent);
+        sumBiases(gatesOf(block, group) + slot * VL, block.inGates, block.count, initial, sum.biases + columns.first,
+                  columns.count);
+      }
     }
   }
 
@@ -197,9 +231,9 @@ class Task {
     const auto addTile = [&](auto tile, Index at, Index group) {
       const Index k = range.first + at;
       for (Index slot = 0; slot < sum.slots; slot += NV) {
+        const auto to = targetOf<NV>(layout, sum, group, slot, sum.matrix + k * layout.gates * layout.H);
         sumTile<decltype(tile)::count, NV>(block, rows + k, sum.inX ? block.inX : block.inH, sum.step,
-                                           gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial,
-                                           sum.totals + group * sum.groupStride() + (k * sum.slots + slot) * VL, sum.slots * VL);
+                                           gatesOf(block, group) + (sum.first + slot) * VL, layout.rowStride(), initial, to);
       }
     };
 #if defined(__wasm__)
@@ -208,19 +242,27 @@ class Task {
       forTiles<NV>(range.rows, [&](auto tile, Index at) { addTile(tile, at, group); });
     }
 #else
-    // A few rows of the kernel at a time, for all groups: x and h lie scattered, gates in a row. While tiles are multiplied,
-    // the next block's gates are fetched.
-    const Index groups = endGroup - firstGroup, stepGates = block.steps * block.chunk.rows * layout.rowGates();
-    Index fetchedGroup = firstGroup, fetchedPair = 0, fetched = 0;
-    forTiles<NV>(range.rows, [&](auto tile, Index at) {
-      const Index due = block.count * groups * (at + tile.count) / range.rows;
-      for (; fetched < due; ++fetched) {
-        const float* gates = gatesOf(block, fetchedGroup) + block.inGates[fetchedPair];
-        for (Index i = 0; i < layout.rowStride(); i += 16) __builtin_prefetch(gates + stepGates + i, 0, 2);
-        if (++fetchedPair == block.count) fetchedPair = 0, ++fetchedGroup;
-      }
-      for (Index group = firstGroup; group < endGroup; ++group) addTile(tile, at, group);
-    });
+    // A few rows of the kernel at a time, for as many groups as stay near: x and h lie scattered, gates in a row. While tiles
+    // are multiplied, the gates that come next are fetched: of the next groups, and behind the last ones of the next block.
+    const Index near = kGatesAtOnce / (block.count * layout.rowStride() + 1);
+    const Index step = near > 1 ? near : 1, stepGates = block.steps * block.chunk.rows * layout.rowGates();
+    for (Index first = firstGroup; first < endGroup; first += step) {
+      const Index end = first + step < endGroup ? first + step : endGroup;
+      const bool last = end == endGroup;
+      const Index following = last ? firstGroup : end, ahead = last ? stepGates : 0;
+      const Index groups = last ? (endGroup - firstGroup < step ? endGroup - firstGroup : step)
+                                : (endGroup - end < step ? endGroup - end : step);
+      Index fetchedGroup = following, fetchedPair = 0, fetched = 0;
+      forTiles<NV>(range.rows, [&](auto tile, Index at) {
+        const Index due = block.count * groups * (at + tile.count) / range.rows;
+        for (; fetched < due; ++fetched) {
+          const float* gates = gatesOf(block, fetchedGroup) + block.inGates[fetchedPair];
+          for (Index i = 0; i < layout.rowStride(); i += 16) __builtin_prefetch(gates + ahead + i, 0, 2);
+          if (++fetchedPair == block.count) fetchedPair = 0, ++fetchedGroup;
+        }
+        for (Index group = first; group < end; ++group) addTile(tile, at, group);
+      });
+    }
 #endif
   }
 
@@ -229,20 +271,10 @@ class Task {
   }
 };
 
-// From sums to Keras's layout, one row of a matrix.
-void unpackRow(const Layout& layout, const Sum& sum, const float* totals, Index groupStride, bool recurrent, float* to) {
-  for (Index group = 0; group < layout.groups; ++group) {
-    for (Index v = 0; v < sum.slots; ++v) {
-      const Layout::Columns columns = layout.columnsOf(group, sum.first + v, recurrent);
-      if (columns.count > 0) storeLanes(to + columns.first, load(totals + group * groupStride + v * VL), columns.count);
-    }
-  }
-}
-
 }  // namespace
 
 Status execute(const Context& context, const op::rnnWeights& o, Tail) {
-  if (absent(o.x, o.hs, o.reserve, o.work)) return context.fail(Status::missingOperand);
+  if (absent(o.x, o.hs, o.reserve)) return context.fail(Status::missingOperand);
   if (const Status status = checkSizes(context, o.cell, o.T, o.B, o.D, o.H); status != Status::ok) return status;
   const Weights w(context, o);
   const Layout& layout = w.layout;
@@ -252,21 +284,17 @@ Status execute(const Context& context, const op::rnnWeights& o, Tail) {
 
   Sum sums[3];
   Index count = 0;
-  float* work = w.work;
   const auto add = [&](const float* rows, bool inX, Index K, Index first, Index slots, bool biases) {
-    Sum& sum = sums[count++];
-    sum = {rows, inX, inX ? w.xB : layout.ldh, K, first, slots, work, nullptr};
-    work += layout.groups * sum.groupStride();
-    if (!biases) return;
-    sum.biases = work;
-    work += layout.groups * slots * VL;
+    const bool recurrent = count > 0;
+    float* db = biases && w.db != nullptr ? w.db + (recurrent ? layout.gates * layout.H : 0) : nullptr;
+    sums[count++] = {rows, inX, inX ? w.xB : layout.ldh, K, first, slots, recurrent, recurrent ? w.du : w.dw, db};
   };
-  add(w.x, true, w.dw == nullptr ? 0 : o.D, 0, inputSlots, w.db != nullptr);
+  add(w.x, true, w.dw == nullptr ? 0 : o.D, 0, inputSlots, true);
   if (before) {
     add(h, false, w.du == nullptr ? 0 : o.H, 1, 2, false);
     add(layout.resetOf(w.reserve, 0), false, w.du == nullptr ? 0 : o.H, 0, 1, false);
   } else {
-    add(h, false, w.du == nullptr ? 0 : o.H, after ? 1 : 0, inputSlots, after && w.db != nullptr);
+    add(h, false, w.du == nullptr ? 0 : o.H, after ? 1 : 0, inputSlots, after);
   }
 
   // Four tasks, eight for large sums: by groups of units (each part reads all of x and h), then by rows of the kernels
@@ -278,18 +306,6 @@ Status execute(const Context& context, const op::rnnWeights& o, Tail) {
     const VanishingIsZero mode;
     Task(w, sums, count, part, groupParts * rowParts, groupParts).run();
   });
-
-  const Index columns = layout.gates * layout.H;
-  for (Index s = 0; s < count; ++s) {
-    const bool recurrent = s > 0;
-    float* matrix = recurrent ? w.du : w.dw;
-    for (Index k = 0; k < sums[s].K; ++k) {
-      unpackRow(layout, sums[s], sums[s].totals + k * sums[s].slots * VL, sums[s].groupStride(), recurrent, matrix + k * columns);
-    }
-    if (sums[s].biases != nullptr) {
-      unpackRow(layout, sums[s], sums[s].biases, sums[s].slots * VL, recurrent, w.db + (recurrent ? columns : 0));
-    }
-  }
   return Status::ok;
 }
 

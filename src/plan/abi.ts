@@ -74,7 +74,7 @@ export const abi = {
   },
   rnnWeights: {
     opcode: 19,
-    fields: "cell T B D H *x xT xB *mask maskT maskB *dropout *hs ldh *reserve *dw *du *db *work",
+    fields: "cell T B D H *x xT xB *mask maskT maskB *dropout *hs ldh *reserve *dw *du *db",
   },
   skipGram: {
     opcode: 40,

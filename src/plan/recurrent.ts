@@ -22,7 +22,6 @@ import {
   rnnForwardPack,
   rnnForwardWork,
   rnnReserve,
-  rnnWeightsWork,
   rowStride,
 } from "./sizes.js";
 
@@ -257,12 +256,11 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
   if (alone && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
   if (dw !== undefined || (du !== undefined && !alone) || db !== undefined) {
-    const products = l.storage.work(rnnWeightsWork(c.shape, c.v));
     checkStep(c);
     l.emit({
       name: "rnnWeights",
       reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
-      writes: [products, ...present(dw, alone ? undefined : du, db)].filter((b) => b !== undefined),
+      writes: present(dw, alone ? undefined : du, db),
       emit(encoder, index) {
         encoder.emit("rnnWeights", {
           ...c.sizes,
@@ -276,7 +274,6 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
           dw: pointer(dw, index),
           du: alone ? null : pointer(du, index),
           db: pointer(db, index),
-          work: startOf(products, index),
         });
       },
     });

@@ -79,13 +79,6 @@ export function rnnBackwardWork(shape: RnnShape, v: number): number {
   return shape.B * tileLanes(shape.H, v) * (shape.cell === "lstm" ? 2 : 1);
 }
 
-/** `work` of rnnWeights: the gradients in the layout of the gates. */
-export function rnnWeightsWork(shape: RnnShape, v: number): number {
-  const { cell, D, H } = shape;
-  const columns = cell === "simple" ? tileLanes(H, v) : (cell === "lstm" ? 4 : 3) * lanes(H, v);
-  return (D + H + 2) * columns;
-}
-
 /** `work` of matmul: where A is large, a part of B, packed for several passes over it. */
 export function matmulWork(m: number, n: number, k: number, v: number): number {
   return m * k >= 1 << 19 && n >= 2 * v ? 256 * tileLanes(n, v) : 0;

@@ -10,7 +10,6 @@ import {
   rnnForwardPack,
   rnnForwardWork,
   rnnReserve,
-  rnnWeightsWork,
   rowStride,
 } from "../../src/plan/sizes.js";
 import type { Backend } from "../../src/runtime/backend.js";
@@ -91,7 +90,6 @@ async function run(backend: Backend, { c, o }: Dataset): Promise<Record<Output, 
   const reserve = place(rubbish(rnnReserve(shape, v)));
   const work = place(rubbish(rnnForwardWork(shape, v)));
   const backwardWork = place(rubbish(rnnBackwardWork(shape, v)));
-  const weightsWork = place(rubbish(rnnWeightsWork(shape, v)));
   const gradients = {
     dy: only(c.sequence, o.dy),
     dyT: B * H,
@@ -121,7 +119,7 @@ async function run(backend: Backend, { c, o }: Dataset): Promise<Record<Output, 
     };
     const { dx, dh0, dc0 } = outputs;
     e.emit("rnnBackward", { ...back, dx, dxT: B * D, dxB: D, dh0, dc0: lstm ? dc0 : null });
-    e.emit("rnnWeights", { ...steps, ...input, hs, reserve, dw, du, db, work: weightsWork });
+    e.emit("rnnWeights", { ...steps, ...input, hs, reserve, dw, du, db });
   });
   const unpadded = (data: Float32Array, slots: number[]) =>
     Float32Array.from(
@@ -302,7 +300,6 @@ describeWith(addressSpace, "weight gradients of an input beyond 2³¹ elements",
     const far = 1_080_000_000;
     const floats = {
       reserve: rnnReserve(shape, v),
-      work: rnnWeightsWork(shape, v),
       hs: 4 * ldh,
       dw: 1,
       x: 2 * far + 1,
@@ -334,7 +331,6 @@ describeWith(addressSpace, "weight gradients of an input beyond 2³¹ elements",
       dw: at("dw"),
       du: null,
       db: null,
-      work: at("work"),
     });
     const state = backend.allocate(bytes);
     const offset = (name: keyof typeof floats) => buffers[at(name).buffer]?.offset ?? 0;
