@@ -22,6 +22,7 @@ const gatesOfCell = {
   [codes.cell.lstm]: 4,
   [codes.cell.gru]: 3,
   [codes.cell.gruResetBefore]: 3,
+  [codes.cell.lstmOnce]: 3,
 };
 
 /** The instructions of a program between two words: { name, begin, end, fields }. */
@@ -45,6 +46,7 @@ function operationsOf({ name, fields }) {
   const { T, B, D, H, cell, dx, m, n, k } = fields;
   const { N, OH, OW, C, F, KH, KW, uH, uW, groups } = fields;
   const columns = gatesOfCell[cell] * H;
+  const states = cell === codes.cell.lstmOnce ? 0 : H;
   switch (name) {
     case "conv":
     case "convWeights":
@@ -53,9 +55,9 @@ function operationsOf({ name, fields }) {
       return 2 * m * n * k;
     case "rnnForward":
     case "rnnWeights":
-      return 2 * T * B * (D + H) * columns;
+      return 2 * T * B * (D + states) * columns;
     case "rnnBackward":
-      return 2 * T * B * (H + (dx >= 0 ? D : 0)) * columns;
+      return 2 * T * B * (states + (dx >= 0 ? D : 0)) * columns;
     default:
       return undefined;
   }

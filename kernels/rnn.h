@@ -3,7 +3,7 @@
 //
 // B batch rows, T time steps, D input features, H units. Units come in groups, each one vector wide (simple: kWide
 // vectors). A group's gates lie together: its `slots` vectors for one row, row after row, group after group; that is the
-// gates of one step of one chunk of rows. The order of the slots: lstm i, f, c, o; gru h (from the input), z, r and, when
+// gates of one step of one chunk of rows. The order of the slots: lstm i, f, c, o, lstmOnce without f; gru h (from the input), z, r and, when
 // the reset comes after the product, h from the recurrent product; simple: the group's units.
 #pragma once
 
@@ -58,7 +58,8 @@ inline void eachPart(const Context& context, Index B, bool masked, const Body& b
 
 // The fields that all recurrent instructions have, checked before anything is made of them.
 inline Status checkSizes(const Context& context, int32_t cell, int32_t T, int32_t B, int32_t D, int32_t H) {
-  if (cell < 0 || cell > 3) return context.fail(Status::wrongField, cell, 0, 3);
+  if (cell < 0 || cell > 4) return context.fail(Status::wrongField, cell, 0, 4);
+  if (static_cast<Cell>(cell) == Cell::lstmOnce && T > 1) return context.fail(Status::wrongField, T, 1, 1);
   const int32_t sizes[] = {T, B, D, H};
   for (const int32_t size : sizes) {
     if (size < 1) return context.fail(Status::wrongField, size, 1, INT32_MAX);
@@ -79,11 +80,13 @@ struct Layout {
       : cell(static_cast<Cell>(cellCode)), T(T), B(B), D(D), H(H), ldh(ldh) {
     const bool simple = cell == Cell::simple;
     vectors = (H + VL - 1) / VL;
-    slots = simple ? kWide : cell == Cell::gruResetBefore ? 3 : 4;
+    slots = simple ? kWide : cell == Cell::gruResetBefore || cell == Cell::lstmOnce ? 3 : 4;
     groups = simple ? (vectors + kWide - 1) / kWide : vectors;
     if (simple) vectors = groups * kWide;
-    gates = simple ? 1 : cell == Cell::lstm ? 4 : 3;
+    gates = simple ? 1 : hasCells() ? 4 : 3;
   }
+
+  bool hasCells() const { return cell == Cell::lstm || cell == Cell::lstmOnce; }
 
   Index rowGates() const { return groups * slots * VL; }  // floats of one row's gates
   Index groupStride(Index rows) const { return rows * slots * VL; }
@@ -100,7 +103,7 @@ struct Layout {
   // [T, B, ldh] each: r ⊙ h (gru, reset before), and h ⊙ dropout.
   float* resetOf(float* reserve, Index t) const { return reserve + B * T * rowGates() + t * B * ldh; }
   float* droppedOf(float* reserve, Index t) const {
-    const Index before = cell == Cell::lstm ? B * (T + 1) * groups * VL : cell == Cell::gruResetBefore ? T * B * ldh : 0;
+    const Index before = hasCells() ? B * (T + 1) * groups * VL : cell == Cell::gruResetBefore ? T * B * ldh : 0;
     return reserve + B * T * rowGates() + before + t * B * ldh;
   }
 
@@ -115,7 +118,8 @@ struct Layout {
   Columns columnsOf(Index group, Index slot, bool recurrent) const {
     if (cell == Cell::simple) return {(group * slots + slot) * VL, unitsIn(group * slots + slot)};
     Index gate = slot;
-    if (cell != Cell::lstm) gate = slot == 0 || slot == 3 ? 2 : slot - 1;
+    if (cell == Cell::lstmOnce && slot > 0) gate = slot + 1;
+    if (!hasCells()) gate = slot == 0 || slot == 3 ? 2 : slot - 1;
     const bool none = cell == Cell::gru && slot == (recurrent ? 0 : 3);
     return {gate * H + group * VL, none ? 0 : unitsIn(group)};
   }
@@ -150,6 +154,7 @@ struct Panels {
 inline Panels panelsOf(Cell cell) {
   if (cell == Cell::simple) return {1, {{0, 0, kWide, kWide}}};
   if (cell == Cell::gru) return {1, {{0, 1, 3, 4}}};
+  if (cell == Cell::lstmOnce) return {1, {{0, 0, 3, 3}}};
   if (cell == Cell::gruResetBefore) return {2, {{1, 1, 2, 2}, {0, 0, 1, 1}}};
   Panels panels{4 / kWide, {}};
   for (Index i = 0; i < panels.count; ++i) panels.panel[i] = {i * kWide, i * kWide, kWide, kWide};

@@ -139,7 +139,7 @@ class Walk {
     eachUnit([&](Index u, Index row, Index at) {
       const Index batch = chunk.first + row, count = layout.unitsIn(u);
       store(carried + at, b.dhFinal == nullptr ? vf{} : loadLanes(b.dhFinal + batch * b.dhRow + u * VL, count));
-      if (layout.cell != Cell::lstm) return;
+      if (!layout.hasCells()) return;
       store(cells + at, b.dcFinal == nullptr ? vf{} : loadLanes(b.dcFinal + batch * b.dcRow + u * VL, count));
     });
   }
@@ -150,6 +150,7 @@ class Walk {
     switch (layout.cell) {
       case Cell::simple: stepBack<Cell::simple>(t); break;
       case Cell::lstm: stepBack<Cell::lstm>(t); break;
+      case Cell::lstmOnce: stepBack<Cell::lstmOnce>(t); break;
       case Cell::gru: stepBack<Cell::gru>(t); break;
       case Cell::gruResetBefore:
         if (stage > 0) return resetBack(t);
@@ -217,7 +218,7 @@ class Walk {
     gates = layout.gatesOf(b.reserve, chunk, t);
     h = b.hs + (t * layout.B + chunk.first) * layout.ldh;
     dy = b.dy == nullptr ? nullptr : b.dy + t * b.dyT + chunk.first * b.dyB;
-    if (layout.cell != Cell::lstm) return;
+    if (!layout.hasCells()) return;
     c = layout.cellsOf(b.reserve, chunk, t);
     cNext = layout.cellsOf(b.reserve, chunk, t + 1);
   }
@@ -331,6 +332,17 @@ class Walk {
         store(gate + 2 * VL, act.clean(dc * i * act.outputSlope(g), count));
         store(gate + 3 * VL, act.clean(dh * tanhC * act.gateSlope(o), count));
         store(cells + at, dc * f);
+        store(carried + at, vf{});
+        return;
+      }
+      case Cell::lstmOnce: {
+        float* gate = gates + (u * chunk.rows + row) * 3 * VL;
+        const vf i = load(gate), g = load(gate + VL), o = load(gate + 2 * VL);
+        const vf tanhC = act.output(load(cNext + at)), dc = fma_(dh * o, act.outputSlope(tanhC), load(cells + at));
+        store(gate, act.clean(dc * g * act.gateSlope(i), count));
+        store(gate + VL, act.clean(dc * i * act.outputSlope(g), count));
+        store(gate + 2 * VL, act.clean(dh * tanhC * act.gateSlope(o), count));
+        store(cells + at, vf{});
         store(carried + at, vf{});
         return;
       }

@@ -43,6 +43,10 @@ class Step {
         for (Index v = 0; v < 4; v += kWide, weights += widePanel()) affine<decltype(tile)::count>(weights, at, z + v * VL);
         for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
+      case Cell::lstmOnce: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
+        affineTile<decltype(tile)::count, 3>(panel(group), f.layout.D, x + at, 0, h + at, z, kSlots * VL);
+        for (int i = 0; i < tile.count; ++i) finishOnce(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
+      });
       case Cell::gru: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
         gru<decltype(tile)::count>(panel(group), at, z);
         for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);

@@ -60,7 +60,7 @@ inline StepRows rowsOf(const Forward& f, Chunk chunk, Index t) {
                 nullptr, nullptr, nullptr, nullptr};
   float* work = f.work;
   const Index first = chunk.first * layout.ldh;
-  if (layout.cell == Cell::lstm) {
+  if (layout.hasCells()) {
     rows.c = f.cellsOf(chunk, t);
     rows.cNext = f.cellsOf(chunk, t + 1);
     work += layout.B * layout.groups * VL;
@@ -78,7 +78,7 @@ inline StepRows rowsOf(const Forward& f, Chunk chunk, Index t) {
 
 // One row takes another way than chunks do: rnnRow.cpp.
 inline bool rowSuits(const Forward& f) {
-  return f.layout.B == 1 && f.dropout == nullptr && f.layout.cell != Cell::gruResetBefore;
+  return f.layout.B == 1 && f.dropout == nullptr && f.layout.cell != Cell::gruResetBefore && f.layout.cell != Cell::lstmOnce;
 }
 Status forwardRow(const Context& context, const Forward& f, int32_t activation, int32_t recurrentActivation);
 
@@ -86,7 +86,7 @@ Status forwardRow(const Context& context, const Forward& f, int32_t activation, 
 inline void startRows(const Forward& f, const Part& part) {
   const Chunk chunk = part.chunk;
   const Layout& layout = f.layout;
-  float *h = f.hOf(chunk, 0), *c = layout.cell == Cell::lstm ? f.cellsOf(chunk, 0) : nullptr;
+  float *h = f.hOf(chunk, 0), *c = layout.hasCells() ? f.cellsOf(chunk, 0) : nullptr;
   const Index vectors = (layout.H + VL - 1) / VL;
   for (Index row = part.begin; row < part.end; ++row) {
     for (Index u = 0; u < vectors; ++u) {
@@ -213,6 +213,20 @@ RONDO_INLINE void finishLstm(const Forward& f, const A& act, const StepRows& row
   store(gates + VL, forget);
   store(gates + 2 * VL, g);
   store(gates + 3 * VL, o);
+}
+
+// The same where h and c were 0.
+template <class A>
+RONDO_INLINE void finishOnce(const Forward& f, const A& act, const StepRows& rows, Index group, Index row, const float* z) {
+  const Index cell = (group * rows.count + row) * VL;
+  const vf i = act.gate(load(z)), g = act.output(load(z + VL)), o = act.gate(load(z + 2 * VL)), c = i * g;
+  store(rows.cNext + cell, c);
+  store(rows.hNext + row * f.layout.ldh + group * VL, o * act.output(c));
+  if (rows.gates == nullptr) return;
+  float* gates = rows.gates + (group * rows.count + row) * 3 * VL;
+  store(gates, i);
+  store(gates + VL, g);
+  store(gates + 2 * VL, o);
 }
 
 // Cho et al. 2014, with the reset after the product as in cuDNN: g = tanh(x·W + r ⊙ (h·U)), h' = z ⊙ h + (1 - z) ⊙ g

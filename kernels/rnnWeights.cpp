@@ -150,6 +150,7 @@ class Task {
   }
 
   void run() {
+    if (layout.cell == Cell::lstmOnce) clearForgets();
     Block block;
     bool initial = true;
     for (int32_t i = 0; i < chunkCount(layout.B); ++i) {
@@ -171,6 +172,17 @@ class Task {
   const Index firstGroup, endGroup;
   const int32_t rowPart;
   Range ranges[3];
+
+  // No gate, no sums: the columns of the forget gates.
+  void clearForgets() const {
+    for (Index group = firstGroup; group < endGroup; ++group) {
+      const Index column = layout.H + group * VL, lanes = layout.unitsIn(group);
+      for (Index k = 0; k < ranges[0].rows; ++k) {
+        storeLanes(w.dw + (ranges[0].first + k) * layout.gates * layout.H + column, vf{}, lanes);
+      }
+      if (sums[0].biases != nullptr && rowPart == 0) storeLanes(sums[0].biases + column, vf{}, lanes);
+    }
+  }
 
   // How many steps after a chunk's first have offsets of 32 bits.
   int64_t reach(Chunk chunk) const {

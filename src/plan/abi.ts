@@ -234,6 +234,7 @@ export const codes = {
     lstm: 1,
     gru: 2,
     gruResetBefore: 3,
+    lstmOnce: 4,
   },
   activation: {
     linear: 0,

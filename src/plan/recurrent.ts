@@ -33,7 +33,7 @@ const present = (...views: readonly (View | undefined)[]): Buffer[] =>
   views.filter((v) => v !== undefined).map((v) => v.buffer);
 
 /** The operands that forward, backward and weight kernels share. */
-function common(l: Lowering, node: Node<RnnAttrs>) {
+function common(l: Lowering, node: Node<RnnAttrs>, trains: boolean) {
   const { attrs } = node;
   const { vectorWidth: v } = l.target;
   const given = (x: SymbolicTensor | undefined, fits: (view: View) => boolean) =>
@@ -52,8 +52,11 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
   const H = attrs.units;
   const mask = given(operand(node, "mask"), () => true);
   const dropout = given(operand(node, "dropout"), isContiguous);
-  const shape: RnnShape = { cell: attrs.cell, T, B, D, H, recurrentDropout: dropout !== undefined };
-  const sizes = { cell: codes.cell[attrs.cell], T, B, D, H };
+  // One step from zeros. Inference keeps its pack for sequences of all lengths.
+  const once = trains && T === 1 && operand(node, "h0") === undefined;
+  const cell = once && attrs.cell === "lstm" && operand(node, "c0") === undefined ? "lstmOnce" : attrs.cell;
+  const shape: RnnShape = { cell, T, B, D, H, recurrentDropout: dropout !== undefined };
+  const sizes = { cell: codes.cell[cell], T, B, D, H };
   const activations = {
     activation: codes.activation[attrs.activation],
     recurrentActivation: codes.activation[attrs.recurrentActivation],
@@ -70,7 +73,7 @@ function common(l: Lowering, node: Node<RnnAttrs>) {
     maskB: stride(mask, 1),
     dropout: pointer(dropout, index),
   });
-  return { v, x, mask, dropout, shape, sizes, activations, rows, weights, window };
+  return { v, x, mask, dropout, shape, sizes, activations, rows, weights, window, once };
 }
 
 type Common = ReturnType<typeof common>;
@@ -114,10 +117,10 @@ function pack(l: Lowering, c: Common, { forward, backward, dx = false, recurrent
  */
 export function lowerRnn(l: Lowering, node: Node): void {
   const rnn = node as Node<RnnAttrs>;
-  const c = common(l, rnn);
-  const { T, B, D, H } = c.sizes;
-  const lstm = c.shape.cell === "lstm";
   const trains = l.values.isUsed(node, 3);
+  const c = common(l, rnn, trains);
+  const { T, B, D, H } = c.sizes;
+  const lstm = rnn.attrs.cell === "lstm";
   const keepsAll = trains || l.values.isUsed(node, 0);
   const keep = keepsAll ? T + 1 : 2;
   const ldh = rowStride(H, c.v);
@@ -127,8 +130,7 @@ export function lowerRnn(l: Lowering, node: Node): void {
   const cFinal = lstm && l.values.isUsed(node, 2) ? l.storage.temporary("float32", [B, H]) : undefined;
   const work = l.storage.work(rnnForwardWork(c.shape, c.v));
   const [h0, c0] = [c.rows("h0"), c.rows("c0")];
-  // Inference keeps its pack for sequences of all lengths.
-  pack(l, c, { forward, recurrent: !(trains && T === 1 && h0 === undefined) });
+  pack(l, c, { forward, recurrent: !c.once });
   l.emit({
     name: "rnnForward",
     reads: [forward, ...present(c.x, c.mask, c.dropout, h0, c0)],
@@ -182,7 +184,7 @@ export function lowerRnn(l: Lowering, node: Node): void {
 export function lowerRnnGradient(l: Lowering, node: Node): void {
   const gradient = node as Node<RnnGradientAttrs>;
   const { roles, seeds } = gradient.attrs;
-  const c = common(l, gradient);
+  const c = common(l, gradient, true);
   const { T, B, D, H } = c.sizes;
   const [ys, reserveValue, ...given] = node.inputs.slice(roles.length);
   if (ys === undefined || reserveValue === undefined || ys.node.op !== (rnnOp as unknown)) {
@@ -212,9 +214,8 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const [dh0, dc0] = [state("h0"), state("c0")];
   const backward = l.storage.floats(rnnBackwardPack(c.shape.cell, D, H, c.v, dx !== undefined));
   const work = l.storage.work(rnnBackwardWork(c.shape, c.v));
-  // One step from zeros: the recurrent kernel was multiplied by nothing.
-  const alone = T === 1 && operand(gradient, "h0") === undefined;
-  const recurrent = !alone || c.shape.cell === "gruResetBefore"; // whose reset gate is reached through it
+  // In one step from zeros the recurrent kernel was multiplied by nothing.
+  const recurrent = !c.once || c.shape.cell === "gruResetBefore"; // whose reset gate is reached through it
   pack(l, c, { backward, dx: dx !== undefined, recurrent });
   l.emit({
     name: "rnnBackward",
@@ -254,13 +255,13 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
     made.set(role, used(role) ? l.destinations.place(node, gradientOutputs.indexOf(role)) : undefined);
   }
   const [dw, du, db] = [made.get("kernel"), made.get("recurrentKernel"), made.get("bias")];
-  if (alone && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
-  if (dw !== undefined || (du !== undefined && !alone) || db !== undefined) {
+  if (c.once && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
+  if (dw !== undefined || (du !== undefined && !c.once) || db !== undefined) {
     checkStep(c);
     l.emit({
       name: "rnnWeights",
       reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
-      writes: present(dw, alone ? undefined : du, db),
+      writes: present(dw, c.once ? undefined : du, db),
       emit(encoder, index) {
         encoder.emit("rnnWeights", {
           ...c.sizes,
@@ -272,7 +273,7 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
           ldh,
           reserve: startOf(reserve, index),
           dw: pointer(dw, index),
-          du: alone ? null : pointer(du, index),
+          du: c.once ? null : pointer(du, index),
           db: pointer(db, index),
         });
       },

@@ -20,7 +20,13 @@ export interface RnnShape {
 }
 
 /** Vectors that hold a unit's gates, before (`saved`) and after (`gradients`) the backward pass. */
-const gates = { simple: 1, lstm: 4, gru: 4, gruResetBefore: 3 } as const satisfies Record<CellKind, number>;
+const gates = { simple: 1, lstm: 4, gru: 4, gruResetBefore: 3, lstmOnce: 3 } as const satisfies Record<
+  CellKind,
+  number
+>;
+
+/** Whether a cell has a state beside its output. */
+const hasCells = (cell: CellKind): boolean => cell.startsWith("lstm");
 
 /** Units per tile of a product, in vectors: products over units are padded to it. */
 const tileVectors = 4;
@@ -46,7 +52,9 @@ export function rowStride(H: number, v: number): number {
 /** `forward` of rnnPack: per vector of units the rows of the kernel, of the recurrent kernel and of the biases. */
 export function rnnForwardPack(cell: CellKind, D: number, H: number, v: number): number {
   if (cell === "simple") return tileLanes(H, v) * (D + H + 1);
-  return lanes(H, v) * (cell === "lstm" ? 4 * (D + H + 1) : 3 * (D + H) + 4);
+  return (
+    lanes(H, v) * (cell === "gru" || cell === "gruResetBefore" ? 3 * (D + H) + 4 : gates[cell] * (D + H + 1))
+  );
 }
 
 /** `backward` of rnnPack: the transposed recurrent kernel and, where the input's gradient is wanted, the kernel. */
@@ -58,7 +66,7 @@ export function rnnBackwardPack(cell: CellKind, D: number, H: number, v: number,
 /** `reserve`: gates of all steps; the LSTM's c, the initial one before them; products' multiplied h. */
 export function rnnReserve(shape: RnnShape, v: number): number {
   const { cell, T, B, H } = shape;
-  const cells = cell === "lstm" ? (T + 1) * lanes(H, v) : 0;
+  const cells = hasCells(cell) ? (T + 1) * lanes(H, v) : 0;
   const dropped = shape.recurrentDropout ? T * rowStride(H, v) : 0;
   const reset = cell === "gruResetBefore" ? T * rowStride(H, v) : 0;
   return B * (T * gateLanes(cell, H, v) + cells + dropped + reset);
@@ -67,7 +75,7 @@ export function rnnReserve(shape: RnnShape, v: number): number {
 /** `work` of rnnForward. */
 export function rnnForwardWork(shape: RnnShape, v: number): number {
   const { cell, B, H } = shape;
-  const cells = cell === "lstm" ? B * lanes(H, v) : 0;
+  const cells = hasCells(cell) ? B * lanes(H, v) : 0;
   const dropped = shape.recurrentDropout ? B * rowStride(H, v) : 0;
   const reset = cell === "gruResetBefore" ? B * (lanes(H, v) + rowStride(H, v)) : 0;
   const projected = B === 1 ? 32 * 4 * tileLanes(H, v) : 0;
@@ -76,7 +84,7 @@ export function rnnForwardWork(shape: RnnShape, v: number): number {
 
 /** `work` of rnnBackward: per row the gradients that are carried from step to step. */
 export function rnnBackwardWork(shape: RnnShape, v: number): number {
-  return shape.B * tileLanes(shape.H, v) * (shape.cell === "lstm" ? 2 : 1);
+  return shape.B * tileLanes(shape.H, v) * (hasCells(shape.cell) ? 2 : 1);
 }
 
 /** `work` of matmul: where A is large, a part of B, packed for several passes over it. */

@@ -21,7 +21,13 @@ export interface Case {
   readonly sequence: boolean;
 }
 
-export const gateCount: Record<CellKind, number> = { simple: 1, lstm: 4, gru: 3, gruResetBefore: 3 };
+export const gateCount: Record<CellKind, number> = {
+  simple: 1,
+  lstm: 4,
+  gru: 3,
+  gruResetBefore: 3,
+  lstmOnce: 4,
+};
 
 const scale = 1.0507009873554805;
 const alpha = 1.6732632423543772;
@@ -158,7 +164,7 @@ export function twin(c: Case, o: Operands): Results {
         for (let j = 0; j < H; j++) {
           if (c.cell === "simple") {
             a[j] = next[j] = act(input(j) + sums(j, fed));
-          } else if (c.cell === "lstm") {
+          } else if (c.cell.startsWith("lstm")) {
             for (let g = 0; g < 4; g++)
               a[g * H + j] = (g === 2 ? act : gate)(input(g * H + j) + sums(g * H + j, fed));
             nextCell[j] = at(a, H + j) * at(lastCell, j) + at(a, j) * at(a, 2 * H + j);
@@ -196,7 +202,7 @@ export function twin(c: Case, o: Operands): Results {
         const d = at(dh, j);
         if (c.cell === "simple") {
           fromX[j] = fromH[j] = d * slope(at(a, j));
-        } else if (c.cell === "lstm") {
+        } else if (c.cell.startsWith("lstm")) {
           const y = act(at(cells[t + 1] ?? dc, j));
           const [i, f, g, out] = [at(a, j), at(a, H + j), at(a, 2 * H + j), at(a, 3 * H + j)];
           const e = at(dc, j) + d * out * slope(y);

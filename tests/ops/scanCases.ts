@@ -283,6 +283,8 @@ export function recurrences(): Recurrence[] {
     of({ cell, units: 9 }, ["mask", "h0", "c0"], "states"),
     of({ cell, units: 17 }, [], "backwards"),
     of({ cell, units: 5 }, ["h0"], "all", [1, 1]),
+    of({ cell, units: 9 }, [], "all", [1, 3]),
+    of({ cell, units: 4, bias: false }, [], "states", [1, 2]),
     ...(Object.keys(activations) as ops.FusedActivation[]).map((activation) =>
       // An lstm whose gates are exponentials of exponentials leaves the range of numbers.
       of(
