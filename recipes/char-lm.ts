@@ -29,13 +29,14 @@ export const recipe = defineRecipe({
   name: "char-lm",
   title: "Shakespeare, character by character, through LSTM layers that carry their states on",
   adds: "Twice as wide layers, dropout, and Adam, whose learning rate rises for 200 steps and then follows half a cosine down to zero; a tenth of the text for validation.",
-  goal: { figure: "validationLoss", bound: "at most", value: 1.47 },
+  goal: { figure: "validationLoss", bound: "at most", value: 1.52 },
   source: {
     title: `Andrej Karpathy's char-rnn ("The Unreasonable Effectiveness of Recurrent Neural Networks")`,
     address: "https://github.com/karpathy/char-rnn",
     settings: { count: 50, batchSize: 50, learningRate: 0.002 },
     options: { lstmSizes: [128, 128], embedSize: 65, keep: 1, steps: 50 },
-    goal: { figure: "validationLoss", bound: "at most", value: 1.62 },
+    // It states no figure for this text.
+    goal: [],
   },
   unit: "epoch",
   defaults: { count: 12, batchSize: 32, learningRate: 0.003 },
