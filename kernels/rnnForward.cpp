@@ -3,7 +3,8 @@
 // A tile of rows × gates of a group of units is multiplied in registers, then the gates are finished row by row while they
 // are in the nearest cache. Tiles are made of the rows that are not masked, wherever these lie. Threads share the rows of the
 // batch, each through all steps without a barrier; or, where the weights are large or rows few, the units, and meet after
-// each step (`sharesUnits`). No number depends on which.
+// each step (`sharesUnits`); there, where rows are few, the products with x of several steps are made at once, so that the
+// kernel is read that much less often. No number depends on which.
 #include "relay.h"
 #include "rnnForward.h"
 
@@ -17,16 +18,17 @@ class Step {
  public:
   static Index stages(const Layout& layout) { return layout.cell == Cell::gruResetBefore ? 2 : 1; }
 
-  Step(const Forward& f, const A& activations) : f(f), activations(activations) {}
+  Step(const Forward& f, const A& activations) : f(f), activations(activations), projectedSteps(f.projectedSteps()) {}
 
   // Of the part's rows: which are not masked at step t, and where everything is.
   void prepare(const Part& part, Index t) {
     rows = rowsOf(f, part.chunk, t);
     findActive(active, f.mask == nullptr ? nullptr : f.mask + t * f.maskT, f.maskB, part);
     const float* before = f.dropout == nullptr ? rows.h : rows.dropped;
+    const float* projected = projectedSteps > 0 ? f.projectedOf(part.chunk, t) : nullptr;
     for (Index i = 0; i < active.count; ++i) {
       const Index row = active.rows[i];
-      x[i] = f.x + t * f.xT + (part.chunk.first + row) * f.xB;
+      x[i] = projected == nullptr ? f.x + t * f.xT + (part.chunk.first + row) * f.xB : projected + row * f.layout.rowStride();
       h[i] = before + row * f.layout.ldh;
     }
     hk = t == 0 && f.h0 == nullptr ? 0 : f.layout.H;
@@ -35,12 +37,14 @@ class Step {
   void run(Index stage, Span groups) {
     switch (f.layout.cell) {
       case Cell::simple: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
-        affine<decltype(tile)::count>(panel(group), at, z);
+        affine<decltype(tile)::count>(panel(group), at, hk, z, kSlots * VL, madeOf(group));
         for (int i = 0; i < tile.count; ++i) finishSimple(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::lstm: return eachTile<kWide>(groups, [&](auto tile, Index group, Index at, float* z) {
         const float* weights = panel(group);
-        for (Index v = 0; v < 4; v += kWide, weights += widePanel()) affine<decltype(tile)::count>(weights, at, z + v * VL);
+        for (Index v = 0; v < 4; v += kWide, weights += widePanel()) {
+          affine<decltype(tile)::count>(weights, at, hk, z + v * VL, kSlots * VL, madeOf(group, v));
+        }
         for (int i = 0; i < tile.count; ++i) finishLstm(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::lstmOnce: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
@@ -48,7 +52,7 @@ class Step {
         for (int i = 0; i < tile.count; ++i) finishOnce(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gru: return eachTile<3>(groups, [&](auto tile, Index group, Index at, float* z) {
-        gru<decltype(tile)::count>(panel(group), at, z);
+        gru<decltype(tile)::count>(panel(group), at, hk, z, kSlots * VL, madeOf(group));
         for (int i = 0; i < tile.count; ++i) finishGru(f, activations, rows, group, active.rows[at + i], z + i * kSlots * VL);
       });
       case Cell::gruResetBefore: return stage == 0 ? reset(groups) : candidate(groups);
@@ -74,9 +78,31 @@ class Step {
 
   void drop(const Part& part) const { dropRows(f, part, rows); }
 
+  // What a group makes of x in all rows of a chunk and the steps from t on that are made at once; of masked ones, too.
+  void project(const Part& part, Index t, Index group) {
+    const Layout& layout = f.layout;
+    const Chunk chunk = part.chunk;
+    const Index end = t + projectedSteps < layout.T ? t + projectedSteps : layout.T, row = layout.rowStride();
+    for (Index now = t; now < end; ++now) {
+      for (Index i = 0; i < chunk.rows; ++i) x[i] = f.x + now * f.xT + (chunk.first + i) * f.xB;
+      float* out = f.projectedOf(chunk, now) + group * layout.groupStride(chunk.rows);
+      if (layout.cell == Cell::gru) {
+        forTiles<3>(chunk.rows, [&](auto tile, Index at) { gru<decltype(tile)::count>(panel(group), at, 0, out + at * row, row); });
+        continue;
+      }
+      forTiles<kWide>(chunk.rows, [&](auto tile, Index at) {
+        const float* weights = panel(group);
+        for (Index v = 0; v < layout.slots; v += kWide, weights += widePanel()) {
+          affine<decltype(tile)::count>(weights, at, 0, out + at * row + v * VL, row);
+        }
+      });
+    }
+  }
+
  private:
   const Forward& f;
   const A& activations;
+  const Index projectedSteps;
   Active active;
   StepRows rows;
   const float* x[kChunkRows];  // of the active rows
@@ -102,23 +128,31 @@ class Step {
   const float* panel(Index group) const { return f.pack + group * f.panels; }
   Index widePanel() const { return panelSize({0, 0, kWide, kWide}, f.layout.D, f.layout.H); }
 
+  // Where a group's sums with x are, from those of a row's first group on, if they are made already.
+  Index madeOf(Index group, Index slot = 0) const {
+    return projectedSteps == 0 ? -1 : group * f.layout.groupStride(rows.count) + slot * VL;
+  }
+
+  // The sums of R rows from `at` on: with x, unless they are `made`, and with k numbers of h.
   template <int R>
-  void affine(const float* panel, Index at, float* z) const {
+  void affine(const float* panel, Index at, Index k, float* out, Index outRow, Index made = -1) const {
     const Index ahead = aheadOf<kWide>(widePanel(), at / tileRows(kWide));
+    const float* const* left = k == 0 ? x + at : h + at;
     if (fetches && ahead > 0) {
-      affineTile<R, kWide, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
+      affineTile<R, kWide, fetches>(panel, f.layout.D, x + at, k, left, out, outRow, ahead, made);
     } else {
-      affineTile<R, kWide>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+      affineTile<R, kWide>(panel, f.layout.D, x + at, k, left, out, outRow, 0, made);
     }
   }
 
   template <int R>
-  void gru(const float* panel, Index at, float* z) const {
+  void gru(const float* panel, Index at, Index k, float* out, Index outRow, Index made = -1) const {
     const Index ahead = aheadOf<3>(f.panels, at / tileRows(3));
+    const float* const* left = k == 0 ? x + at : h + at;
     if (fetches && ahead > 0) {
-      gruTile<R, fetches>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL, ahead);
+      gruTile<R, fetches>(panel, f.layout.D, x + at, k, left, out, outRow, ahead, made);
     } else {
-      gruTile<R>(panel, f.layout.D, x + at, hk, h + at, z, kSlots * VL);
+      gruTile<R>(panel, f.layout.D, x + at, k, left, out, outRow, 0, made);
     }
   }
 
@@ -152,6 +186,7 @@ void forwardUnits(const Context& context, const Forward& f, const A& activations
   const Layout& layout = f.layout;
   const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups);
   const Index stages = Step<A, kFetches>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
+  const Index projected = f.projectedSteps();
   const auto eachChunk = [&](const auto& body) {
     for (int32_t i = 0; i < chunks; ++i) body(Part{chunkOf(layout.B, i), 0, chunkOf(layout.B, i).rows});
   };
@@ -168,6 +203,9 @@ void forwardUnits(const Context& context, const Forward& f, const A& activations
     }
     // A group's weights serve all rows while they are near.
     for (Index group = share(layout.groups, part, parts); group < share(layout.groups, part + 1, parts); ++group) {
+      if (projected > 0 && stage == 0 && t % projected == 0) {
+        eachChunk([&](const Part& rows) { step.project(rows, t, group); });
+      }
       eachChunk([&](const Part& rows) {
         step.prepare(rows, t);
         step.run(stage, {group, group + 1});

@@ -6,6 +6,8 @@
 
 namespace RONDO_NAMESPACE {
 
+constexpr Index kProjectedRows = 128;  // pairs of row and step whose products with x are made at once
+
 // The operands of rnnForward.
 struct Forward {
   Layout layout;
@@ -36,6 +38,20 @@ struct Forward {
         cFinal(context.at<float>(o.cFinal)),
         reserve(context.at<float>(o.reserve)),
         work(context.at<float>(o.work)) {}
+
+  // Where few rows would pass large weights at every step, the products with x of so many steps are made at once; 0: of none.
+  // They lie at the end of `work`, as the gates of so many steps do in reserve.
+  Index projectedSteps() const {
+    const bool few = layout.T > 1 && layout.B > 1 && layout.B <= kProjectedRows / 2;
+    if (!few || layout.cell == Cell::gruResetBefore || layout.D * layout.rowGates() < kLargeWeights) return 0;
+    const Index steps = (kProjectedRows + layout.B - 1) / layout.B;
+    return steps < layout.T ? steps : layout.T;
+  }
+  float* projectedOf(Chunk chunk, Index t) const {
+    const Index steps = projectedSteps(), states = layout.hasCells() ? layout.groups * VL : 0;
+    const Index dropped = dropout == nullptr ? 0 : layout.ldh;
+    return work + layout.B * (states + dropped) + (chunk.first * steps + t % steps * chunk.rows) * layout.rowGates();
+  }
 
   float* hOf(Chunk chunk, Index t) const { return hs + (t % keep * layout.B + chunk.first) * layout.ldh; }
   // c after t steps of a chunk: [group][row]. Without a reserve there is only the latest.
@@ -133,21 +149,21 @@ RONDO_INLINE void pick(Pointers from, const float* (&to)[R]) {
   for (int i = 0; i < R; ++i) to[i] = from[i];
 }
 
-// out[row][v] = bias + x·W + h·U for R rows, outRow floats apart, and NV slots. hk is H, or 0 where h is left out. `fetches`,
-// `ahead`: as in accumulate.
+// out[row][v] = bias + x·W + h·U for R rows, outRow floats apart, and NV slots. hk is H, or 0 where h is left out. `made`: not
+// below 0 where bias + x·W are made already; they lie there behind x. `fetches`, `ahead`: as in accumulate.
 template <int R, int NV, bool fetches = false>
 __attribute__((noinline)) static void affineTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
-                                          Index outRow, Index ahead = 0) {
+                                          Index outRow, Index ahead = 0, Index made = -1) {
   vf c[R][NV];
   RONDO_UNROLL
   for (int v = 0; v < NV; ++v) {
     const vf bias = load(panel + v * VL);
     RONDO_UNROLL
-    for (int i = 0; i < R; ++i) c[i][v] = bias;
+    for (int i = 0; i < R; ++i) c[i][v] = made < 0 ? bias : load(x[i] + made + v * VL);
   }
   const float* a[R];
   pick<R>(x, a);
-  accumulate<R, NV, fetches>(D, a, panel + NV * VL, c, ahead);
+  accumulate<R, NV, fetches>(made < 0 ? D : 0, a, panel + NV * VL, c, ahead);
   pick<R>(h, a);
   accumulate<R, NV, fetches>(hk, a, panel + NV * (1 + D) * VL, c, ahead);
   RONDO_UNROLL
@@ -160,16 +176,16 @@ __attribute__((noinline)) static void affineTile(const float* panel, Index D, Po
 // The GRU's, reset after: x makes slots 0 to 2, h slots 1 to 3.
 template <int R, bool fetches = false>
 __attribute__((noinline)) static void gruTile(const float* panel, Index D, Pointers x, Index hk, Pointers h, float* out,
-                                          Index outRow, Index ahead = 0) {
+                                          Index outRow, Index ahead = 0, Index made = -1) {
   vf c[R][3];
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     RONDO_UNROLL
-    for (int v = 0; v < 3; ++v) c[i][v] = load(panel + v * VL);
+    for (int v = 0; v < 3; ++v) c[i][v] = load(made < 0 ? panel + v * VL : x[i] + made + v * VL);
   }
   const float* a[R];
   pick<R>(x, a);
-  accumulate<R, 3, fetches>(D, a, panel + 4 * VL, c, ahead);
+  accumulate<R, 3, fetches>(made < 0 ? D : 0, a, panel + 4 * VL, c, ahead);
   RONDO_UNROLL
   for (int i = 0; i < R; ++i) {
     store(out + i * outRow, c[i][0]);

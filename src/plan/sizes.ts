@@ -78,7 +78,10 @@ export function rnnForwardWork(shape: RnnShape, v: number): number {
   const cells = hasCells(cell) ? B * lanes(H, v) : 0;
   const dropped = shape.recurrentDropout ? B * rowStride(H, v) : 0;
   const reset = cell === "gruResetBefore" ? B * (lanes(H, v) + rowStride(H, v)) : 0;
-  const projected = B === 1 ? 32 * 4 * tileLanes(H, v) : 0;
+  const row = gateLanes(cell, H, v);
+  const few = B <= 64 && shape.D * row >= 5 << 16 && cell !== "gruResetBefore";
+  const projected =
+    B === 1 ? 32 * 4 * tileLanes(H, v) : few ? Math.min(shape.T, Math.ceil(128 / B)) * B * row : 0;
   return cells + dropped + reset + projected;
 }
 

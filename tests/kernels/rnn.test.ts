@@ -204,6 +204,8 @@ const groups: Record<string, Dataset[]> = {
   "hundreds of units": forCells(
     { T: 2, B: 2, D: 3, H: 300, states: false },
     { T: 3, B: 67, D: 3, H: 450, mask: "gaps", dropout: true },
+    { T: 5, B: 7, D: 900, H: 130, mask: "gaps", dropout: true },
+    { T: 5, B: 33, D: 2600, H: 140, bias: false },
   ),
   "large batches, in chunks": forCells(
     { T: 3, B: 50, states: false },
