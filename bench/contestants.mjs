@@ -22,7 +22,7 @@ const relaxedSimd =
 /**
  * A long-lived process that answers requests, as `peers/protocol.py` describes it.
  *
- * `role` says what its figures are for: "ours", "wasm", "peer" (counts for "best peer"), "tfjs", "onnxNode", "prototype"
+ * `role` says what its figures are for: "ours", "wasm", "page" (in a browser), "peer" (counts for "best peer"), "tfjs", "onnxNode", "prototype"
  * or "prototypeWasm". `knows(row)` leaves out what it need not be asked.
  */
 export class Contestant {
@@ -158,6 +158,8 @@ const inferenceOnly = ({ kind }) => kind === "infer" || kind === "row" || kind =
 /** Whether ONNX Runtime, in Python or in Node, is asked for a row. */
 const isInferred = ({ work, kind }) =>
   ["infer", "row", "stream", "streams"].includes(kind) && workOf(work).loss !== "crf";
+/** What is measured on WebAssembly. */
+const wasmRows = ({ work, kind }) => ["W1", "W3"].includes(work) && kind === "train";
 const notOursAlone = ({ kind }) => kind !== "fit";
 
 /** Ours: native with all threads and with one, WebAssembly with one and two. */
@@ -177,12 +179,30 @@ function ours(threads, quick, instructionSet) {
       ],
       knows,
     });
-  const wasmRows = ({ work, kind }) => ["W1", "W3"].includes(work) && kind === "train";
   const native = make("native", threads, () => true);
   if (quick) return [native];
   const single = threads === 1 ? [] : [make("native", 1, notOursAlone)];
   return [native, ...single, make("wasm", 1, wasmRows), make("wasm", 2, wasmRows)];
 }
+
+/** A browser of the Chromium family; `RONDO_CHROMIUM` names one elsewhere. */
+function chromium() {
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
+  const names = ["chromium", "chromium-browser", "google-chrome"];
+  const places = names.flatMap((name) => folders.map((folder) => path.join(folder, name)));
+  return [process.env.RONDO_CHROMIUM ?? "", ...places].find((place) => existsSync(place));
+}
+
+/** Ours on WebAssembly, in a page. */
+const inPage = (browser, threads) =>
+  new Contestant({
+    id: `rondo-page-${threads}`,
+    name: "Rondo in Chromium",
+    role: "page",
+    threads,
+    command: [process.execPath, here("page.mjs"), String(threads), browser],
+    knows: wasmRows,
+  });
 
 const pythonPeers = [
   { name: "PyTorch", module: "torch", script: "torch_peer.py", modes: [[]] },
@@ -220,6 +240,7 @@ const installs = {
   "ONNX Runtime": "with PyTorch, which writes its models: pip install torch onnx onnxscript onnxruntime",
   "TensorFlow.js":
     "npm install --prefix C @tensorflow/tfjs @tensorflow/tfjs-backend-wasm --ignore-scripts   then --node-peers C",
+  Chromium: "apt-get install chromium, or set RONDO_CHROMIUM to a browser's path",
   "onnxruntime-node":
     "npm install --prefix C onnxruntime-node --ignore-scripts   then --node-peers C, with PyTorch for its models",
 };
@@ -274,6 +295,9 @@ export async function findContestants(
   if (prototype !== undefined) found.push(...prototypes(path.resolve(prototype), threads));
   if (quick) return { contestants: found, missing, clean };
 
+  const browser = chromium();
+  if (browser !== undefined && !sweep) found.push(...[1, 2].map((count) => inPage(browser, count)));
+
   const known = await Promise.all(
     pythons.map(async (python) => ({ python, modules: await modulesOf(python) })),
   );
@@ -286,6 +310,7 @@ export async function findContestants(
       install: canBeHeld(name) ? installs[name] : "leave --instruction-set out, to which it cannot be held",
     });
 
+  if (browser === undefined && !sweep) wanted("Chromium");
   const exporter = withAll("torch", "onnx");
   const hasNode = (name) => nodePeers !== undefined && hasPackage(nodePeers, name);
   const isExported = exporter !== undefined && canBeHeld("ONNX Runtime");
