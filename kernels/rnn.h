@@ -137,9 +137,14 @@ inline bool sharesUnits(const Context& context, const Layout& layout, Index dept
   const int32_t threads = context.parallel->threads;
   return chunkCount(layout.B) * partsOfChunk(layout.B, false, threads) < threads && weights * layout.B >= kSharedStep;
 }
-inline int32_t unitParts(const Context& context, Index most) {
+// Into how many parts the units are cut, of `most`: one for each thread, so that its weights stay in its caches; where they do
+// not fit these, several, so that who is done early takes from who is late.
+constexpr Index kNearWeights = 1 << 19;  // numbers
+inline int32_t unitParts(const Context& context, Index most, Index weights) {
+  const int32_t threads = context.parallel->threads;
+  const Index wanted = threads > 1 && weights >= threads * kNearWeights ? 4 * threads : threads;
   const Index parts = most < kMostParts ? most : kMostParts;
-  return static_cast<int32_t>(parts < context.parallel->threads ? parts : context.parallel->threads);
+  return static_cast<int32_t>(parts < wanted ? parts : wanted);
 }
 
 // A product of a group's gates: which slots it makes from x and from h. `forward` is a list of panels per group, each

@@ -400,7 +400,7 @@ template <class A>
 void backwardUnits(const Context& context, const Backward& b, const A& activations) {
   const Layout& layout = b.layout;
   const Index blocks = columnBlocks(layout.H), stages = Walk<A, kFetches>::stages(layout), phases = layout.T * stages;
-  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, blocks);
+  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, blocks, layout.rowGates() * layout.H);
   const auto eachWalk = [&](Span units, const auto& body) {
     for (Index block = units.first; block < units.end; ++block) {  // its weights serve all rows while they are near
       for (int32_t i = 0; i < chunks; ++i) {

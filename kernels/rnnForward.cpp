@@ -184,7 +184,7 @@ void forwardPart(const Forward& f, const A& activations, const Part& part) {
 template <class A>
 void forwardUnits(const Context& context, const Forward& f, const A& activations) {
   const Layout& layout = f.layout;
-  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups);
+  const int32_t chunks = chunkCount(layout.B), parts = unitParts(context, layout.groups, layout.rowGates() * (layout.D + layout.H));
   const Index stages = Step<A, kFetches>::stages(layout), before = f.dropout == nullptr ? 0 : 1, perStep = before + stages;
   const Index projected = f.projectedSteps();
   const auto eachChunk = [&](const auto& body) {

@@ -101,9 +101,8 @@ struct Row {
 
 Status forwardRow(const Context& context, const Forward& f, int32_t activation, int32_t recurrentActivation) {
   const Layout& layout = f.layout;
-  const Index most = layout.groups < kMostParts ? layout.groups : kMostParts;
   const bool shared = layout.rowGates() * layout.H >= kParallelWeights && context.parallel->threads > 1;
-  const int32_t parts = !shared ? 1 : static_cast<int32_t>(most < context.parallel->threads ? most : context.parallel->threads);
+  const int32_t parts = shared ? unitParts(context, layout.groups, layout.rowGates() * layout.H) : 1;
   const Part whole{{0, 1}, 0, 1};
   startRows(f, whole);
   withActivations(layout.cell, activation, recurrentActivation, [&](const auto& act) {
