@@ -6,6 +6,33 @@ import type { Reached } from "rondo/recipe";
  */
 export const results: readonly Reached[] = [
   {
+    recipe: "double-lstm",
+    seeds: [0, 1, 2, 3, 4],
+    figure: "accuracy on the test digits",
+    mean: ".9878",
+    spread: ".9881, .9883, .9877, .9864, .9883",
+    goal: "≥ .9789",
+    time: "50 s, 15 epochs",
+  },
+  {
+    recipe: "bilstm",
+    seeds: [0, 1, 2, 3, 4],
+    figure: "accuracy on the test digits",
+    mean: ".9875",
+    spread: ".9870, .9891, .9869, .9873, .9873",
+    goal: "≥ .9795",
+    time: "63 s, 15 epochs",
+  },
+  {
+    recipe: "simple-rnn",
+    seeds: [0, 1, 2],
+    figure: "accuracy on the test digits",
+    mean: ".9550",
+    spread: ".9548, .9552, .9551",
+    goal: "≥ .95",
+    time: "4 s, 4,001 steps",
+  },
+  {
     recipe: "cnn-lstm",
     seeds: [0, 1, 2],
     figure: "accuracy on the test digits",
