@@ -43,9 +43,8 @@ struct Rows {
 };
 
 // Cuts `count` rows into tiles: body(Rows<R>{}, first row). Eight rows are two tiles of four rather than six and two.
-template <int NV, class Body>
+template <int NV, int most = tileRows(NV), class Body>
 RONDO_INLINE void forTiles(Index count, const Body& body) {
-  constexpr int most = tileRows(NV);
   for (Index row = 0; row < count;) {
     const Index left = count - row;
     if (left >= most && !(most == 6 && left == 8)) {
