@@ -82,10 +82,13 @@ export const whole = (buffer: Buffer, dtype: Dtype, shape: readonly number[]): V
 export const byteSize = (dtype: Dtype, shape: readonly number[]): number =>
   elements(shape) * bytesPerElement[dtype];
 
-/** The operand that stands for the first element of a view; no view is an absent operand. */
-export const pointer = (view: View | undefined, index: IndexOf): Pointer =>
-  view === undefined ? null : { buffer: index(view.buffer), offset: view.offset };
+/** What an operand of an instruction stands for: the first element of a view, or the start of a buffer. */
+export type Operand = View | Buffer | undefined;
 
-/** The operand that stands for the start of a buffer; no buffer is an absent operand. */
-export const startOf = (buffer: Buffer | undefined, index: IndexOf): Pointer =>
-  buffer === undefined ? null : { buffer: index(buffer), offset: 0 };
+export const bufferOf = (operand: View | Buffer): Buffer => ("buffer" in operand ? operand.buffer : operand);
+
+/** An operand as an instruction names it; absent where there is none. */
+export const pointer = (operand: Operand, index: IndexOf): Pointer =>
+  operand === undefined
+    ? null
+    : { buffer: index(bufferOf(operand)), offset: "buffer" in operand ? operand.offset : 0 };

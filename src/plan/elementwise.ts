@@ -1,8 +1,8 @@
 import type { Dtype } from "../dtype.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import { codes, mapOp } from "./abi.js";
-import { elements, isContiguous, type Operation, sameNumbers, type View } from "./buffer.js";
-import type { MapOpName, MapSpec, MapStep } from "./encode.js";
+import { elements, type IndexOf, isContiguous, type Operation, sameNumbers, type View } from "./buffer.js";
+import type { MapInput, MapOpName, MapSpec, MapStep } from "./encode.js";
 import { rootOf } from "./memory.js";
 
 /** An operand of `map`: a view of the iteration's shape, or a number. */
@@ -198,18 +198,10 @@ export function mapOperation(
     emit(encoder, index) {
       const spec: MapSpec = {
         dims,
-        inputs: inputs.map(({ buffer, offset, dtype }, i) => ({
-          buffer: index(buffer),
-          offset,
-          dtype,
-          strides: strides[i] ?? [],
-        })),
+        inputs: inputs.map((v, i) => placed(v, strides[i], index)),
         outputs: sinks.map(({ to, register }, i) => ({
-          buffer: index(to.buffer),
-          offset: to.offset,
-          dtype: to.dtype,
+          ...placed(to, strides[inputs.length + i], index),
           register,
-          strides: strides[inputs.length + i] ?? [],
         })),
         steps,
       };
@@ -227,6 +219,13 @@ const literal = (value: number, dtype: Dtype, to: number): MapStep => ({
 
 const isMapOp = (name: string): name is MapOpName => Object.hasOwn(mapOp, name);
 
+/** A view as a `map` goes through it. */
+export const placed = (
+  { buffer, offset, dtype }: View,
+  strides: readonly number[] | undefined,
+  index: IndexOf,
+): MapInput => ({ buffer: index(buffer), offset, dtype, strides: strides ?? [] });
+
 /** Copies a view element by element into another of the same shape, or fills it with a number. */
 export function copyOperation(from: MapOperand, to: View): Operation {
   const source = "value" in from ? undefined : from;
@@ -241,26 +240,8 @@ export function copyOperation(from: MapOperand, to: View): Operation {
     emit(encoder, index) {
       encoder.map({
         dims,
-        inputs:
-          source === undefined
-            ? []
-            : [
-                {
-                  buffer: index(source.buffer),
-                  offset: source.offset,
-                  dtype: source.dtype,
-                  strides: strides[0] ?? [],
-                },
-              ],
-        outputs: [
-          {
-            buffer: index(to.buffer),
-            offset: to.offset,
-            dtype: to.dtype,
-            register: 0,
-            strides: strides.at(-1) ?? [],
-          },
-        ],
+        inputs: source === undefined ? [] : [placed(source, strides[0], index)],
+        outputs: [{ ...placed(to, strides.at(-1), index), register: 0 }],
         steps: "value" in from ? [literal(from.value, from.dtype, 0)] : [],
       });
     },

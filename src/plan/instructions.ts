@@ -6,11 +6,12 @@ import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
 import type { ReduceAttrs } from "../graph/ops/reduce.js";
 import { codes } from "./abi.js";
-import { elements, isContiguous, pointer, startOf, type View } from "./buffer.js";
+import { elements, isContiguous, pointer, type View } from "./buffer.js";
 import { broadcastStrides, collapse } from "./elementwise.js";
 import { checkRank } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
+import { instruct } from "./operation.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
 import { lowerEachRow, lowerGroupRows, lowerSumRows } from "./rows.js";
 import { matmulWork, orthogonalWork, reduceWork } from "./sizes.js";
@@ -39,27 +40,23 @@ const reduce: LowerRule = (l, node) => {
   checkRank(node.op.name, outer.dims.length + inner.dims.length);
 
   const work = l.storage.work(reduceWork);
-  l.emit({
-    name: node.op.name,
-    reads: [x.buffer],
-    writes: [out.buffer, ...(work === undefined ? [] : [work])],
-    emit(encoder, index) {
-      encoder.emit(
-        "reduce",
-        {
-          kind: codes.reduction[kernel.reduction],
-          dtype: codes.dtype[x.dtype],
-          x: pointer(x, index),
-          out: pointer(out, index),
-          work: startOf(work, index),
-          scale: kernel.scaled ? 1 / count : 1,
-          kept: outer.dims.length,
-          reduced: inner.dims.length,
-        },
-        [...outer.dims, ...inner.dims, ...outer.strides, ...inner.strides],
-      );
-    },
-  });
+  l.emit(
+    instruct(
+      "reduce",
+      [out, work],
+      {
+        kind: codes.reduction[kernel.reduction],
+        dtype: codes.dtype[x.dtype],
+        x,
+        out,
+        work,
+        scale: kernel.scaled ? 1 / count : 1,
+        kept: outer.dims.length,
+        reduced: inner.dims.length,
+      },
+      [...outer.dims, ...inner.dims, ...outer.strides, ...inner.strides],
+    ),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -92,34 +89,30 @@ const matmul: LowerRule = (l, node) => {
   const { dims, strides } =
     batch.length === 0 ? { dims: [], strides: [] } : collapse(batch, [a, b, out].map(batchStrides));
   checkRank("matMul", dims.length);
-  l.emit({
-    name: "matmul",
-    reads: [a.buffer, b.buffer],
-    writes: [out.buffer, ...(work === undefined ? [] : [work])],
-    emit(encoder, index) {
-      encoder.emit(
-        "matmul",
-        {
-          m,
-          n,
-          k,
-          a: pointer(a, index),
-          aRow: a.strides.at(-2) ?? 0,
-          aCol: a.strides.at(-1) ?? 0,
-          b: pointer(b, index),
-          bRow: b.strides.at(-2) ?? 0,
-          bCol: b.strides.at(-1) ?? 0,
-          bias: null,
-          c: pointer(out, index),
-          cRow: n,
-          accumulate: 0,
-          work: startOf(work, index),
-          batchRank: dims.length,
-        },
-        [...dims, ...strides.flat()],
-      );
-    },
-  });
+  l.emit(
+    instruct(
+      "matmul",
+      [out, work],
+      {
+        m,
+        n,
+        k,
+        a,
+        aRow: a.strides.at(-2) ?? 0,
+        aCol: a.strides.at(-1) ?? 0,
+        b,
+        bRow: b.strides.at(-2) ?? 0,
+        bCol: b.strides.at(-1) ?? 0,
+        bias: undefined,
+        c: out,
+        cRow: n,
+        accumulate: 0,
+        work,
+        batchRank: dims.length,
+      },
+      [...dims, ...strides.flat()],
+    ),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -145,24 +138,19 @@ const gather: LowerRule = (l, node) => {
   const { axis } = node.attrs as GatherAttrs;
   const [table, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
   const out = contiguousPlace(l, node);
-  l.emit({
-    name: "gather",
-    reads: [table.buffer, ids.buffer],
-    writes: [out.buffer],
-    emit(encoder, index) {
-      encoder.emit("gather", {
-        table: pointer(table, index),
-        ids: pointer(ids, index),
-        out: pointer(out, index),
-        outer: elements(table.shape.slice(0, axis)),
-        rows: table.shape[axis] ?? 0,
-        count: elements(ids.shape),
-        inner: elements(table.shape.slice(axis + 1)),
-        bytes: bytesPerElement[table.dtype],
-        perRow: ids.shape.length < 2 ? 0 : elements(ids.shape.slice(1)),
-      });
-    },
-  });
+  l.emit(
+    instruct("gather", [out], {
+      table,
+      ids,
+      out,
+      outer: elements(table.shape.slice(0, axis)),
+      rows: table.shape[axis] ?? 0,
+      count: elements(ids.shape),
+      inner: elements(table.shape.slice(axis + 1)),
+      bytes: bytesPerElement[table.dtype],
+      perRow: ids.shape.length < 2 ? 0 : elements(ids.shape.slice(1)),
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -170,22 +158,17 @@ const scatterAdd: LowerRule = (l, node) => {
   const { axis } = node.attrs as GatherAttrs;
   const [x, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
   const out = contiguousPlace(l, node);
-  l.emit({
-    name: "scatterAdd",
-    reads: [x.buffer, ids.buffer],
-    writes: [out.buffer],
-    emit(encoder, index) {
-      encoder.emit("scatterAdd", {
-        x: pointer(x, index),
-        ids: pointer(ids, index),
-        out: pointer(out, index),
-        outer: elements(out.shape.slice(0, axis)),
-        rows: out.shape[axis] ?? 0,
-        count: elements(ids.shape),
-        inner: elements(out.shape.slice(axis + 1)),
-      });
-    },
-  });
+  l.emit(
+    instruct("scatterAdd", [out], {
+      x,
+      ids,
+      out,
+      outer: elements(out.shape.slice(0, axis)),
+      rows: out.shape[axis] ?? 0,
+      count: elements(ids.shape),
+      inner: elements(out.shape.slice(axis + 1)),
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -195,44 +178,34 @@ const softmax =
     const x = l.contiguous(first(node));
     const out = contiguousPlace(l, node);
     const cols = out.shape.at(-1) ?? 1;
-    l.emit({
-      name: node.op.name,
-      reads: [x.buffer],
-      writes: [out.buffer],
-      emit(encoder, index) {
-        encoder.emit("softmax", {
-          logarithm,
-          rows: cols === 0 ? 0 : elements(out.shape) / cols,
-          cols,
-          x: pointer(x, index),
-          xRow: cols,
-          out: pointer(out, index),
-          outRow: cols,
-        });
-      },
-    });
+    l.emit(
+      instruct("softmax", [out], {
+        logarithm,
+        rows: cols === 0 ? 0 : elements(out.shape) / cols,
+        cols,
+        x,
+        xRow: cols,
+        out,
+        outRow: cols,
+      }),
+    );
     l.values.set(node, 0, out);
   };
 
 const crossEntropy: LowerRule = (l, node) => {
   const [x, labels] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
   const [loss, maximum, logSum] = [0, 1, 2].map((i) => contiguousPlace(l, node, i)) as [View, View, View];
-  l.emit({
-    name: node.op.name,
-    reads: [x.buffer, labels.buffer],
-    writes: [loss.buffer, maximum.buffer, logSum.buffer],
-    emit(encoder, index) {
-      encoder.emit("crossEntropy", {
-        x: pointer(x, index),
-        labels: pointer(labels, index),
-        loss: pointer(loss, index),
-        maximum: pointer(maximum, index),
-        logSum: pointer(logSum, index),
-        rows: elements(labels.shape),
-        cols: x.shape.at(-1) ?? 1,
-      });
-    },
-  });
+  l.emit(
+    instruct("crossEntropy", [loss, maximum, logSum], {
+      x,
+      labels,
+      loss,
+      maximum,
+      logSum,
+      rows: elements(labels.shape),
+      cols: x.shape.at(-1) ?? 1,
+    }),
+  );
   [loss, maximum, logSum].forEach((view, i) => {
     l.values.set(node, i, view);
   });
@@ -242,23 +215,18 @@ const crossEntropyGradient: LowerRule = (l, node) => {
   const operands = node.inputs.map((x) => l.contiguous(x)) as [View, View, View, View, View];
   const [x, labels, maximum, logSum, g] = operands;
   const out = contiguousPlace(l, node);
-  l.emit({
-    name: node.op.name,
-    reads: operands.map((view) => view.buffer),
-    writes: [out.buffer],
-    emit(encoder, index) {
-      encoder.emit("crossEntropyGradient", {
-        x: pointer(x, index),
-        labels: pointer(labels, index),
-        maximum: pointer(maximum, index),
-        logSum: pointer(logSum, index),
-        g: pointer(g, index),
-        out: pointer(out, index),
-        rows: elements(labels.shape),
-        cols: x.shape.at(-1) ?? 1,
-      });
-    },
-  });
+  l.emit(
+    instruct("crossEntropyGradient", [out], {
+      x,
+      labels,
+      maximum,
+      logSum,
+      g,
+      out,
+      rows: elements(labels.shape),
+      cols: x.shape.at(-1) ?? 1,
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -271,27 +239,21 @@ const random: LowerRule = (l, node) => {
   const rowBase = hasRowBase ? rest.shift() : undefined;
   const out = contiguousPlace(l, node);
   const [rows = 1] = out.shape;
-  const used = [x, seed, step, rowBase].filter((v) => v !== undefined);
-  l.emit({
-    name: node.op.name,
-    reads: used.map((v) => v.buffer),
-    writes: [out.buffer],
-    emit(encoder, index) {
-      encoder.emit("random", {
-        kind: codes.distribution[kind],
-        x: pointer(x, index),
-        out: pointer(out, index),
-        rows,
-        rowElements: elements(out.shape.slice(1)),
-        seed: pointer(seed, index),
-        step: pointer(step, index),
-        rowBase: pointer(rowBase, index),
-        opId: stream,
-        a,
-        b,
-      });
-    },
-  });
+  l.emit(
+    instruct("random", [out], {
+      kind: codes.distribution[kind],
+      x,
+      out,
+      rows,
+      rowElements: elements(out.shape.slice(1)),
+      seed,
+      step,
+      rowBase,
+      opId: stream,
+      a,
+      b,
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -303,21 +265,16 @@ const orthogonal: LowerRule = (l, node) => {
   l.copy(gaussian, x);
   const out = contiguousPlace(l, node);
   const work = l.storage.work(orthogonalWork(rows, cols));
-  l.emit({
-    name: "orthogonal",
-    reads: [x.buffer],
-    writes: [out.buffer, x.buffer, ...(work === undefined ? [] : [work])],
-    emit(encoder, index) {
-      encoder.emit("orthogonal", {
-        x: pointer(x, index),
-        out: pointer(out, index),
-        rows,
-        cols,
-        gain,
-        work: startOf(work, index),
-      });
-    },
-  });
+  l.emit(
+    instruct("orthogonal", [out, x, work], {
+      x,
+      out,
+      rows,
+      cols,
+      gain,
+      work,
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -342,7 +299,7 @@ const described: LowerRule = (l, node) => {
       const at = {
         inputs: places(inputs),
         outputs: places(outputs),
-        work: startOf(work, index),
+        work: pointer(work, index),
         size: (d: Dim) => l.values.size(d),
       };
       encoder.append(kernel.instruction, kernel.fields(inputs, shapes, node.attrs, at));

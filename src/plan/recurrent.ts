@@ -4,17 +4,9 @@ import { shapeText } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
 import { gradientOutputs, operand, type RnnAttrs, type RnnGradientAttrs, rnnOp } from "../graph/ops/rnn.js";
 import { codes } from "./abi.js";
-import {
-  type Buffer,
-  elements,
-  type IndexOf,
-  isContiguous,
-  pointer,
-  startOf,
-  type View,
-  whole,
-} from "./buffer.js";
+import { type Buffer, elements, isContiguous, type View, whole } from "./buffer.js";
 import type { Lowering } from "./lower.js";
+import { instruct } from "./operation.js";
 import {
   type RnnShape,
   rnnBackwardPack,
@@ -29,8 +21,6 @@ import {
 
 const rowsOf = (v: View): boolean => (v.shape.at(-1) ?? 1) <= 1 || v.strides.at(-1) === 1;
 const stride = (v: View | undefined, axis: number): number => v?.strides[axis] ?? 0;
-const present = (...views: readonly (View | undefined)[]): Buffer[] =>
-  views.filter((v) => v !== undefined).map((v) => v.buffer);
 
 /** The operands that forward, backward and weight kernels share. */
 function common(l: Lowering, node: Node<RnnAttrs>, trains: boolean) {
@@ -67,12 +57,7 @@ function common(l: Lowering, node: Node<RnnAttrs>, trains: boolean) {
     u: given(operand(node, "recurrentKernel"), isContiguous),
     b: given(operand(node, "bias"), isContiguous),
   };
-  const window = (index: IndexOf) => ({
-    mask: pointer(mask, index),
-    maskT: stride(mask, 0),
-    maskB: stride(mask, 1),
-    dropout: pointer(dropout, index),
-  });
+  const window = { mask, maskT: stride(mask, 0), maskB: stride(mask, 1), dropout };
   return { v, x, mask, dropout, shape, sizes, activations, rows, weights, window, once };
 }
 
@@ -91,24 +76,19 @@ interface Packs {
 function pack(l: Lowering, c: Common, { forward, backward, dx = false, recurrent }: Packs): void {
   const { w, b } = c.weights;
   const u = recurrent ? c.weights.u : undefined;
-  l.emit({
-    name: "rnnPack",
-    reads: present(w, u, b),
-    writes: [forward, backward].filter((p) => p !== undefined),
-    emit(encoder, index) {
-      encoder.emit("rnnPack", {
-        cell: c.sizes.cell,
-        D: c.sizes.D,
-        H: c.sizes.H,
-        w: pointer(w, index),
-        u: pointer(u, index),
-        b: pointer(b, index),
-        forward: startOf(forward, index),
-        backward: startOf(backward, index),
-        dx: dx ? 1 : 0,
-      });
-    },
-  });
+  l.emit(
+    instruct("rnnPack", [forward, backward], {
+      cell: c.sizes.cell,
+      D: c.sizes.D,
+      H: c.sizes.H,
+      w,
+      u,
+      b,
+      forward,
+      backward,
+      dx: dx ? 1 : 0,
+    }),
+  );
 }
 
 /**
@@ -131,32 +111,27 @@ export function lowerRnn(l: Lowering, node: Node): void {
   const work = l.storage.work(rnnForwardWork(c.shape, c.v));
   const [h0, c0] = [c.rows("h0"), c.rows("c0")];
   pack(l, c, { forward, recurrent: !c.once });
-  l.emit({
-    name: "rnnForward",
-    reads: [forward, ...present(c.x, c.mask, c.dropout, h0, c0)],
-    writes: [hs, reserve, work, cFinal?.buffer].filter((b) => b !== undefined),
-    emit(encoder, index) {
-      encoder.emit("rnnForward", {
-        ...c.sizes,
-        ...c.activations,
-        ...c.window(index),
-        x: pointer(c.x, index),
-        xT: stride(c.x, 0),
-        xB: stride(c.x, 1),
-        h0: pointer(h0, index),
-        h0Row: stride(h0, 0),
-        c0: pointer(c0, index),
-        c0Row: stride(c0, 0),
-        pack: startOf(forward, index),
-        hs: startOf(hs, index),
-        ldh,
-        keep,
-        cFinal: pointer(cFinal, index),
-        reserve: startOf(reserve, index),
-        work: startOf(work, index),
-      });
-    },
-  });
+  l.emit(
+    instruct("rnnForward", [hs, reserve, work, cFinal], {
+      ...c.sizes,
+      ...c.activations,
+      ...c.window,
+      x: c.x,
+      xT: stride(c.x, 0),
+      xB: stride(c.x, 1),
+      h0,
+      h0Row: stride(h0, 0),
+      c0,
+      c0Row: stride(c0, 0),
+      pack: forward,
+      hs,
+      ldh,
+      keep,
+      cFinal,
+      reserve,
+      work,
+    }),
+  );
   const slot = B * ldh;
   if (keepsAll) {
     l.values.set(node, 0, {
@@ -217,35 +192,30 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   // In one step from zeros the recurrent kernel was multiplied by nothing.
   const recurrent = !c.once || c.shape.cell === "gruResetBefore"; // whose reset gate is reached through it
   pack(l, c, { backward, dx: dx !== undefined, recurrent });
-  l.emit({
-    name: "rnnBackward",
-    reads: [backward, hs, reserve, ...present(c.mask, c.dropout, dy, dh, dc)],
-    writes: [reserve, work, ...present(dx, dh0, dc0)].filter((b) => b !== undefined),
-    emit(encoder, index) {
-      encoder.emit("rnnBackward", {
-        ...c.sizes,
-        ...c.activations,
-        ...c.window(index),
-        pack: startOf(backward, index),
-        hs: startOf(hs, index),
-        ldh,
-        dy: pointer(dy, index),
-        dyT: stride(dy, 0),
-        dyB: stride(dy, 1),
-        dhFinal: pointer(dh, index),
-        dhRow: stride(dh, 0),
-        dcFinal: pointer(dc, index),
-        dcRow: stride(dc, 0),
-        dx: pointer(dx, index),
-        dxT: stride(dx, 0),
-        dxB: stride(dx, 1),
-        dh0: pointer(dh0, index),
-        dc0: pointer(dc0, index),
-        reserve: startOf(reserve, index),
-        work: startOf(work, index),
-      });
-    },
-  });
+  l.emit(
+    instruct("rnnBackward", [reserve, work, dx, dh0, dc0], {
+      ...c.sizes,
+      ...c.activations,
+      ...c.window,
+      pack: backward,
+      hs,
+      ldh,
+      dy,
+      dyT: stride(dy, 0),
+      dyB: stride(dy, 1),
+      dhFinal: dh,
+      dhRow: stride(dh, 0),
+      dcFinal: dc,
+      dcRow: stride(dc, 0),
+      dx,
+      dxT: stride(dx, 0),
+      dxB: stride(dx, 1),
+      dh0,
+      dc0,
+      reserve,
+      work,
+    }),
+  );
   const made = new Map<string, View | undefined>([
     ["x", dx],
     ["h0", dh0],
@@ -258,26 +228,21 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   if (c.once && du !== undefined) l.copy({ value: 0, dtype: "float32" }, du);
   if (dw !== undefined || (du !== undefined && !c.once) || db !== undefined) {
     checkStep(c);
-    l.emit({
-      name: "rnnWeights",
-      reads: [hs, reserve, ...present(c.x, c.mask, c.dropout)],
-      writes: present(dw, c.once ? undefined : du, db),
-      emit(encoder, index) {
-        encoder.emit("rnnWeights", {
-          ...c.sizes,
-          ...c.window(index),
-          x: pointer(c.x, index),
-          xT: stride(c.x, 0),
-          xB: stride(c.x, 1),
-          hs: startOf(hs, index),
-          ldh,
-          reserve: startOf(reserve, index),
-          dw: pointer(dw, index),
-          du: c.once ? null : pointer(du, index),
-          db: pointer(db, index),
-        });
-      },
-    });
+    l.emit(
+      instruct("rnnWeights", [dw, c.once ? undefined : du, db], {
+        ...c.sizes,
+        ...c.window,
+        x: c.x,
+        xT: stride(c.x, 0),
+        xB: stride(c.x, 1),
+        hs,
+        ldh,
+        reserve,
+        dw,
+        du: c.once ? undefined : du,
+        db,
+      }),
+    );
   }
   gradientOutputs.forEach((role, i) => {
     const view = made.get(role);

@@ -1,8 +1,9 @@
 import { type Node, type SymbolicTensor, topological } from "../graph/ir.js";
 import { type EachRowAttrs, firstOperand, type GroupRowsAttrs } from "../graph/ops/rows.js";
 import { elements, pointer, sameNumbers, type View } from "./buffer.js";
-import { broadcastStrides, mapComputation } from "./elementwise.js";
+import { broadcastStrides, mapComputation, placed } from "./elementwise.js";
 import type { LowerRule } from "./lower.js";
+import { instruct } from "./operation.js";
 
 const operandOf = (node: Node, i: number): SymbolicTensor => {
   const x = node.inputs[i];
@@ -15,22 +16,17 @@ export const lowerGroupRows: LowerRule = (l, node) => {
   const ids = l.contiguous(operandOf(node, 0));
   const outputs = [0, 1, 2, 3].map((i) => l.destinations.place(node, i));
   const [rows, places, count, positions] = outputs as [View, View, View, View];
-  l.emit({
-    name: "groupRows",
-    reads: [ids.buffer],
-    writes: outputs.map((v) => v.buffer),
-    emit(encoder, index) {
-      encoder.emit("groupRows", {
-        ids: pointer(ids, index),
-        rows: pointer(rows, index),
-        places: pointer(places, index),
-        count: pointer(count, index),
-        positions: pointer(positions, index),
-        n: elements(ids.shape),
-        size: l.values.size(size),
-      });
-    },
-  });
+  l.emit(
+    instruct("groupRows", outputs, {
+      ids,
+      rows,
+      places,
+      count,
+      positions,
+      n: elements(ids.shape),
+      size: l.values.size(size),
+    }),
+  );
   outputs.forEach((view, i) => {
     l.values.set(node, i, view);
   });
@@ -39,21 +35,16 @@ export const lowerGroupRows: LowerRule = (l, node) => {
 export const lowerSumRows: LowerRule = (l, node) => {
   const [x, places, count] = [0, 1, 2].map((i) => l.contiguous(operandOf(node, i))) as [View, View, View];
   const out = l.destinations.place(node);
-  l.emit({
-    name: "sumRows",
-    reads: [x.buffer, places.buffer, count.buffer],
-    writes: [out.buffer],
-    emit(encoder, index) {
-      encoder.emit("sumRows", {
-        x: pointer(x, index),
-        places: pointer(places, index),
-        count: pointer(count, index),
-        out: pointer(out, index),
-        n: x.shape[0] ?? 0,
-        inner: elements(x.shape.slice(1)),
-      });
-    },
-  });
+  l.emit(
+    instruct("sumRows", [out], {
+      x,
+      places,
+      count,
+      out,
+      n: x.shape[0] ?? 0,
+      inner: elements(x.shape.slice(1)),
+    }),
+  );
   l.values.set(node, 0, out);
 };
 
@@ -115,24 +106,16 @@ export const lowerEachRow: LowerRule = (l, node) => {
       encoder.mapRows(
         {
           dims: shape,
-          inputs: map.inputs.map(({ buffer, offset, dtype }, i) => ({
-            buffer: index(buffer),
-            offset,
-            dtype,
-            strides: map.strides[i] ?? [],
-          })),
+          inputs: map.inputs.map((v, i) => placed(v, map.strides[i], index)),
           outputs: outputs.map(({ to, register }) => ({
-            buffer: index(to.buffer),
-            offset: to.offset,
-            dtype: to.dtype,
+            ...placed(to, broadcastStrides(rowsOf(to), shape), index),
             register,
-            strides: broadcastStrides(rowsOf(to), shape),
           })),
           steps: map.steps,
         },
         {
           index: pointer(at, index),
-          count: count === undefined ? null : pointer(count, index),
+          count: pointer(count, index),
           size: l.values.size(attrs.size),
           indexedInputs: bits(map.inputs.map((view) => indexed.has(view))),
           indexedOutputs: bits(outputs.map(({ indexed: isIndexed }) => isIndexed)),

@@ -1,0 +1,37 @@
+import { bufferOf, type Operand, type Operation, pointer } from "./buffer.js";
+import type { Fields, InstructionName } from "./encode.js";
+
+/** The fields of an instruction, with operands in the place of pointers. */
+export type Operands<Name extends InstructionName> = {
+  readonly [Field in keyof Fields<Name>]: [Fields<Name>[Field]] extends [number] ? number : Operand;
+};
+
+/**
+ * The operation that is one instruction.
+ *
+ * @param writes which of the operands it writes; it reads the others
+ * @param tail the words after the fields
+ */
+export function instruct<Name extends InstructionName>(
+  name: Name,
+  writes: readonly Operand[],
+  fields: Operands<Name>,
+  tail?: readonly number[],
+): Operation {
+  const written = writes.flatMap((operand) => operand ?? []).map(bufferOf);
+  const operands = Object.values<number | Operand>(fields).flatMap((value) =>
+    typeof value === "object" ? bufferOf(value) : [],
+  );
+  return {
+    name,
+    reads: operands.filter((buffer) => !written.includes(buffer)),
+    writes: written,
+    emit(encoder, index) {
+      const words = Object.entries<number | Operand>(fields).map(([field, value]) => [
+        field,
+        typeof value === "number" ? value : pointer(value, index),
+      ]);
+      encoder.emit(name, Object.fromEntries(words) as Fields<Name>, tail);
+    },
+  };
+}
