@@ -25,10 +25,10 @@ const gatesOfCell = {
   [codes.cell.lstmOnce]: 3,
 };
 
-/** The instructions of a program between two words: { name, begin, end, fields }. */
-function instructionsOf({ words }, { begin, end }) {
+/** The instructions of a program between two words: { name, begin, end, fields, body }. */
+function instructionsOf({ words }, { begin, end: last }) {
   const list = [];
-  for (let at = begin; at < end; at += 2 + words[at + 1]) {
+  for (let at = begin; at < last; at += 2 + words[at + 1]) {
     const name = names.get(words[at]);
     let next = at + 2;
     const fields = {};
@@ -36,13 +36,16 @@ function instructionsOf({ words }, { begin, end }) {
       fields[field.replace(/^[*~]/, "")] = words[next];
       next += field.startsWith("*") ? 2 : 1;
     }
-    list.push({ name, begin: at, end: at + 2 + words[at + 1], fields });
+    const end = at + 2 + words[at + 1];
+    const body =
+      fields.bodyWords > 0 ? instructionsOf({ words }, { begin: end - fields.bodyWords, end }) : [];
+    list.push({ name, begin: at, end, fields, body });
   }
   return list;
 }
 
 /** Floating-point operations of the products within an instruction. */
-function operationsOf({ name, fields }) {
+function operationsOf({ name, fields, body }) {
   const { T, B, D, H, cell, dx, m, n, k } = fields;
   const { N, OH, OW, C, F, KH, KW, uH, uW, groups } = fields;
   const columns = gatesOfCell[cell] * H;
@@ -56,6 +59,8 @@ function operationsOf({ name, fields }) {
     case "rnnForward":
     case "rnnWeights":
       return 2 * T * B * (D + states) * columns;
+    case "chain":
+      return body.reduce((sum, own) => sum + (operationsOf(own) ?? 0), 0);
     case "rnnBackward":
       return 2 * T * B * (states + (dx >= 0 ? D : 0)) * columns;
     default:
@@ -64,18 +69,20 @@ function operationsOf({ name, fields }) {
 }
 
 /** The fields that say how large an instruction is. */
-const sizesOf = ({ name, fields }) =>
-  Object.entries(fields)
-    .filter(([field]) =>
-      (name.startsWith("rnn")
-        ? /^[TBDH]$/
-        : "OH" in fields
-          ? /^(N|O?[HW]|[CF]|K[HW])$/
-          : /^(m|n|k|rows|cols|inputs|steps)$/
-      ).test(field),
-    )
-    .map(([field, value]) => `${field} ${value}`)
-    .join(", ");
+const sizesOf = ({ name, fields, body }) =>
+  name === "chain"
+    ? body.map((own) => `${own.name} ${sizesOf(own)}`).join("; ")
+    : Object.entries(fields)
+        .filter(([field]) =>
+          (name.startsWith("rnn")
+            ? /^[TBDH]$/
+            : "OH" in fields
+              ? /^(N|O?[HW]|[CF]|K[HW])$/
+              : /^(m|n|k|rows|cols|inputs|steps)$/
+          ).test(field),
+        )
+        .map(([field, value]) => `${field} ${value}`)
+        .join(", ");
 
 /** The same backend with an entry per instruction in each program; it remembers the last run. */
 function watch(backend) {

@@ -97,6 +97,7 @@ struct Context {
   void** buffers;
   int32_t count;  // of buffers
   int32_t depth;  // of the loops around
+  int32_t rows;   // that a chain has the instruction do; -1: all
   Parallel* parallel;
   Error* error;
 

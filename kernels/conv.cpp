@@ -161,7 +161,7 @@ __attribute__((noinline)) void tileAtBorder(const Forward& p, const Job& job, Pi
   for (int i = 0; i < R; ++i, pixel.next(job)) y[i] = pixel.y * p.sH, x[i] = pixel.x * p.sW, to[i] = pixel.out;
   vf c[R][NV];
   clear(c);
-  float copies[R][kPiece];
+  float copies[R][kPiece + 16];  // copies a power of two apart would evict each other
   for (Index row = 0; row < job.rows.count; ++row) {
     for (Index column = 0; column < job.columns.count; ++column) {
       const float* runs[R];

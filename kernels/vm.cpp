@@ -35,6 +35,16 @@ template <>
 constexpr bool takesTail<op::matmul> = true;
 template <>
 constexpr bool takesTail<op::loop> = true;
+template <>
+constexpr bool takesTail<op::chain> = true;
+
+// How many rows an instruction does that treats them apart, for chains to set.
+template <class Op>
+constexpr int32_t Op::*rowsOf = nullptr;
+template <>
+constexpr int32_t op::conv::*rowsOf<op::conv> = &op::conv::N;
+template <>
+constexpr int32_t op::pool::*rowsOf<op::pool> = &op::pool::N;
 
 template <class Op>
 Status step(const Context& context, const int32_t* words, int32_t length) {
@@ -43,6 +53,13 @@ Status step(const Context& context, const int32_t* words, int32_t length) {
   Op o;
   __builtin_memcpy(&o, words, sizeof o);
   if (const Status status = operandsKnown(context, o); status != Status::ok) return status;
+  if (context.rows >= 0) {
+    if constexpr (rowsOf<Op> == nullptr) {
+      return context.fail(Status::unknownOpcode, words[-2]);
+    } else {
+      o.*rowsOf<Op> = context.rows;
+    }
+  }
   return execute(context, o, Tail{words + fields, length - fields});
 }
 
@@ -82,9 +99,24 @@ Status runWords(const Context& context, const int32_t* words, int32_t count) {
 int32_t run(const int32_t* words, int32_t begin, int32_t end, void** buffers, int32_t count, Parallel* parallel,
             Error* error) {
   *error = Error{0, 0, -1, {0, 0, 0, 0}};
-  const Context context{words, buffers, count, 0, parallel, error};
+  const Context context{words, buffers, count, 0, -1, parallel, error};
   return static_cast<int32_t>(runWords(context, words + begin, end - begin));
 }
+
+// Whether a tail is so many pairs of a buffer and a number, and a body behind them.
+Status checkBody(const Context& context, int32_t pairs, int32_t bodyWords, Tail tail) {
+  if (pairs < 0 || pairs > tail.count / 2 || bodyWords != tail.count - 2 * pairs) {
+    return context.fail(Status::wrongLength, tail.count, static_cast<int32_t>(2 * int64_t{pairs} + bodyWords));
+  }
+  for (int32_t i = 0; i < pairs; ++i) {
+    const int32_t buffer = tail.words[2 * i];
+    if (buffer < 0 || buffer >= context.count) return context.fail(Status::unknownBuffer, buffer, context.count);
+  }
+  return Status::ok;
+}
+
+constexpr int32_t kMostBuffers = 1024;  // of a program whose chains are shared among threads
+constexpr int32_t kPartsPerThread = 8;
 
 }  // namespace
 
@@ -93,13 +125,7 @@ Status execute(const Context& context, const op::loop& o, Tail tail) {
   constexpr int32_t deepest = limit::loopDepth - 1;
   if (context.depth > deepest) return context.fail(Status::wrongField, context.depth, 0, deepest);
   if (o.count < 0) return context.fail(Status::wrongField, o.count, 0, INT32_MAX);
-  if (moves < 0 || moves > tail.count / 2 || o.bodyWords != tail.count - 2 * moves) {
-    return context.fail(Status::wrongLength, tail.count, static_cast<int32_t>(2 * int64_t{moves} + o.bodyWords));
-  }
-  for (int32_t i = 0; i < moves; ++i) {
-    const int32_t buffer = tail.words[2 * i];
-    if (buffer < 0 || buffer >= context.count) return context.fail(Status::unknownBuffer, buffer, context.count);
-  }
+  if (const Status status = checkBody(context, moves, o.bodyWords, tail); status != Status::ok) return status;
   const auto advance = [&](Index times) {
     for (int32_t i = 0; i < moves; ++i) {
       void*& buffer = context.buffers[tail.words[2 * i]];
@@ -116,6 +142,55 @@ Status execute(const Context& context, const op::loop& o, Tail tail) {
   }
   advance(-Index{passes});
   return status;
+}
+
+// Where there are rows enough, each thread takes some through the whole chain, in a place of its own for what lies between, and
+// meets no other; else all threads take the same rows through one instruction after the other.
+Status execute(const Context& context, const op::chain& o, Tail tail) {
+  if (const Status status = checkBody(context, o.advances, o.bodyWords, tail); status != Status::ok) return status;
+  if (o.rows < 0) return context.fail(Status::wrongField, o.rows, 0, INT32_MAX);
+  if (o.together < 1) return context.fail(Status::wrongField, o.together, 1, INT32_MAX);
+  if (o.places < 1) return context.fail(Status::wrongField, o.places, 1, INT32_MAX);
+  if (o.inner < 0 || o.inner > o.advances) return context.fail(Status::wrongField, o.inner, 0, o.advances);
+  // Rows from `row` on, with the place `place`, by a copy of the table or in the table itself.
+  const auto pass = [&](Context& inner, Index row, Index place) {
+    const auto move = [&](Index sign) {
+      for (int32_t i = 0; i < o.advances; ++i) {
+        const Index rows = i < o.inner ? place * o.together : row;
+        void*& buffer = inner.buffers[tail.words[2 * i]];
+        buffer = static_cast<char*>(buffer) + sign * rows * tail.words[2 * i + 1];
+      }
+    };
+    inner.rows = static_cast<int32_t>(o.rows - row < o.together ? o.rows - row : o.together);
+    move(1);
+    const Status status = runWords(inner, tail.words + 2 * o.advances, o.bodyWords);
+    move(-1);
+    return status;
+  };
+  const int32_t passes = static_cast<int32_t>((int64_t{o.rows} + o.together - 1) / o.together);
+  const int32_t threads = context.parallel->threads;
+  if (threads == 1 || threads > o.places || passes < 2 * threads || context.count > kMostBuffers) {
+    Context inner = context;
+    Status status = Status::ok;
+    for (int32_t i = 0; i < passes && status == Status::ok; ++i) status = pass(inner, Index{i} * o.together, 0);
+    return status;
+  }
+  int32_t parts = passes < kPartsPerThread * threads ? passes : kPartsPerThread * threads;
+  if (parts > o.places) parts = o.places;
+  int32_t failed = 0;
+  parallelFor(context.parallel, parts, [&](int32_t part) {
+    void* buffers[kMostBuffers];
+    __builtin_memcpy(buffers, context.buffers, sizeof(void*) * static_cast<size_t>(context.count));
+    Parallel alone{1, nullptr};
+    Error error = *context.error;
+    Context inner{context.program, buffers, context.count, context.depth, -1, &alone, &error};
+    for (Index i = share(passes, part, parts); i < share(passes, part + 1, parts); ++i) {
+      if (pass(inner, i * o.together, part) == Status::ok) continue;
+      if (__atomic_exchange_n(&failed, 1, __ATOMIC_RELAXED) == 0) *context.error = error;
+      return;
+    }
+  });
+  return failed == 0 ? Status::ok : static_cast<Status>(context.error->status);
 }
 
 extern const rondo::Kernels kernels;

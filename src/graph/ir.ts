@@ -102,11 +102,13 @@ export type Kernel<A extends Attrs> =
   /**
    * A kernel of its own whose instruction the op describes itself: the values of its fields, for the shapes of the operands
    * once sizes are bound. Inputs are contiguous, but for those whose first axis may have another stride (`rowsApart`);
-   * `work` is how many float32 of room it needs; `check` throws a RondoError for sizes that it cannot do.
+   * `work` is how many float32 of room it needs; `check` throws a RondoError for sizes that it cannot do. `inRows`: each row of
+   * the output follows from the same row of the first input, and the kernel can be told to do some rows only.
    */
   | {
       readonly kind: "described";
       readonly instruction: InstructionRecord;
+      readonly inRows?: true;
       rowsApart?(input: number): boolean;
       check?(inputs: readonly (readonly number[])[], outputs: readonly (readonly number[])[], attrs: A): void;
       work?(inputs: readonly Strided[], outputs: readonly (readonly number[])[]): number;

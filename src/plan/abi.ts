@@ -58,6 +58,10 @@ export const abi = {
     opcode: 9,
     fields: "count advances bodyWords",
   },
+  chain: {
+    opcode: 10,
+    fields: "rows together places inner advances bodyWords",
+  },
   rnnPack: {
     opcode: 16,
     fields: "cell D H *w *u *b *forward *backward dx",

@@ -5,7 +5,8 @@ import type { Region } from "./program.js";
 
 /** A buffer before it has an address. */
 export interface Buffer {
-  readonly bytes: number;
+  /** What it takes to hold its value, until a chain makes do with fewer rows of it. */
+  bytes: number;
   /** Where it lives; scratch and cache buffers get their offset from the memory planner. */
   region: Region;
   readonly index: number;
@@ -42,6 +43,8 @@ export interface Operation {
     readonly body: readonly Operation[];
     readonly advances: readonly { readonly buffer: Buffer; readonly bytes: number }[];
   };
+  /** What it reads and writes row by row, where it treats the rows of all else it reads as one: see `chained`. */
+  readonly rows?: { readonly from: View; readonly to: View } | undefined;
   emit(encoder: Encoder, index: IndexOf): void;
 }
 

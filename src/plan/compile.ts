@@ -3,6 +3,7 @@ import type { Bindings, Graph } from "../graph/ir.js";
 import type { InputAttrs } from "../graph/ops/source.js";
 import { optimize } from "../passes/index.js";
 import { type Buffer, elements, type Operation } from "./buffer.js";
+import { chained } from "./chains.js";
 import { Encoder } from "./encode.js";
 import { instructions } from "./instructions.js";
 import { lower } from "./lower.js";
@@ -56,7 +57,7 @@ export function* planSteps(optimized: Graph, options: CompileOptions): Steps<Pro
   for (const [variable, buffer] of storage.states) if (variable.role === "weight") weights.add(buffer);
   const changesWeights = optimized.updates.some((u) => u.variable.role === "weight");
   const { prepare, main } = changesWeights ? { prepare: [], main: operations } : hoist(operations, weights);
-  return yield* assemble(optimized.name, prepare, main, {
+  return yield* assemble(optimized.name, prepare, chained(main), {
     inputs,
     outputs,
     constants: storage.constants.bytes(),

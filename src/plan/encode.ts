@@ -130,11 +130,21 @@ export class Encoder {
     advances: readonly { readonly buffer: number; readonly bytes: number }[],
     body: (encoder: Encoder) => void,
   ): void {
+    this.around("loop", { count }, advances, body);
+  }
+
+  /** Appends an instruction around those that `body` emits, with its own fields and what buffers move by. */
+  around<Name extends "loop" | "chain">(
+    name: Name,
+    fields: Omit<Fields<Name>, "advances" | "bodyWords">,
+    advances: readonly { readonly buffer: number; readonly bytes: number }[],
+    body: (encoder: Encoder) => void,
+  ): void {
     const inner = new Encoder();
     body(inner);
-    const moves = advances.flatMap(({ buffer, bytes }) => [buffer, bytes]);
-    this.emit("loop", { count, advances: advances.length, bodyWords: inner.length }, [
-      ...moves,
+    const all = { ...fields, advances: advances.length, bodyWords: inner.length };
+    this.append({ name, ...abi[name] }, all, [
+      ...advances.flatMap(({ buffer, bytes }) => [buffer, bytes]),
       ...inner.#words,
     ]);
   }

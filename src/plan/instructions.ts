@@ -294,6 +294,7 @@ const described: LowerRule = (l, node) => {
     name: kernel.instruction.name,
     reads: inputs.map((view) => view.buffer),
     writes: [...outputs.map((view) => view.buffer), ...(work === undefined ? [] : [work])],
+    rows: kernel.inRows && { from: inputs[0] as View, to: outputs[0] as View },
     emit(encoder, index) {
       const places = (views: readonly View[]) => views.map((view) => pointer(view, index));
       const at = {

@@ -205,6 +205,62 @@ describe.each(instructionSets)("convolutions on %s", (set) => {
       });
   });
 
+  test("a chain takes some rows at a time and gives the bits of one instruction after the other", async () => {
+    const plain = { sH: 1, sW: 1, dH: 1, dW: 1, uH: 1, uW: 1, groups: 1 };
+    const one = { ...plain, H: 9, W: 7, C: 3, OH: 9, OW: 7, F: 20, KH: 3, KW: 3, top: 1, left: 1 };
+    const two = { ...plain, H: 9, W: 7, C: 20, OH: 7, OW: 5, F: 18, KH: 3, KW: 3, top: 0, left: 0 };
+    const pooled = { average: 0, D: 1, H: 7, W: 5, C: 18, OD: 1, OH: 3, OW: 2, KD: 1, KH: 2, KW: 2 };
+    const windows = { ...pooled, sD: 1, sH: 2, sW: 2, front: 0, top: 0, left: 0 };
+    const [x, a, b, out] = [9 * 7 * 3, 9 * 7 * 20, 7 * 5 * 18, 3 * 2 * 18];
+    const [packs, bias] = [
+      [floats(packed({ ...one, N: 1 }).size), floats(packed({ ...two, N: 1 }).size)],
+      floats(32),
+    ];
+    for (const N of [0, 1, 3, 7, 40]) {
+      const input = floats(N * x);
+      const body = (e: Encoder) => {
+        emitConv(e, { ...one, N }, 3);
+        const middle = { x: at(3), xN: a, pack: at(4), bias: at(2), out: at(5) };
+        e.append(instructions.conv, { ...two, N, activation: 1, ...middle });
+        e.append(instructions.pool, { ...windows, N, x: at(5), out: at(6) });
+      };
+      const run = async (threads: number, rows: number, emit: (e: Encoder) => void) => {
+        const [first, second] = [packs[0] ?? bias, packs[1] ?? bias];
+        const between = [new Float32Array(rows * a), new Float32Array(rows * b)];
+        const buffers = [
+          input,
+          first,
+          bias,
+          between[0] ?? bias,
+          second,
+          between[1] ?? bias,
+          new Float32Array(N * out),
+        ];
+        return (await runInstructions(await backendOf(set, threads), buffers, emit))[6];
+      };
+      const expected = (await run(1, N, body)) ?? new Float32Array();
+      for (const threads of [1, 2, 3]) {
+        for (const [together, places] of [
+          [1, 1],
+          [1, 50],
+          [2, 5],
+          [3, 14],
+          [64, 1],
+        ] as const) {
+          const moves = [a, b, x, out].map((size, i) => ({ buffer: [3, 5, 0, 6][i] ?? 0, bytes: 4 * size }));
+          const chained = await run(threads, Math.min(N, together * places), (e) =>
+            e.around("chain", { rows: N, together, places, inner: 2 }, moves, body),
+          );
+          expectSame(
+            chained,
+            expected,
+            `${N} rows, ${together} at a time in ${places} places, ${threads} threads`,
+          );
+        }
+      }
+    }
+  });
+
   test("fields that are no sizes are refused", async () => {
     const backend = await backendOf(set);
     const c: Sizes = { ...drawn(1), C: 3, F: 4, groups: 2 };

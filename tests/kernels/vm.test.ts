@@ -144,6 +144,11 @@ describe.each(instructionSets)("the VM on %s", (set) => {
     ["too many dimensions", [1, 5, 9, 0, 0, 0, 0], codes.status.wrongField],
     ["a loop without its body", [9, 3, 2, 0, 7], codes.status.wrongLength],
     ["a loop over an unknown buffer", [9, 5, 2, 1, 0, 4, 8], codes.status.unknownBuffer],
+    ["a chain without its body", [10, 6, 2, 1, 1, 0, 0, 7], codes.status.wrongLength],
+    ["a chain over an unknown buffer", [10, 8, 2, 1, 1, 0, 1, 0, 4, 8], codes.status.unknownBuffer],
+    ["a chain of no rows at a time", [10, 6, 2, 0, 1, 0, 0, 0], codes.status.wrongField],
+    ["a chain without a place", [10, 6, 2, 1, 0, 0, 0, 0], codes.status.wrongField],
+    ["a chain with more between than moves", [10, 6, 2, 1, 1, 1, 0, 0], codes.status.wrongField],
   ] as const)("%s is an error", async (_, words, status) => {
     expect((await fault(Int32Array.from(words))).status).toBe(status);
   });
@@ -156,6 +161,15 @@ describe.each(instructionSets)("the VM on %s", (set) => {
       e.emit("rnnWeights", { cell: 0, ...sizes, ...none, ...places, xT: 1, xB: 1, ldh: 1 }),
     );
     expect((await fault(words)).status).toBe(codes.status.wrongField);
+  });
+
+  test("instructions that know no rows are refused in a chain", async () => {
+    const words = wordsOf((e) =>
+      e.around("chain", { rows: 4, together: 1, places: 1, inner: 0 }, [{ buffer: 0, bytes: 4 }], (body) =>
+        body.map(increment(0, 1)),
+      ),
+    );
+    expect(await fault(words)).toMatchObject({ status: codes.status.unknownOpcode, details: [1, 0, 0, 0] });
   });
 
   test("loops nested without end are an error", async () => {
@@ -175,7 +189,7 @@ describe.each(instructionSets)("the VM on %s", (set) => {
       await expect(runWords(backend, buffers(), sample.slice(0, length))).rejects.toThrow("malformed");
     }
     for (const header of headers) {
-      for (const [word, wrong] of [0, -1, 10, 2 ** 31 - 1].flatMap(
+      for (const [word, wrong] of [0, -1, 12, 2 ** 31 - 1].flatMap(
         (x) =>
           [
             [header, x],

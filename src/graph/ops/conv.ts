@@ -149,6 +149,7 @@ export const convOp: Op<ConvAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.conv,
+    inRows: true,
     rowsApart: (input) => input === 0,
     check([[, ...sizes] = []], [[, ...outs] = []], { kernel, dilation }) {
       kernel.forEach((taps, i) => {

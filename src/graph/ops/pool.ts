@@ -67,6 +67,7 @@ export const poolOp: Op<PoolAttrs> = {
   kernel: {
     kind: "described",
     instruction: instructions.pool,
+    inRows: true,
     check([[, ...sizes] = []], [[, ...outs] = []], { window }) {
       window.forEach((reach, i) => {
         checkWindows("pool", { size: sizes[i] ?? 0, out: outs[i] ?? 0, reach });
