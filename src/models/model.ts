@@ -767,7 +767,7 @@ export abstract class Model<
   }
 
   get #runs(): Runs {
-    if (this.#built === undefined) throw new Error("a model was run before it was built");
+    if (this.#built === undefined) throw new Error("a model was used before it was built");
     return this.#built;
   }
 

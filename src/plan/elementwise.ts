@@ -123,7 +123,7 @@ export function mapComputation(
     const args = node.inputs.map((x) => {
       if (own.has(x.node)) return registerOf.get(x.node) ?? 0;
       const from = external.get(x.node)?.[x.index];
-      if (from === undefined) throw new Error("map: an operand is missing");
+      if (from === undefined) throw new Error("map: operand is missing");
       return typeof from === "number" ? from : constant(from.value, from.dtype);
     });
     const kernel = node.op.kernel;

@@ -1,6 +1,6 @@
 import { bytesPerElement } from "../dtype.js";
 import type { Dim } from "../graph/dim.js";
-import type { Node, SymbolicTensor, TensorType } from "../graph/ir.js";
+import type { Node, TensorType } from "../graph/ir.js";
 import type { GatherAttrs } from "../graph/ops/gather.js";
 import type { ConcatAttrs } from "../graph/ops/join.js";
 import type { RandomAttrs } from "../graph/ops/random.js";
@@ -11,22 +11,16 @@ import { broadcastStrides, collapse } from "./elementwise.js";
 import { checkRank } from "./encode.js";
 import { lowerScan } from "./loop.js";
 import type { Lowering, LowerRule } from "./lower.js";
-import { instruct } from "./operation.js";
+import { instruct, operandOf } from "./operation.js";
 import { lowerRnn, lowerRnnGradient } from "./recurrent.js";
 import { lowerEachRow, lowerGroupRows, lowerSumRows } from "./rows.js";
 import { matmulWork, orthogonalWork, reduceWork } from "./sizes.js";
-
-const first = (node: Node, i = 0): SymbolicTensor => {
-  const x = node.inputs[i];
-  if (x === undefined) throw new Error(`${node.op.name}: operand ${i} is missing`);
-  return x;
-};
 
 const reduce: LowerRule = (l, node) => {
   const { axes } = node.attrs as ReduceAttrs;
   const kernel = node.op.kernel;
   if (kernel.kind !== "reduce") throw new Error(`${node.op.name} is no reduction`);
-  const operand = first(node);
+  const operand = operandOf(node);
   let x = l.materialize(operand, () => true);
   if (x.dtype === "bool" || x.dtype === "uint8") {
     const wide = l.storage.temporary("int32", x.shape);
@@ -78,7 +72,10 @@ function contiguousPlace(l: Lowering, node: Node, index = 0): View {
 }
 
 const matmul: LowerRule = (l, node) => {
-  const [a, b] = [l.materialize(first(node, 0), () => true), l.materialize(first(node, 1), () => true)];
+  const [a, b] = [
+    l.materialize(operandOf(node, 0), () => true),
+    l.materialize(operandOf(node, 1), () => true),
+  ];
   const out = contiguousPlace(l, node);
   const batch = out.shape.slice(0, -2);
   const [m, n] = [out.shape.at(-2) ?? 1, out.shape.at(-1) ?? 1];
@@ -136,7 +133,7 @@ const assemble: LowerRule = (l, node) => {
 
 const gather: LowerRule = (l, node) => {
   const { axis } = node.attrs as GatherAttrs;
-  const [table, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const [table, ids] = [l.contiguous(operandOf(node, 0)), l.contiguous(operandOf(node, 1))];
   const out = contiguousPlace(l, node);
   l.emit(
     instruct("gather", [out], {
@@ -156,7 +153,7 @@ const gather: LowerRule = (l, node) => {
 
 const scatterAdd: LowerRule = (l, node) => {
   const { axis } = node.attrs as GatherAttrs;
-  const [x, ids] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const [x, ids] = [l.contiguous(operandOf(node, 0)), l.contiguous(operandOf(node, 1))];
   const out = contiguousPlace(l, node);
   l.emit(
     instruct("scatterAdd", [out], {
@@ -175,7 +172,7 @@ const scatterAdd: LowerRule = (l, node) => {
 const softmax =
   (logarithm: 0 | 1): LowerRule =>
   (l, node) => {
-    const x = l.contiguous(first(node));
+    const x = l.contiguous(operandOf(node));
     const out = contiguousPlace(l, node);
     const cols = out.shape.at(-1) ?? 1;
     l.emit(
@@ -193,7 +190,7 @@ const softmax =
   };
 
 const crossEntropy: LowerRule = (l, node) => {
-  const [x, labels] = [l.contiguous(first(node, 0)), l.contiguous(first(node, 1))];
+  const [x, labels] = [l.contiguous(operandOf(node, 0)), l.contiguous(operandOf(node, 1))];
   const [loss, maximum, logSum] = [0, 1, 2].map((i) => contiguousPlace(l, node, i)) as [View, View, View];
   l.emit(
     instruct("crossEntropy", [loss, maximum, logSum], {
@@ -233,7 +230,7 @@ const crossEntropyGradient: LowerRule = (l, node) => {
 const random: LowerRule = (l, node) => {
   const { kind, stream, a, b, hasStep, hasRowBase } = node.attrs as RandomAttrs;
   const given = [...node.inputs];
-  const x = node.op.name === "dropout" ? l.contiguous(given.shift() ?? first(node)) : undefined;
+  const x = node.op.name === "dropout" ? l.contiguous(given.shift() ?? operandOf(node)) : undefined;
   const [seed, ...rest] = given.map((v) => l.contiguous(v));
   const step = hasStep ? rest.shift() : undefined;
   const rowBase = hasRowBase ? rest.shift() : undefined;
@@ -259,7 +256,7 @@ const random: LowerRule = (l, node) => {
 
 const orthogonal: LowerRule = (l, node) => {
   const { rows, cols, gain } = node.attrs as { rows: number; cols: number; gain: number };
-  const gaussian = l.contiguous(first(node));
+  const gaussian = l.contiguous(operandOf(node));
   // The kernel overwrites its operand.
   const x = l.storage.temporary("float32", gaussian.shape);
   l.copy(gaussian, x);

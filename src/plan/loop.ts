@@ -1,10 +1,11 @@
 import { atOnce } from "../breather.js";
 import { bytesPerElement } from "../dtype.js";
-import type { Node, SymbolicTensor } from "../graph/ir.js";
+import type { Node } from "../graph/ir.js";
 import type { ScanAttrs } from "../graph/ops/scan.js";
 import type { Buffer, Loop, Operation, View } from "./buffer.js";
 import { copyOperation } from "./elementwise.js";
 import { type Lowering, lower } from "./lower.js";
+import { operandOf } from "./operation.js";
 import type { Sink } from "./sinks.js";
 import { Values } from "./values.js";
 
@@ -30,28 +31,23 @@ export function lowerScan(l: Lowering, node: Node): void {
   };
 
   const [s, m, n] = [body.sequences.length, body.states.length, body.outputs.length];
-  const input = (i: number): SymbolicTensor => {
-    const x = node.inputs[i];
-    if (x === undefined) throw new Error(`scan: operand ${i} is missing`);
-    return x;
-  };
   body.sequences.forEach((p, i) => {
-    inner.set(p.node, p.index, cursor(l.materialize(input(i), () => true)));
+    inner.set(p.node, p.index, cursor(l.materialize(operandOf(node, i), () => true)));
   });
   body.constants.forEach((p, i) => {
-    const value = l.materialize(input(s + m + i), () => true);
+    const value = l.materialize(operandOf(node, s + m + i), () => true);
     inner.set(p.node, p.index, value);
   });
   const carried = body.states.map((p, i) => {
     const state = l.storage.temporary(p.dtype, l.values.shape(p.shape));
-    l.copy(l.values.operand(input(s + i)), state);
+    l.copy(l.values.operand(operandOf(node, s + i)), state);
     inner.set(p.node, p.index, state);
     return state;
   });
 
   const stacked = (index: number): View => {
     const type = node.outputs[index];
-    if (type === undefined) throw new Error(`scan: there is no output ${index}`);
+    if (type === undefined) throw new Error(`scan: output ${index} is missing`);
     const all = l.storage.temporary(type.dtype, l.values.shape(type.shape));
     l.values.set(node, index, all);
     return cursor(all);

@@ -1,5 +1,13 @@
+import type { Node, SymbolicTensor } from "../graph/ir.js";
 import { bufferOf, type Operand, type Operation, pointer } from "./buffer.js";
 import type { Fields, InstructionName } from "./encode.js";
+
+/** The i-th input of a node. */
+export function operandOf(node: Node, i = 0): SymbolicTensor {
+  const x = node.inputs[i];
+  if (x === undefined) throw new Error(`${node.op.name}: operand ${i} is missing`);
+  return x;
+}
 
 /** The fields of an instruction, with operands in the place of pointers. */
 export type Operands<Name extends InstructionName> = {

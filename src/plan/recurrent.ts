@@ -2,11 +2,11 @@ import { bytesPerElement } from "../dtype.js";
 import { RondoError } from "../errors.js";
 import { shapeText } from "../graph/dim.js";
 import type { Node, SymbolicTensor } from "../graph/ir.js";
-import { gradientOutputs, operand, type RnnAttrs, type RnnGradientAttrs, rnnOp } from "../graph/ops/rnn.js";
+import { gradientOutputs, operand, type RnnAttrs, type RnnGradientAttrs } from "../graph/ops/rnn.js";
 import { codes } from "./abi.js";
 import { type Buffer, elements, isContiguous, type View, whole } from "./buffer.js";
 import type { Lowering } from "./lower.js";
-import { instruct } from "./operation.js";
+import { instruct, operandOf } from "./operation.js";
 import {
   type RnnShape,
   rnnBackwardPack,
@@ -28,8 +28,7 @@ function common(l: Lowering, node: Node<RnnAttrs>, trains: boolean) {
   const { vectorWidth: v } = l.target;
   const given = (x: SymbolicTensor | undefined, fits: (view: View) => boolean) =>
     x === undefined ? undefined : l.materialize(x, fits);
-  const x = given(operand(node, "x"), rowsOf);
-  if (x === undefined) throw new Error("rnn: there is no input");
+  const x = l.materialize(operandOf(node), rowsOf);
   const [T = 0, B = 0, D = 0] = x.shape;
   if (T === 0 || B === 0) {
     throw new RondoError({
@@ -161,10 +160,11 @@ export function lowerRnnGradient(l: Lowering, node: Node): void {
   const { roles, seeds } = gradient.attrs;
   const c = common(l, gradient, true);
   const { T, B, D, H } = c.sizes;
-  const [ys, reserveValue, ...given] = node.inputs.slice(roles.length);
-  if (ys === undefined || reserveValue === undefined || ys.node.op !== (rnnOp as unknown)) {
-    throw new Error("rnnGradient: its forward pass is missing");
-  }
+  const [ys, reserveValue] = [0, 1].map((i) => operandOf(node, roles.length + i)) as [
+    SymbolicTensor,
+    SymbolicTensor,
+  ];
+  const given = node.inputs.slice(roles.length + 2);
   const { node: forwardNode, index: reserveIndex } = reserveValue;
   const users = l.values
     .readers(forwardNode)

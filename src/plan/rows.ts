@@ -1,15 +1,9 @@
-import { type Node, type SymbolicTensor, topological } from "../graph/ir.js";
+import { type Node, topological } from "../graph/ir.js";
 import { type EachRowAttrs, firstOperand, type GroupRowsAttrs } from "../graph/ops/rows.js";
 import { elements, pointer, sameNumbers, type View } from "./buffer.js";
 import { broadcastStrides, mapComputation, placed } from "./elementwise.js";
 import type { LowerRule } from "./lower.js";
-import { instruct } from "./operation.js";
-
-const operandOf = (node: Node, i: number): SymbolicTensor => {
-  const x = node.inputs[i];
-  if (x === undefined) throw new Error(`${node.op.name}: operand ${i} is missing`);
-  return x;
-};
+import { instruct, operandOf } from "./operation.js";
 
 export const lowerGroupRows: LowerRule = (l, node) => {
   const { size } = node.attrs as GroupRowsAttrs;

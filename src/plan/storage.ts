@@ -66,7 +66,7 @@ export class Storage {
     let buffer = this.states.get(variable);
     if (buffer === undefined) {
       const offset = this.layout.offsets.get(variable);
-      if (offset === undefined) throw new Error(`state variable ${variable.name} has no place in the layout`);
+      if (offset === undefined) throw new Error(`${variable.name} has no place`);
       buffer = fixed("state", 0, offset, byteSize(dtype, shape));
       this.states.set(variable, buffer);
     }
