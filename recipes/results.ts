@@ -42,6 +42,15 @@ export const results: readonly Reached[] = [
     time: "a minute an epoch, 3 epochs",
   },
   {
+    recipe: "stacked-lstm",
+    seeds: [0, 1, 2],
+    figure: "accuracy on the test digits",
+    mean: ".9883",
+    spread: ".9885, .9889, .9876",
+    goal: "≥ .9858",
+    time: "255 s beside other work, 2,000 steps",
+  },
+  {
     recipe: "regression",
     seeds: [0, 1, 2],
     figure: "test error with Adam ÷ that of least squares on the same samples",
@@ -161,11 +170,12 @@ export const results: readonly Reached[] = [
   {
     recipe: "bilstm-crf",
     options: "--data-set zh-ner",
-    seeds: [1],
+    seeds: [1, 2, 3],
     figure:
-      "entity F1 (strict) on test sentences of zh-ner, 80 % of the sentences to train with, 10 % to validate, 10 % to test",
-    mean: ".8571",
-    time: "234 s, 20 epochs",
+      "entity F1 (strict) on test sentences of zh-ner, 80 % of the sentences to train with, 10 % to validate, 10 % to test, parted anew by each seed",
+    mean: ".8411",
+    spread: ".8571, .8397, .8264",
+    time: "106 s, 20 epochs",
   },
   {
     recipe: "word-vectors",
