@@ -353,7 +353,7 @@ async function measured(model: Model, series: Series, scalers: Scalers, settings
       ),
       table({
         title: "Errors on the test part",
-        note: `Of ${test.targets.length} values, ${horizon} ${horizon === 1 ? "step" : "steps"} ahead, in ${unit}. ${series.missing} values of the series are missing.`,
+        note: `Of ${test.targets.length.toLocaleString("en")} values, ${horizon} ${horizon === 1 ? "step" : "steps"} ahead, in ${unit}. ${series.missing.toLocaleString("en")} values of the series are missing.`,
         columns: ["forecast", "root of the mean squared error", "mean absolute error"],
         rows: errors.map(({ name, root, absolute }) => [name, root, absolute]),
       }),

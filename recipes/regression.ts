@@ -167,7 +167,7 @@ async function measured(
       table({
         title: "Optimizers",
         note: `The loss is that of the trained model on the samples that it was trained on; errors are mean squared errors on the test samples. The line of least squares is y = ${line.slope.toFixed(3)} x + ${line.intercept.toFixed(3)}.`,
-        columns: ["optimizer", "learning rate", "training loss", "test error", "of least squares"],
+        columns: ["optimizer", "learning rate", "training loss", "test error", "÷ least squares"],
         rows,
       }),
     ],

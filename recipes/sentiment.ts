@@ -319,7 +319,7 @@ async function measured(
       curve,
       table({
         title: "Worst mistakes",
-        note: `The test messages that the model got wrong with the most confidence. ${isNew.filter((one) => !one).length} of ${test.length} test messages are among the training messages word by word; the accuracy on new messages leaves them out.`,
+        note: `The test messages that the model got wrong with the most confidence. ${isNew.filter((one) => !one).length.toLocaleString("en")} of ${test.length.toLocaleString("en")} test messages are among the training messages word by word; the accuracy on new messages leaves them out.`,
         columns: ["message", "written as", "taken for", "with the probability"],
         rows: compared.mistakes.map(({ sample, truth, predicted, confidence }) => [
           test[sample]?.text ?? "",

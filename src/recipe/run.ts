@@ -16,7 +16,7 @@ import {
   renderReport,
   type Section,
 } from "../report/index.js";
-import { figure, heading, words } from "../report/words.js";
+import { duration, figure, heading, words } from "../report/words.js";
 import type { Backend } from "../runtime/backend.js";
 import type { Tensor } from "../tensor.js";
 import { BackupAndRestore } from "../train/callbacks/backupAndRestore.js";
@@ -379,7 +379,7 @@ export class Run {
       wanted === undefined ? "" : `To reach: ${goalText(wanted)}${bound && `, which is ${bound}`}. `;
     const lines = [
       `${interrupted ? "Interrupted; what was trained is kept. " : ""}${figuresText(result.figures)} ` +
-        `${ending}, ${trainingSeconds.toFixed(1)} s of training.`,
+        `${ending}, ${duration(trainingSeconds)} of training.`,
       `${toReach}Follows ${sourceText(recipe.source)}`,
       this.#draws
         ? `Model, history and report: ${folder}`
@@ -429,7 +429,7 @@ export class Run {
           value: figure(value),
           ...(name === goal?.figure ? { note: `to reach: ${boundText(goal)}${bound && ` = ${bound}`}` } : {}),
         })),
-        { label: "Training", value: `${result.trainingSeconds.toFixed(1)} s`, note: result.backend },
+        { label: "Training", value: duration(result.trainingSeconds), note: result.backend },
         {
           label: "Parameters",
           value: result.parameters.toLocaleString("en"),

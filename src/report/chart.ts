@@ -251,9 +251,15 @@ async function entry(
 ): Promise<Html> {
   const end = points.findLast(({ y }) => Number.isFinite(y));
   const value =
-    isLine && counts && end !== undefined ? html` <span class="soft">${figure(end.y)}</span>` : "";
+    isLine && counts && end !== undefined ? html` <span class="soft">${shortest(end.y)}</span>` : "";
   return html`<li>${await key(look, isLine)}<span>${name}${value}</span></li>`;
 }
+
+/** What was set, such as a learning rate, as it was written: `0.003`. */
+const shortest = (value: number): string => {
+  const whole = figure(value);
+  return String(value).length < whole.length ? String(value) : whole;
+};
 
 const keySize = { width: 34, height: 12 };
 

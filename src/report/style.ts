@@ -37,8 +37,8 @@ p { margin: 0 0 12px; max-width: 70ch; }
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px;
 }
 .headline dt { color: var(--soft); font-size: 13px; }
-.headline dd { margin: 0; font-size: 25px; font-weight: 600; letter-spacing: -0.02em; line-height: 1.3; }
-.headline .note { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
+.headline dd { margin: 0; font-size: 25px; font-weight: 600; letter-spacing: -0.02em; line-height: 1.3; white-space: nowrap; }
+.headline .note { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); white-space: normal; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 16px; align-items: start; }
 .columns > * { min-width: 0; }
 figure { margin: 0; }
@@ -56,7 +56,6 @@ figcaption { font-size: 14px; font-weight: 600; }
 .heat image, .ramp i { filter: var(--heat); }
 .ramp i { display: inline-block; width: 80px; height: 12px; border: 1px solid var(--line); vertical-align: -1px; background: linear-gradient(to right, rgb(${below.join(", ")}), transparent, rgb(${above.join(", ")})); }
 .input { width: 112px; margin: 0 0 12px; }
-.input img { display: block; width: 100%; image-rendering: pixelated; border: 1px solid var(--line); border-radius: 8px; filter: var(--digits); }
 .input figcaption { font-weight: 400; font-size: 13px; }
 .scroll { overflow-x: auto; }
 details { margin-top: 16px; }
@@ -66,7 +65,9 @@ td, th { padding: 5px 8px; }
 .rows td, .rows th { border-top: 1px solid var(--line); }
 .rows thead th, .settings tr:first-child > * { border-top: 0; }
 .rows tfoot td, .rows tfoot th { border-top: 2px solid var(--line); font-weight: 600; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
+.rows thead th { vertical-align: bottom; }
 .settings th { width: 40%; font-weight: 400; vertical-align: top; }
 .settings td { overflow-wrap: anywhere; }
 .settings a { color: var(--train); }
@@ -86,6 +87,8 @@ td, th { padding: 5px 8px; }
 .confusion .hit { background: rgba(var(--hit), calc(0.08 + 0.5 * var(--share))); font-weight: 600; }
 .confusion .miss { background: rgba(var(--miss), calc(0.06 + 0.6 * var(--share))); }
 .confusion .none { color: var(--line); }
+.confusion.dense { font-size: 11px; }
+.scroll .dense td { min-width: 22px; padding: 5px 2px; }
 .steps { width: auto; font-size: 13px; white-space: nowrap; }
 .steps th, .steps td { padding: 3px 8px; }
 .steps td { text-align: center; min-width: 38px; border-radius: 4px; }
@@ -100,8 +103,9 @@ td, th { padding: 5px 8px; }
 .marked mark b, .marked mark i { font-size: 11px; font-style: normal; padding: 0 2px; text-decoration: none; display: inline-block; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 12px; }
 .mistakes figure { text-align: center; }
-.mistakes div { border-radius: 8px; border: 1px solid var(--line); overflow: hidden; }
-.mistakes img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; filter: var(--digits); }
+.mistakes div, .input div { border-radius: 8px; border: 1px solid var(--line); overflow: hidden; }
+.mistakes img, .input img { display: block; width: 100%; image-rendering: pixelated; filter: var(--digits); }
+.mistakes img { aspect-ratio: 1; }
 .mistakes figcaption { font-weight: 400; font-size: 13px; line-height: 1.35; margin-top: 4px; }
 .mistakes b { color: var(--ink); font-weight: 600; }
 .mistakes .wrong { color: var(--held-out); }
@@ -114,9 +118,10 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   body { padding: 28px 16px 40px; }
   h1 { font-size: 28px; }
   .headline { grid-template-columns: 1fr 1fr; }
-  .headline div, .chart, .card { padding: 12px 14px; }
+  .headline div, .chart, .card { padding: 12px; }
   .headline dd { font-size: 22px; }
-  .scroll td, .scroll th { padding-left: 5px; padding-right: 5px; }
+  table { font-size: 13px; }
+  .scroll td, .scroll th { padding-left: 4px; padding-right: 4px; }
   .confusion { font-size: 12px; }
   .scroll .confusion td { padding: 6px 2px; }
 }
@@ -126,23 +131,31 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
     --tone0: #1f5fc0; --tone1: #c05a10; --tone2: #1a7048; --tone3: #9c2479; --tone4: #6544bd; --tone5: #7d5f00;
     --tone6: #0b6b7c; --tone7: #505762; --hit: 47, 111, 208; --miss: 214, 90, 30; --digits: invert(1); --heat: none; color-scheme: light;
   }
-  body { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  h2 { margin-top: 24px; }
-  h2, p { break-after: avoid; }
-  .headline div, .chart, .card, .mistakes figure, tr { break-inside: avoid; }
+  body { padding: 0 1px; max-width: none; font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  h1 { font-size: 26px; }
+  h2 { margin-top: 24px; font-size: 15px; }
+  h3, figcaption { font-size: 11px; }
+  h1, h2, h3, p { break-after: avoid; }
+  p, .headline div, .chart, .card, .mistakes figure, tr, .steps tbody { break-inside: avoid; }
+  .card.marked, .card:has(.steps, .rows:not(.settings) tr:nth-child(12)) { break-inside: auto; }
+  .card { box-decoration-break: clone; -webkit-box-decoration-break: clone; }
   .columns { grid-template-columns: 1fr 1fr; }
-  .headline { grid-auto-flow: column; grid-auto-columns: 1fr; grid-template-columns: none; }
-  .headline dd { font-size: 19px; }
+  .headline { grid-auto-flow: column; grid-auto-columns: minmax(min-content, 1fr); grid-template-columns: none; gap: 8px; }
+  .headline dd { font-size: 16px; }
   .headline dt, .headline .note { font-size: 10px; }
   .headline div, .chart, .card { padding: 8px 10px; }
-  .chart .narrow, .chart .wide { max-width: 320px; }
-  .legend, h3 { font-size: 10px; }
-  table, .confusion, .mistakes figcaption { font-size: 10px; }
+  .chart .narrow, .chart .wide { max-width: 290px; }
+  .legend, .mistakes figcaption, .input figcaption, footer { font-size: 10px; }
+  .input { width: 80px; }
+  table, .confusion, .steps { font-size: 10px; }
   pre { font-size: 9px; }
   td, th { padding: 3px 5px; }
   .confusion { border-spacing: 1px; }
   .scroll .confusion td { min-width: 0; padding: 4px 0; }
   .scroll .confusion th { padding: 3px 0; }
+  .confusion.dense { font-size: 8px; }
+  .scroll .confusion.dense td { padding: 2px 0; }
+  .marked mark b, .marked mark i { font-size: 8px; }
   details { display: none; }
   .mistakes { grid-template-columns: repeat(10, 1fr); }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { figure, heading, metricOf, percent, words } from "./words.js";
+import { duration, figure, heading, metricOf, percent, words } from "./words.js";
 
 describe("figure", () => {
   it.each([
@@ -16,6 +16,18 @@ describe("figure", () => {
   });
 });
 
+describe("duration", () => {
+  it.each([
+    [4.94, "4.9 s"],
+    [59.96, "1 min 0 s"],
+    [2312, "38 min 32 s"],
+    [3599.6, "1 h 0 min"],
+    [7980, "2 h 13 min"],
+  ])("writes %d s as %s", (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+});
+
 describe("words", () => {
   it.each([
     ["learningRate", "learning rate"],
@@ -24,6 +36,8 @@ describe("words", () => {
     ["useGPU", "use GPU"],
     ["testF1", "test F1"],
     ["val_entityF1", "validation entity F1"],
+    ["rocArea", "ROC area"],
+    ["lstmSizes", "LSTM sizes"],
   ])("writes %s as %s", (name, text) => {
     expect(words(name)).toBe(text);
   });

@@ -136,6 +136,29 @@ function others(): Promise<string> {
   });
 }
 
+/** A report with many figures, and with a matrix of many tags. */
+function printed(): Promise<string> {
+  const { tags } = tagScheme("BIOES", ["NAME", "CONT", "RACE", "TITLE", "EDU", "ORG", "PRO", "LOC"]);
+  return renderReport({
+    title: "A run",
+    date: new Date(0),
+    headline: ["8,746,521", "4.766e-9", "38 min 32 s", "0.7190", "0.9098", "0.1832", "0.7948"].map(
+      (value) => ({
+        label: "New messages accuracy",
+        value,
+      }),
+    ),
+    sections: [
+      transitions(
+        tags.map((_, i) => tags.map((_, k) => (i - k) / 10)),
+        tags,
+      ),
+    ],
+    configuration: {},
+    environment: {},
+  });
+}
+
 /** What goes on in a cell: [1, T, H] each, from -2 to 2. */
 function cell(T: number, H: number): CellValues {
   const wave = (rate: number) =>
@@ -244,11 +267,22 @@ describeWith(chromium, "the report", (executable) => {
     const page = await browser.newPage({ viewport: { width: 718, height: 1000 } });
     try {
       await page.emulateMedia({ media: "print" });
-      await page.setContent(await report(10, String));
-      const cut = await page.$$eval(".scroll", (cards) =>
-        cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.textContent),
-      );
-      expect(cut).toEqual([]);
+      for (const html of [await report(10, String), await printed()]) {
+        await page.setContent(html);
+        const cut = await page.$$eval(".scroll", (cards) =>
+          cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.textContent),
+        );
+        expect(cut).toEqual([]);
+        // What ends where the paper does loses its border.
+        const edges = await page.$$eval(".card, .chart, .headline div", (boxes) =>
+          boxes.map((box) => box.getBoundingClientRect().right),
+        );
+        expect(Math.max(...edges)).toBeLessThan(718);
+        const lines = await page.$$eval(".headline dd:not(.note)", (values) =>
+          values.map((value) => value.getBoundingClientRect().height),
+        );
+        expect(Math.max(...lines)).toBeLessThan(30);
+      }
     } finally {
       await page.close();
     }

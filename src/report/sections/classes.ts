@@ -6,6 +6,13 @@ import { type Classification, classScores } from "./classification.js";
 /** Classes of a confusion matrix that has room beside another table. */
 const mostBeside = 10;
 
+/** Columns of a matrix that has room for letters of the usual size. */
+const mostUsual = 16;
+
+/** How a matrix with a column for each of the names is drawn. */
+export const matrixClass = (names: readonly string[]): string =>
+  names.length > mostUsual ? "confusion dense" : "confusion";
+
 /** The confusion matrix, the scores of the classes, and the pictures of the worst mistakes. */
 export function drawClassification(result: Classification): Html {
   const pictures = result.mistakes.flatMap(({ image, ...mistake }) =>
@@ -43,7 +50,7 @@ function confusionTable({ names, confusion }: Classification): Html {
     });
     return html`<tr><th scope="row"><div>${names[i] ?? i}</div></th>${cells}</tr>`;
   });
-  return html`<table class="confusion">
+  return html`<table class="${matrixClass(names)}">
 <thead>
 <tr><th></th><th class="over" colspan="${names.length}">predicted</th></tr>
 <tr><th>true</th>${names.map((name) => html`<th scope="col"${name.length > 4 ? html` class="upright"` : ""} title="${name}">${name}</th>`)}</tr>

@@ -55,13 +55,14 @@ describe("transitions", () => {
       transitions(
         [
           [1, -2],
-          [0, 0.5],
+          [-0.04, 0.5],
         ],
         ["O", "B-X"],
       ),
     ).text;
     expect(drawn).toContain('class="miss" style="--share: 1.000" title="O to B-X: -2.00"');
     expect(drawn).toContain("0.5");
+    expect(drawn).toContain(">0.0</td>");
     expect(() => transitions([[1, 2]], ["O", "B-X"])).toThrow(/a name for each tag/);
   });
 });

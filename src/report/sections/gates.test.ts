@@ -23,6 +23,13 @@ function cell(N: number, T: number, H: number, mask?: readonly number[]): CellVa
 }
 
 describe("gates", () => {
+  it("speaks of states where a cell has no gates", () => {
+    const { h } = cell(1, 2, 2).values;
+    const simple = { ...cell(1, 2, 2), cell: "SimpleRNNCell", values: h === undefined ? {} : { h } };
+    expect(gates([simple]).title).toBe("States over time");
+    expect(gates([simple], { title: "Within" }).title).toBe("Within");
+  });
+
   it("takes the steps of one sample as plain data", () => {
     expect(gates([cell(2, 3, 2)], { sample: 1, steps: ["a", "b", 0.5] })).toEqual({
       kind: "gates",

@@ -36,7 +36,7 @@ export interface GatedCell {
 export interface GatesOptions {
   /** Which of the inputs to show; default: the first, 0. */
   readonly sample?: number;
-  /** Default: `Gates over time`. */
+  /** Default: `Gates over time`, or `States over time` where no cell has gates. */
   readonly title?: string;
   /** A sentence or two above the pictures: which input this is. */
   readonly note?: string;
@@ -64,9 +64,11 @@ const optionNames = namesOf<GatesOptions>({
  */
 export function gates(values: readonly CellValues[], options: GatesOptions = {}): Gates {
   checkOptions(where, options, optionNames);
-  const { sample = 0, title = "Gates over time", note, steps } = options;
+  const { sample = 0, note, steps } = options;
   checkList(where, values, "a list of what goes on in cells", "Pass what cellValues gives: await it first");
   checkCount(where, "sample", sample, 0);
+  const hasGates = values.some((cell) => Object.keys(cell.values).some((letter) => letter !== "h"));
+  const title = options.title ?? (hasGates ? "Gates over time" : "States over time");
   const [first] = values;
   const [N = 0, T = 0] = Object.values(first?.values ?? {})[0]?.shape ?? [];
   if (sample >= N)
@@ -142,7 +144,7 @@ export async function drawGates({ title, note, steps, cells, picture }: Gates): 
   const shown =
     picture === undefined
       ? ""
-      : html`<figure class="input"><img src="${greyPicture(picture)}" alt="the input"><figcaption>the input</figcaption></figure>`;
+      : html`<figure class="input"><div><img src="${greyPicture(picture)}" alt="the input"></div><figcaption>the input</figcaption></figure>`;
   return html`<section>
 <h2>${title}</h2>
 ${note === undefined ? "" : html`<p class="soft">${note}</p>`}

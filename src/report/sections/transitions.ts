@@ -1,6 +1,7 @@
 import { checkList, RondoError } from "../../errors.js";
 import { shapeText, type TensorLike, toTensor } from "../../tensor.js";
 import { type Html, html } from "../html.js";
+import { matrixClass } from "./classes.js";
 
 /** What a conditional random field has learnt of the order of tags. */
 export interface Transitions {
@@ -42,13 +43,14 @@ export function drawTransitions({ names, scores }: Transitions): Html {
   const row = (values: readonly number[], i: number) =>
     html`<tr><th scope="row"><div>${names[i] ?? i}</div></th>${values.map((score, k) => {
       const share = (Math.abs(score) / most).toFixed(3);
+      const text = score.toFixed(1).replace("-0.0", "0.0");
       const told = `${names[i]} to ${names[k]}: ${score.toFixed(2)}`;
-      return html`<td class="${score < 0 ? "miss" : "hit"}" style="--share: ${share}" title="${told}">${score.toFixed(1)}</td>`;
+      return html`<td class="${score < 0 ? "miss" : "hit"}" style="--share: ${share}" title="${told}">${text}</td>`;
     })}</tr>`;
   return html`<section>
 <h2>Transitions</h2>
 <p class="soft">The score that the model adds where a tag (column) follows another (row): the higher, the likelier.</p>
-<div class="card scroll"><table class="confusion">
+<div class="card scroll"><table class="${matrixClass(names)}">
 <thead><tr><th></th>${names.map((name) => html`<th scope="col" class="upright" title="${name}">${name}</th>`)}</tr></thead>
 <tbody>${scores.map(row)}</tbody>
 </table></div>
