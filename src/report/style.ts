@@ -136,6 +136,7 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line);
   h2 { margin-top: 24px; font-size: 15px; }
   h3, figcaption { font-size: 11px; }
   h1, h2, h3, p { break-after: avoid; }
+  .marked p { break-after: auto; }
   p, .headline div, .chart, .card, .mistakes figure, tr, .steps tbody { break-inside: avoid; }
   .card.marked, .card:has(.steps, .rows:not(.settings) tr:nth-child(12)) { break-inside: auto; }
   .card { box-decoration-break: clone; -webkit-box-decoration-break: clone; }
