@@ -69,16 +69,19 @@ struct Target {
   float* slot[NV];
   Index lanes[NV];
   Index row;
+  bool whole;  // no vector of columns is cut short
 };
 template <int NV>
 Target<NV> targetOf(const Layout& layout, const Sum& sum, Index group, Index slot, float* matrix) {
   Target<NV> to;
   to.row = layout.gates * layout.H;
+  to.whole = true;
   RONDO_UNROLL
   for (int v = 0; v < NV; ++v) {
     const Layout::Columns columns = layout.columnsOf(group, sum.first + slot + v, sum.recurrent);
     to.slot[v] = matrix + columns.first;
     to.lanes[v] = columns.count;
+    to.whole &= columns.count >= VL;
   }
   return to;
 }
@@ -88,13 +91,6 @@ Target<NV> targetOf(const Layout& layout, const Sum& sum, Index group, Index slo
 template <int R, int NV>
 __attribute__((noinline)) void sumTile(const Block& block, const float* a, const int32_t* aAt, Index aStep, const float* b,
                                        Index bStep, bool initial, const Target<NV>& to) {
-#if !defined(__wasm__)
-  RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
-    RONDO_UNROLL
-    for (int v = 0; v < NV; ++v) __builtin_prefetch(to.slot[v] + i * to.row, 1);
-  }
-#endif
   vf c[R][NV];
   clear(c);
   const int32_t* bAt = block.inGates;
@@ -103,7 +99,15 @@ __attribute__((noinline)) void sumTile(const Block& block, const float* a, const
     accumulatePairs<R, NV>(block.run, a + aAt[p], aStep, b + bAt[p], bStep, c);
   }
   RONDO_UNROLL
-  for (int i = 0; i < R; ++i) {
+  for (int i = 0; to.whole && i < R; ++i) {
+    RONDO_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      float* total = to.slot[v] + i * to.row;
+      store(total, initial ? c[i][v] : load(total) + c[i][v]);
+    }
+  }
+  RONDO_UNROLL
+  for (int i = 0; !to.whole && i < R; ++i) {
     RONDO_UNROLL
     for (int v = 0; v < NV; ++v) {
       float* total = to.slot[v] + i * to.row;
