@@ -8,6 +8,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { chromiumPath, howToGetChromium } from "../scripts/chromium.mjs";
 import { workOf } from "./peers/protocol.mjs";
 
 const execute = promisify(execFile);
@@ -22,8 +23,8 @@ const relaxedSimd =
 /**
  * A long-lived process that answers requests, as `peers/protocol.py` describes it.
  *
- * `role` says what its figures are for: "ours", "wasm", "page" (in a browser), "peer" (counts for "best peer"), "tfjs", "onnxNode", "prototype"
- * or "prototypeWasm". `knows(row)` leaves out what it need not be asked.
+ * `role` says what its figures are for: "ours", "wasm", "page" (in a browser), "peer" (counts for "best peer"), "tfjs",
+ * "onnxNode", "prototype" or "prototypeWasm". `knows(row)` leaves out what it need not be asked.
  */
 export class Contestant {
   /** Why it takes no part any more. */
@@ -185,22 +186,14 @@ function ours(threads, quick, instructionSet) {
   return [native, ...single, make("wasm", 1, wasmRows), make("wasm", 2, wasmRows)];
 }
 
-/** A browser of the Chromium family; `RONDO_CHROMIUM` names one elsewhere. */
-function chromium() {
-  const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const places = names.flatMap((name) => folders.map((folder) => path.join(folder, name)));
-  return [process.env.RONDO_CHROMIUM ?? "", ...places].find((place) => existsSync(place));
-}
-
 /** Ours on WebAssembly, in a page. */
-const inPage = (browser, threads) =>
+const inPage = (threads) =>
   new Contestant({
     id: `rondo-page-${threads}`,
     name: "Rondo in Chromium",
     role: "page",
     threads,
-    command: [process.execPath, here("page.mjs"), String(threads), browser],
+    command: [process.execPath, here("page.mjs"), String(threads), chromiumPath],
     knows: wasmRows,
   });
 
@@ -240,7 +233,7 @@ const installs = {
   "ONNX Runtime": "with PyTorch, which writes its models: pip install torch onnx onnxscript onnxruntime",
   "TensorFlow.js":
     "npm install --prefix C @tensorflow/tfjs @tensorflow/tfjs-backend-wasm --ignore-scripts   then --node-peers C",
-  Chromium: "apt-get install chromium, or set RONDO_CHROMIUM to a browser's path",
+  Chromium: howToGetChromium,
   "onnxruntime-node":
     "npm install --prefix C onnxruntime-node --ignore-scripts   then --node-peers C, with PyTorch for its models",
 };
@@ -295,8 +288,7 @@ export async function findContestants(
   if (prototype !== undefined) found.push(...prototypes(path.resolve(prototype), threads));
   if (quick) return { contestants: found, missing, clean };
 
-  const browser = chromium();
-  if (browser !== undefined && !sweep) found.push(...[1, 2].map((count) => inPage(browser, count)));
+  if (chromiumPath !== undefined && !sweep) found.push(...[1, 2].map(inPage));
 
   const known = await Promise.all(
     pythons.map(async (python) => ({ python, modules: await modulesOf(python) })),
@@ -310,7 +302,7 @@ export async function findContestants(
       install: canBeHeld(name) ? installs[name] : "leave --instruction-set out, to which it cannot be held",
     });
 
-  if (browser === undefined && !sweep) wanted("Chromium");
+  if (chromiumPath === undefined && !sweep) wanted("Chromium");
   const exporter = withAll("torch", "onnx");
   const hasNode = (name) => nodePeers !== undefined && hasPackage(nodePeers, name);
   const isExported = exporter !== undefined && canBeHeld("ONNX Runtime");

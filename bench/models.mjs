@@ -2,7 +2,7 @@
 
 import v8 from "node:v8";
 import { modelOf } from "./build.mjs";
-import { ADADELTA, data, LEARNING_RATE } from "./peers/protocol.mjs";
+import { data, RATES } from "./peers/protocol.mjs";
 
 // Must come before the engine sees any WebAssembly.
 if (Number.parseInt(process.versions.node, 10) < 22)
@@ -14,11 +14,8 @@ const { tagScheme } = await import("../dist/data/index.js");
 /** Eight types of entities: 33 tags. */
 const tags = tagScheme("BIOES", [..."ABCDEFGH"]);
 
-/** How fast all contestants learn. */
-export const rates = { learningRate: LEARNING_RATE, adadelta: ADADELTA };
-
 /** The model of a work on a backend, compiled. */
-export const buildModel = (work, backend) => modelOf(rondo, { work, backend, tags, rates });
+export const buildModel = (work, backend) => modelOf(rondo, { work, backend, tags, rates: RATES });
 
 /** Inputs and targets of some rows of a work: { x, y }. */
 export function tensors(work, rows) {

@@ -4,8 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { serve as serveFiles } from "../examples/browser/serve.mjs";
-import { rates } from "./models.mjs";
-import { data, rowsOf, serve } from "./peers/protocol.mjs";
+import { data, RATES, rowsOf, serve } from "./peers/protocol.mjs";
 
 const [threads, executablePath] = [Number(process.argv[2]), process.argv[3]];
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -44,7 +43,7 @@ async function make(work, kind) {
       globalThis.runs ??= new Map();
       globalThis.runs.set(name, async () => (await model.trainOnBatch(x, y))[0]);
     },
-    { work, given, name, rates },
+    { work, given, name, rates: RATES },
   );
   return () => page.evaluate((key) => globalThis.runs.get(key)(), name);
 }

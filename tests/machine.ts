@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { chromiumPath, howToGetChromium } from "../scripts/chromium.mjs";
 
 declare module "vitest" {
   interface TaskMeta {
@@ -27,17 +27,11 @@ export const nativeAddon: Requirement = {
   howToGetIt: "install a C++17 compiler (Debian: apt-get install g++) and run `npm run build`",
 };
 
-/** A browser of the Chromium family; `RONDO_CHROMIUM` names one elsewhere. */
+/** A browser of the Chromium family. */
 export const chromium: Requirement = {
   name: "Chromium",
-  path: [
-    process.env.RONDO_CHROMIUM ?? "",
-    ...["chromium", "chromium-browser", "google-chrome"].flatMap((name) =>
-      (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)),
-    ),
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  ].find(isExecutable),
-  howToGetIt: "install it (Debian: apt-get install chromium), or set RONDO_CHROMIUM to its path",
+  path: chromiumPath,
+  howToGetIt: howToGetChromium,
 };
 
 /**
@@ -58,13 +52,4 @@ export function describeWith(requirement: Requirement, name: string, body: (path
     return;
   }
   describe.skip(name, { meta: { unavailable } }, () => body(""));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return path !== "";
-  } catch {
-    return false;
-  }
 }

@@ -14,6 +14,8 @@ export const TEMPERATURE = 0.8;
 /** Time steps of kind "losses", at most. */
 const COMPARED_STEPS = 28;
 export const ADADELTA = { rho: 0.95, epsilon: 1e-6 };
+/** How fast our own contestants learn. */
+export const RATES = { learningRate: LEARNING_RATE, adadelta: ADADELTA };
 
 /** The works by name; `Work` in `protocol.py` says what their fields mean. */
 export const WORKS = Object.fromEntries(
