@@ -3,8 +3,8 @@
 //
 // B batch rows, T time steps, D input features, H units. Units come in groups, each one vector wide (simple: kWide
 // vectors). A group's gates lie together: its `slots` vectors for one row, row after row, group after group; that is the
-// gates of one step of one chunk of rows. The order of the slots: lstm i, f, c, o, lstmOnce without f; gru h (from the input), z, r and, when
-// the reset comes after the product, h from the recurrent product; simple: the group's units.
+// gates of one step of one chunk of rows. The order of the slots: lstm i, f, c, o, lstmOnce without f; gru h (from the
+// input), z, r and, when the reset comes after the product, h from the recurrent product; simple: the group's units.
 #pragma once
 
 #include "relay.h"

@@ -262,13 +262,12 @@ class Task {
     // are multiplied, the gates that come next are fetched: of the next groups, and behind the last ones of the next block.
     const Index near = kGatesAtOnce / (block.count * layout.rowStride() + 1);
     const Index step = near > 1 ? near : 1, stepGates = block.steps * block.chunk.rows * layout.rowGates();
+    const auto endOf = [&](Index first) { return first + step < endGroup ? first + step : endGroup; };
     for (Index first = firstGroup; first < endGroup; first += step) {
-      const Index end = first + step < endGroup ? first + step : endGroup;
+      const Index end = endOf(first);
       const bool last = end == endGroup;
-      const Index following = last ? firstGroup : end, ahead = last ? stepGates : 0;
-      const Index groups = last ? (endGroup - firstGroup < step ? endGroup - firstGroup : step)
-                                : (endGroup - end < step ? endGroup - end : step);
-      Index fetchedGroup = following, fetchedPair = 0, fetched = 0;
+      const Index next = last ? firstGroup : end, ahead = last ? stepGates : 0, groups = endOf(next) - next;
+      Index fetchedGroup = next, fetchedPair = 0, fetched = 0;
       forTiles<NV>(range.rows, [&](auto tile, Index at) {
         const Index due = block.count * groups * (at + tile.count) / range.rows;
         for (; fetched < due; ++fetched) {

@@ -26,7 +26,7 @@ const gates = { simple: 1, lstm: 4, gru: 4, gruResetBefore: 3, lstmOnce: 3 } as 
 >;
 
 /** Whether a cell has a state beside its output. */
-const hasCells = (cell: CellKind): boolean => cell.startsWith("lstm");
+const hasCells = (cell: CellKind): boolean => cell === "lstm" || cell === "lstmOnce";
 
 /** Units per tile of a product, in vectors: products over units are padded to it. */
 const tileVectors = 4;
